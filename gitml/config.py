@@ -1,0 +1,116 @@
+"""Settings: git's configuration and the environment, read once, frozen.
+
+Every key is in docs/reference/configuration.md. Nothing else in the library
+reads the environment for settings.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, cast
+
+from gitml.errors import UsageError
+
+if TYPE_CHECKING:
+    from gitml.git.repo import GitRepo
+
+CodeMode = Literal["tree", "commit", "off"]
+_UNITS = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3}
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a repository's configuration says.
+
+    Attributes:
+        author: `Name <email>` of who records, as git has it.
+        inline_limit: Bytes up to which an artifact stays plain in git.
+        history_limit: Bytes up to which a metric's history stays plain in git.
+        artifacts_url: Where artifacts travel instead of the host's Git LFS.
+        code: What a run keeps of the source.
+        snapshot_limit: Bytes above which an untracked file is left out of a snapshot.
+        record_host: Whether runs name the machine.
+        lfs_storage: Git LFS's own setting of where its objects live.
+        remotes: Name to URL.
+        values: All of git's configuration, keys as git prints them.
+    """
+
+    author: str
+    inline_limit: int = 100_000
+    history_limit: int = 4 * 1024**2
+    artifacts_url: str | None = None
+    code: CodeMode = "tree"
+    snapshot_limit: int = 1024**2
+    record_host: bool = False
+    lfs_storage: str | None = None
+    remotes: Mapping[str, str] = field(default_factory=dict)
+    values: Mapping[str, str] = field(default_factory=dict)
+
+
+def load_settings(git: GitRepo, environ: Mapping[str, str] | None = None) -> Settings:
+    """Read the settings of a repository.
+
+    Raises:
+        UsageError: A `gitml.*` key has a value that means nothing.
+    """
+    values = _git_config(git)
+    environ = os.environ if environ is None else environ
+    code = values.get("gitml.code", "tree")
+    if code not in ("tree", "commit", "off"):
+        raise UsageError(
+            f"gitml.code is '{code}', it can be tree, commit or off", hint="git config gitml.code tree"
+        )
+    return Settings(
+        author=_author(values, environ),
+        inline_limit=_size(values, "gitml.artifacts.inlinelimit", 100_000),
+        history_limit=_size(values, "gitml.historylimit", 4 * 1024**2),
+        artifacts_url=values.get("gitml.artifacts.url"),
+        code=cast("CodeMode", code),
+        snapshot_limit=_size(values, "gitml.snapshotlimit", 1024**2),
+        record_host=values.get("gitml.recordhost", "false").lower() in ("true", "yes", "on", "1", ""),
+        lfs_storage=values.get("lfs.storage"),
+        remotes={
+            key[len("remote.") : -len(".url")]: value
+            for key, value in values.items()
+            if key.startswith("remote.") and key.endswith(".url")
+        },
+        values=values,
+    )
+
+
+def _git_config(git: GitRepo) -> dict[str, str]:
+    out = git.process.run(["config", "--null", "--list"])
+    pairs = (item.partition("\n") for item in os.fsdecode(out).split("\0") if item)
+    return {key: value if newline else "true" for key, newline, value in pairs}
+
+
+def _author(values: Mapping[str, str], environ: Mapping[str, str]) -> str:
+    name = environ.get("GIT_AUTHOR_NAME") or values.get("author.name") or values.get("user.name") or "unknown"
+    email = (
+        environ.get("GIT_AUTHOR_EMAIL")
+        or values.get("author.email")
+        or values.get("user.email")
+        or environ.get("EMAIL")
+        or "unknown@localhost"
+    )
+    return f"{_identity_part(name)} <{_identity_part(email)}>"
+
+
+def _identity_part(text: str) -> str:
+    """Leave out what git does not allow in an identity."""
+    return re.sub(r"[\x00-\x1f<>]", "", text).strip(" .,:;\"'") or "unknown"
+
+
+def _size(values: Mapping[str, str], key: str, default: int) -> int:
+    text = values.get(key)
+    if text is None:
+        return default
+    match = re.fullmatch(r"([0-9]+)([kmg]?)", text.strip().lower())
+    if match is None:
+        raise UsageError(
+            f"{key} is '{text}', it must be a size such as 100k or 4m", hint=f"git config {key} 100k"
+        )
+    return int(match[1]) * _UNITS[match[2]]

@@ -1,0 +1,1 @@
+"""What gitml talks about: frozen dataclasses, standard library only."""

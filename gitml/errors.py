@@ -1,0 +1,110 @@
+"""What can go wrong, sorted by what the reader should do next.
+
+Each class writes its own sentence from the facts it is given, so that messages
+are uniform and Python callers can read the fields. More specific classes live
+beside the code that raises them.
+"""
+
+from __future__ import annotations
+
+
+class GitmlError(Exception):
+    """A failure gitml can explain: what happened, and what to do next."""
+
+    exit_code: int = 1
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return self.message
+
+
+class UsageError(GitmlError):
+    """The request is wrong: fix the request."""
+
+    exit_code = 2
+
+
+class InvalidNameError(UsageError):
+    """A name that can't be used; says the name, the rule and a remedy."""
+
+    def __init__(self, kind: str, name: object, rule: str, *, hint: str | None = None) -> None:
+        super().__init__(f"{kind} {name!r:.120} can't be used: {rule}", hint=hint)
+        self.kind = kind
+        self.name = name
+        self.rule = rule
+
+
+class InvalidValueError(UsageError):
+    """A value that can't be recorded; says the value, the rule and a remedy."""
+
+    def __init__(self, kind: str, key: str, rule: str, *, hint: str | None = None) -> None:
+        super().__init__(f"{kind} {key!r:.120}: {rule}", hint=hint)
+        self.kind = kind
+        self.key = key
+        self.rule = rule
+
+
+class NotFoundError(GitmlError):
+    """The name leads nowhere: fix the name."""
+
+    exit_code = 3
+
+
+class RefusedError(GitmlError):
+    """A condition is not met, or someone else was faster: meet it, or retry."""
+
+    exit_code = 4
+
+
+class ConflictError(RefusedError):
+    """A ref moved under us more often than we were willing to retry."""
+
+    def __init__(self, ref: str, attempts: int) -> None:
+        super().__init__(
+            f"'{ref}' was moved by others {attempts} times while gitml wrote to it",
+            hint="nothing is lost; run the command again",
+        )
+        self.ref = ref
+        self.attempts = attempts
+
+
+class RemoteError(GitmlError):
+    """The network or the other side failed: check connection and rights."""
+
+    exit_code = 5
+
+
+class DamagedError(GitmlError):
+    """Stored data is not what it should be."""
+
+    exit_code = 6
+
+
+class MissingExtraError(GitmlError):
+    """An optional dependency is not installed: install the extra."""
+
+    exit_code = 7
+
+    def __init__(self, what: str, extra: str) -> None:
+        super().__init__(
+            f"{what} needs packages that are not installed",
+            hint=f"pip install 'gitml[{extra}]'",
+        )
+        self.extra = extra
+
+
+class NotARepositoryError(GitmlError):
+    """There is no git repository here: go elsewhere, or make one."""
+
+    exit_code = 128
+
+    def __init__(self, where: object) -> None:
+        super().__init__(
+            f"'{where}' is not in a git repository",
+            hint="go to your project's folder, or make one here: gitml init",
+        )
+        self.where = str(where)

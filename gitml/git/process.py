@@ -1,0 +1,240 @@
+"""The only place that starts git.
+
+GitPython's `Git.execute` runs it, always with an explicit argument list; none
+of GitPython's other interfaces are used (its keyword-to-option mapping has a
+history of option injection). Sub-commands are on a list, the repository is
+named explicitly, hooks and helpers from configuration do not run.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, cast
+
+from gitml.errors import GitmlError
+
+if TYPE_CHECKING:
+    from git.cmd import Git
+
+_ALLOWED = frozenset(
+    [
+        "bundle",
+        "cat-file",
+        "check-ref-format",
+        "config",
+        "diff",
+        "diff-tree",
+        "for-each-ref",
+        "init",
+        "lfs",
+        "log",
+        "ls-files",
+        "merge-base",
+        "rev-list",
+        "rev-parse",
+        "show",
+        "status",
+        "update-index",
+        "update-ref",
+        "var",
+        "version",
+        "write-tree",
+    ]
+)
+# Never hooks, file-system monitors, helper protocols or automatic repacking; never
+# locks that the user's own git would wait for; never pathspec magic in names.
+_ALWAYS = (
+    "-c", f"core.hooksPath={os.devnull}",
+    "-c", "core.fsmonitor=false",
+    "-c", "protocol.ext.allow=never",
+    "-c", "gc.auto=0",
+    "--no-optional-locks",
+    "--no-replace-objects",
+    "--literal-pathspecs",
+)  # fmt: skip
+
+
+class GitMissingError(GitmlError):
+    """There is no git on this machine."""
+
+    exit_code = 5
+
+    def __init__(self) -> None:
+        super().__init__("git was not found on PATH", hint="install git 2.34 or newer")
+
+
+class GitCommandFailedError(GitmlError):
+    """git ended with an error that gitml did not expect."""
+
+    def __init__(self, command: Sequence[str], status: int, stderr: str) -> None:
+        lines = [line for line in stderr.strip().splitlines() if line] or [f"exit {status}"]
+        super().__init__(f"git {command[0]} failed: {lines[0].removeprefix('fatal: ')}", hint=_hint(stderr))
+        self.command = tuple(command)
+        self.status = status
+        self.stderr = stderr
+
+
+def _hint(stderr: str) -> str | None:
+    return next(
+        (line.strip() for line in stderr.splitlines() if "safe.directory" in line and "git config" in line),
+        None,
+    )
+
+
+@cache
+def git_executable() -> str:
+    """Find git on PATH, never in the current directory or by a relative entry.
+
+    Raises:
+        GitMissingError: There is none.
+    """
+    for entry in os.environ.get("PATH", os.defpath).split(os.pathsep):
+        if os.path.isabs(entry):
+            candidate = os.path.join(entry, "git")
+            if os.path.isfile(candidate) and os.access(candidate, os.X_OK):
+                return candidate
+    raise GitMissingError
+
+
+@cache
+def _door(cwd: str) -> Git:
+    # GitPython looks for git when it is imported and raises or prints if there is none.
+    git_executable()
+    os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
+    from git.cmd import Git  # 40 ms, and many commands never start git
+
+    Git.USE_SHELL = False
+    return Git(cwd)
+
+
+class GitProcess:
+    """Runs git for one repository."""
+
+    def __init__(
+        self,
+        cwd: Path,
+        *,
+        git_dir: Path | None = None,
+        common_dir: Path | None = None,
+        work_tree: Path | None = None,
+    ) -> None:
+        """Name the repository; without `git_dir` git finds it from `cwd`."""
+        self._cwd = cwd
+        self._options = list(_ALWAYS)
+        self._env: dict[str, str] = {}
+        if git_dir is not None:
+            self._options.append(f"--git-dir={git_dir}")
+            # Set so that what a hook or an outer git left in the environment has no say.
+            self._env = {
+                "GIT_COMMON_DIR": str(common_dir),
+                "GIT_OBJECT_DIRECTORY": str((common_dir or git_dir) / "objects"),
+                "GIT_INDEX_FILE": str(git_dir / "index"),
+                "GIT_NAMESPACE": "",
+            }
+            if work_tree is not None:
+                self._options.append(f"--work-tree={work_tree}")
+
+    def run(
+        self,
+        args: Sequence[str],
+        *,
+        input: bytes = b"",  # noqa: A002 - the word subprocess uses
+        env: Mapping[str, str] | None = None,
+        cwd: Path | None = None,
+        check: bool = True,
+    ) -> bytes:
+        """Run git to its end and return what it printed.
+
+        Args:
+            args: Sub-command and arguments, each one word for git.
+            input: What git reads from its standard input.
+            env: Variables to add to its environment.
+            cwd: Where to run it; the repository's folder if not given.
+            check: Whether an exit status other than 0 is an error.
+
+        Raises:
+            GitCommandFailedError: git failed and `check` is set.
+            GitMissingError: There is no git.
+        """
+        status, out, err = self.run_status(args, input=input, env=env, cwd=cwd)
+        if check and status != 0:
+            raise GitCommandFailedError(args, status, err)
+        return out
+
+    def run_status(
+        self,
+        args: Sequence[str],
+        *,
+        input: bytes = b"",  # noqa: A002
+        env: Mapping[str, str] | None = None,
+        cwd: Path | None = None,
+    ) -> tuple[int, bytes, str]:
+        """Run git to its end; return its exit status, output and error text."""
+        process = self.start(args, env=env, cwd=cwd)
+        out, err = process.communicate(input)
+        return process.returncode, out, err.decode("utf-8", "replace")
+
+    def start(
+        self, args: Sequence[str], *, env: Mapping[str, str] | None = None, cwd: Path | None = None
+    ) -> subprocess.Popen[bytes]:
+        """Start git with pipes on its three streams."""
+        if args[0] not in _ALLOWED:
+            raise ValueError(f"git {args[0]} is not on the list of allowed sub-commands")
+        handle = cast(
+            "Any",
+            _door(str(cwd or self._cwd)).execute(
+                [git_executable(), *self._options, *args],
+                istream=subprocess.PIPE,
+                as_process=True,
+                env={**self._env, **(env or {})},
+            ),
+        )
+        process: subprocess.Popen[bytes] = handle.proc
+        handle.proc = None  # ours now: GitPython would kill it when its handle is collected
+        return process
+
+    def cat_paths(self, names: Iterable[str]) -> Iterator[bytes | None]:
+        """Read many objects by one git process, answers in order.
+
+        Args:
+            names: Object names as git reads them, such as `<commit>:run.yaml`.
+
+        Yields:
+            The content, or None where there is no such object.
+        """
+        process = self.start(["cat-file", "--batch", "--buffer"])
+        stdin, stdout = cast("IO[bytes]", process.stdin), cast("IO[bytes]", process.stdout)
+        writer = threading.Thread(target=_feed, args=(stdin, names), daemon=True)
+        writer.start()
+        try:
+            while header := stdout.readline():
+                if header.endswith((b" missing\n", b" ambiguous\n")):
+                    yield None
+                    continue
+                size = int(header.rsplit(b" ", 1)[1])
+                yield stdout.read(size + 1)[:-1]
+        finally:
+            stdout.close()
+            process.terminate()
+            process.wait()
+            writer.join()
+            cast("IO[bytes]", process.stderr).close()
+
+
+def _feed(stdin: IO[bytes], names: Iterable[str]) -> None:
+    try:
+        batch: list[str] = []
+        for name in names:
+            batch.append(name)
+            if len(batch) >= 1000:
+                stdin.write(("\n".join(batch) + "\n").encode())
+                batch.clear()
+        stdin.write("".join(f"{name}\n" for name in batch).encode())
+        stdin.close()
+    except BrokenPipeError:
+        pass  # the reader stopped early and closed git

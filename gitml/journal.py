@@ -1,0 +1,352 @@
+"""Live runs: a run's own tree as a plain folder, written append-only.
+
+A `write(2)` to a file opened with O_APPEND survives the death of its process,
+so everything logged before a `kill -9` is there afterwards. Whoever writes to a
+live run holds a shared lock on its folder; a folder that can be locked
+exclusively belongs to nobody any more and may be committed by anyone.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+import shutil
+import threading
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from gitml.entities.run import MetricSummary, Run
+from gitml.errors import NotFoundError
+from gitml.formats import history, names, run_tree
+
+LOCK_FILE = ".lock"
+METRICS_FILE = ".metrics"  # names of metrics in the order first logged
+BASE_FILE = ".base"  # the record that a resumed run goes on from
+_PRIVATE = frozenset((LOCK_FILE, METRICS_FILE, BASE_FILE))
+TEMPORARY = ".gitml-"  # begins the name of a file that is not whole yet
+MAX_KEPT = 256 * 1024**2
+
+Trouble = Callable[[OSError, str], None]
+
+
+class NotLiveError(NotFoundError):
+    """There is no live run of that id."""
+
+    def __init__(self, run_id: str) -> None:
+        super().__init__(f"run '{run_id}' is not live", hint="gitml status lists the live runs")
+        self.run_id = run_id
+
+
+class AppendFile:
+    """A file of a live run that only grows.
+
+    What can't be written (a full disk) is kept in memory in order and tried
+    again with each later write, so that nothing is lost while there is room.
+    """
+
+    __slots__ = ("_kept", "_report", "fd", "lock", "next_step", "path")
+
+    def __init__(self, path: Path, report: Trouble) -> None:
+        """Name the file and whom to tell of trouble; it is opened at the first write."""
+        self.path = path
+        self.fd = -1
+        self.lock = threading.Lock()
+        self.next_step = 0
+        self._kept = bytearray()
+        self._report = report
+
+    def append(self, data: bytes) -> None:
+        """Write bytes at the end, in one call where the system lets it."""
+        with self.lock:
+            self.append_locked(data)
+
+    def append_locked(self, data: bytes) -> None:
+        """`append` for callers that hold `lock`."""
+        if not self._kept and self.fd >= 0:
+            try:
+                written = os.write(self.fd, data)
+            except OSError as err:
+                self._keep(data, err)
+                return
+            if written == len(data):
+                return
+            data = data[written:]
+        self._kept += data
+        self._flush_locked()
+
+    def _flush_locked(self) -> None:
+        try:
+            if self.fd < 0:
+                self._open()
+            while self._kept:
+                written = os.write(self.fd, self._kept)
+                del self._kept[:written]
+        except OSError as err:
+            self._keep(b"", err)
+
+    def _open(self) -> None:
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
+        try:
+            self.fd = os.open(self.path, flags, 0o666)
+        except FileNotFoundError:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self.fd = os.open(self.path, flags, 0o666)
+
+    def _keep(self, data: bytes, err: OSError) -> None:
+        room = MAX_KEPT - len(self._kept)
+        self._kept += data[:room]
+        what = "kept in memory" if len(data) <= room else "lost: more than 256 MB wait to be written"
+        self._report(err, f"{self.path.name} ({what})")
+
+    def flush(self) -> bool:
+        """Try again to write what was kept; say whether all is written."""
+        with self.lock:
+            if self._kept:
+                self._flush_locked()
+            return not self._kept
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing waits to be written."""
+        return not self._kept
+
+    def close(self) -> None:
+        """Close the file; a later write opens it again."""
+        with self.lock:
+            if self.fd >= 0:
+                os.close(self.fd)
+                self.fd = -1
+
+
+class FolderLock:
+    """A lock on a live run's folder, let go when the process ends, however it ends."""
+
+    def __init__(self, fd: int) -> None:
+        """Take over a locked descriptor."""
+        self._fd = fd
+
+    def release(self) -> None:
+        """Let go; harmless when repeated."""
+        fd, self._fd = self._fd, -1
+        if fd >= 0:
+            os.close(fd)
+
+
+class Journal:
+    """All live runs of a repository."""
+
+    def __init__(self, root: Path) -> None:
+        """Name the folder that holds `live/` and `trash/`."""
+        self.root = root
+        self.live = root / "live"
+
+    def ids(self) -> list[str]:
+        """List live runs, orphaned ones included."""
+        try:
+            with os.scandir(self.live) as entries:
+                return sorted(entry.name for entry in entries if not entry.name.startswith("."))
+        except FileNotFoundError:
+            return []
+
+    def folder(self, run_id: str) -> Path:
+        """Where a live run is, or would be."""
+        return self.live / names.check_run_id(run_id)
+
+    def create(self, run_id: str, files: dict[str, bytes]) -> tuple[Path, FolderLock]:
+        """Make a live run that appears whole and locked.
+
+        Args:
+            run_id: The run's id.
+            files: Path within the folder to its first content.
+
+        Raises:
+            FileExistsError: There is a live run of that id.
+        """
+        folder = self.folder(run_id)
+        unborn = self.live / f".{run_id}-{uuid.uuid4().hex}"
+        unborn.mkdir(parents=True)
+        try:
+            made = {unborn}
+            for name, data in files.items():
+                path = unborn / name
+                if path.parent not in made:
+                    path.parent.mkdir(parents=True, exist_ok=True)
+                    made.add(path.parent)
+                path.write_bytes(data)
+            lock = _lock(unborn, fcntl.LOCK_SH)
+            try:
+                if folder.exists():
+                    raise FileExistsError(errno.EEXIST, "a live run has this id", str(folder))
+                unborn.rename(folder)
+            except BaseException:
+                lock.release()
+                raise
+        except BaseException:
+            shutil.rmtree(unborn, ignore_errors=True)
+            raise
+        return folder, lock
+
+    def join(self, run_id: str) -> tuple[Path, FolderLock]:
+        """Lock a live run for writing, beside its other writers.
+
+        Raises:
+            NotLiveError: It is not live (any more).
+        """
+        folder = self.folder(run_id)
+        try:
+            lock = _lock(folder, fcntl.LOCK_SH)
+        except FileNotFoundError:
+            raise NotLiveError(run_id) from None
+        if not (folder / run_tree.RUN_FILE).exists():
+            lock.release()
+            raise NotLiveError(run_id)
+        return folder, lock
+
+    def try_take(self, run_id: str) -> FolderLock | None:
+        """Lock a live run alone; None if somebody writes to it or it is gone."""
+        folder = self.folder(run_id)
+        try:
+            lock = _lock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except (BlockingIOError, FileNotFoundError, PermissionError):
+            return None
+        except OSError as err:
+            if err.errno == errno.EROFS:  # a repository that can only be read is left as it is
+                return None
+            raise
+        if not (folder / run_tree.RUN_FILE).exists():
+            lock.release()
+            return None
+        return lock
+
+    def is_orphaned(self, run_id: str) -> bool:
+        """Whether nobody writes to a live run any more."""
+        lock = self.try_take(run_id)
+        if lock is None:
+            return False
+        lock.release()
+        return True
+
+    def discard(self, run_id: str) -> None:
+        """Remove a live run that has been committed; harmless when repeated."""
+        folder = self.folder(run_id)
+        trash = self.root / "trash"
+        trash.mkdir(parents=True, exist_ok=True)
+        target = trash / f"{run_id}-{uuid.uuid4().hex}"
+        try:
+            folder.rename(target)
+        except FileNotFoundError:
+            return
+        shutil.rmtree(target, ignore_errors=True)
+
+    def read(self, run_id: str) -> Run:
+        """Read the present state of a live run.
+
+        Raises:
+            NotLiveError: It is not live (any more).
+        """
+        folder = self.folder(run_id)
+        files: dict[str, bytes] = {}
+        for name in run_tree.RECORD_FILES:
+            with contextlib.suppress(FileNotFoundError):
+                files[name] = (folder / name).read_bytes()
+        if run_tree.RUN_FILE not in files:
+            raise NotLiveError(run_id)
+        files.pop(run_tree.METRICS_FILE, None)
+        run = run_tree.decode_run(files, commit=None)
+        return replace(run, metrics=self.summaries(run_id))
+
+    def signature(self, run_id: str) -> str:
+        """A text that changes whenever something was written to a live run."""
+        parts: list[str] = []
+        for path in self.files(run_id):
+            with contextlib.suppress(FileNotFoundError):
+                status = path.stat()
+                parts.append(f"{status.st_ino}:{status.st_size}:{status.st_mtime_ns}")
+        return ",".join(parts)
+
+    def files(self, run_id: str) -> list[Path]:
+        """List the files of a live run that are part of its tree."""
+        folder = self.folder(run_id)
+        return [
+            path
+            for path in _walk(folder)
+            if not path.name.startswith(TEMPORARY) and (path.name not in _PRIVATE or path.parent != folder)
+        ]
+
+    def metric_names(self, run_id: str) -> list[str]:
+        """List the metrics of a live run in the order first logged."""
+        folder = self.folder(run_id)
+        try:
+            data = (folder / METRICS_FILE).read_bytes()
+        except FileNotFoundError:
+            data = b""
+        listed = list(dict.fromkeys(history.whole_lines(data).decode("utf-8", "replace").splitlines()))
+        found = dict.fromkeys(names.metric_name(path) for path in self._history_files(folder))
+        return [name for name in listed if name in found] + [
+            name for name in found if name not in set(listed)
+        ]
+
+    @staticmethod
+    def _history_files(folder: Path) -> list[str]:
+        base = folder / run_tree.HISTORY
+        return [path.relative_to(base).as_posix() for path in _walk(base) if path.suffix == ".tsv"]
+
+    def summaries(self, run_id: str) -> dict[str, MetricSummary]:
+        """Fold the histories of a live run, in the order first logged."""
+        result: dict[str, MetricSummary] = {}
+        for name in self.metric_names(run_id):
+            path = self.history_path(run_id, name)
+            data = history.whole_lines(path.read_bytes())
+            summary = history.summarize(data, source=path.name)
+            if summary is not None:
+                result[name] = summary
+        return result
+
+    def history_path(self, run_id: str, metric: str) -> Path:
+        """Where a metric's history is."""
+        return self.folder(run_id) / run_tree.HISTORY / names.metric_path(metric)
+
+    @contextlib.contextmanager
+    def branch_lock(self) -> Iterator[None]:
+        """Queue up the local writers of the runs branch.
+
+        Only against needless retries: what makes moving the branch safe is
+        git's own compare-and-swap.
+        """
+        self.root.mkdir(parents=True, exist_ok=True)
+        fd = os.open(self.root / "branch.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(fd)
+
+
+def _lock(folder: Path, how: int) -> FolderLock:
+    fd = os.open(folder / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    try:
+        fcntl.flock(fd, how)
+        if os.fstat(fd).st_nlink == 0:  # the folder was removed while we waited
+            raise FileNotFoundError(errno.ENOENT, "the live run is gone", str(folder))
+    except BaseException:
+        os.close(fd)
+        raise
+    return FolderLock(fd)
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    """Regular files below a folder, in name order; links are not followed."""
+    try:
+        with os.scandir(folder) as scan:
+            entries = sorted(scan, key=lambda entry: entry.name)
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    for entry in entries:
+        if entry.is_dir(follow_symlinks=False):
+            yield from _walk(Path(entry.path))
+        elif entry.is_file(follow_symlinks=False):
+            yield Path(entry.path)

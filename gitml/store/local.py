@@ -1,0 +1,223 @@
+"""Objects as files, in Git LFS's layout: `lfs/objects/ab/cd/<oid>`.
+
+An object gets its name only when it is whole, and its name is its SHA-256, so
+readers never see half of one and the same content is stored once.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import uuid
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import IO
+
+from gitml.entities.artifact import Pointer
+from gitml.errors import DamagedError, NotFoundError
+from gitml.store.hash_cache import HashCache
+
+Progress = Callable[[int], None]
+_CHUNK = 4 * 1024**2
+_PIPELINE_FROM = 2 * _CHUNK
+_FICLONE = 0x40049409  # ioctl of Linux that shares blocks between files
+
+
+class ObjectMissingError(NotFoundError):
+    """The store does not have an object."""
+
+    def __init__(self, oid: str, size: int | None = None) -> None:
+        super().__init__(
+            f"the store has no object '{oid[:12]}'" + ("" if size is None else f" ({size:,} bytes)"),
+            hint="fetch it from where the run was recorded (git lfs fetch), or copy it into lfs/objects",
+        )
+        self.oid = oid
+
+
+class ChecksumMismatchError(DamagedError):
+    """Stored bytes are not those that their name promises."""
+
+    def __init__(self, oid: str, got: str) -> None:
+        super().__init__(f"object '{oid[:12]}' is damaged: its content hashes to '{got[:12]}'")
+        self.expected = oid
+        self.got = got
+
+
+class ObjectStore:
+    """Content-addressed files below one folder."""
+
+    def __init__(self, root: Path, cache: Path | None = None) -> None:
+        """Name the folder that holds `objects/` and `tmp/`, and the hash cache's file."""
+        self.root = root
+        self._hashes = HashCache(cache) if cache is not None else None
+
+    def path(self, oid: str) -> Path:
+        """Where an object is, or would be."""
+        if len(oid) != 64 or not set(oid) <= set("0123456789abcdef"):
+            raise DamagedError(f"'{oid[:80]}' is not a SHA-256 object id")
+        return self.root / "objects" / oid[:2] / oid[2:4] / oid
+
+    def has(self, oid: str, size: int | None = None) -> bool:
+        """Whether the object is here (and, if `size` is given, as long as it should be)."""
+        try:
+            found = self.path(oid).stat()
+        except FileNotFoundError:
+            return False
+        return size is None or found.st_size == size
+
+    def open(self, pointer: Pointer) -> IO[bytes]:
+        """Open an object for reading.
+
+        Raises:
+            ObjectMissingError: It is not here.
+        """
+        if not self.has(pointer.oid, pointer.size):
+            raise ObjectMissingError(pointer.oid, pointer.size)
+        return self.path(pointer.oid).open("rb")
+
+    def put_file(self, source: Path, *, lfs: bool = True, progress: Progress | None = None) -> Pointer:
+        """Copy a file into the store, hashing it on the way.
+
+        Memory stays constant; a file that did not change since it was last
+        stored is neither read nor copied.
+
+        Args:
+            source: The file; a symbolic link is followed.
+            lfs: Which kind of pointer to return.
+            progress: Called with the number of bytes done since the last call.
+        """
+        with source.open("rb") as stream:
+            status = os.fstat(stream.fileno())
+            known = self._hashes.find(source, status) if self._hashes else None
+            if known is not None and self.has(known, status.st_size):
+                if progress:
+                    progress(status.st_size)
+                return Pointer(known, status.st_size, lfs)
+            pointer = self._take(stream, status.st_size, lfs, progress)
+            if self._hashes and pointer.size == status.st_size:
+                self._hashes.remember(source, status, pointer.oid)
+        return pointer
+
+    def put_bytes(self, data: bytes, *, lfs: bool = True) -> Pointer:
+        """Store bytes that are in memory."""
+        oid = hashlib.sha256(data).hexdigest()
+        if not self.has(oid, len(data)):
+            with self._new_file() as (stream, temporary):
+                stream.write(data)
+                stream.flush()
+                self._publish(temporary, oid)
+        return Pointer(oid, len(data), lfs)
+
+    def _take(self, source: IO[bytes], size: int, lfs: bool, progress: Progress | None) -> Pointer:
+        with self._new_file() as (stream, temporary):
+            if _reflink(source, stream):
+                oid, length = hash_stream(stream, progress)
+            else:
+                oid, length = _copy(source, stream, size, progress)
+            if not self.has(oid, length):
+                self._publish(temporary, oid)
+        return Pointer(oid, length, lfs)
+
+    @contextlib.contextmanager
+    def _new_file(self) -> Iterator[tuple[IO[bytes], Path]]:
+        folder = self.root / "tmp"
+        folder.mkdir(parents=True, exist_ok=True)
+        temporary = folder / f"gitml-{uuid.uuid4().hex}"
+        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
+        stream = os.fdopen(os.open(temporary, flags, 0o666), "w+b", buffering=0)
+        try:
+            with stream:
+                yield stream, temporary
+        finally:
+            temporary.unlink(missing_ok=True)
+
+    def _publish(self, temporary: Path, oid: str) -> None:
+        target = self.path(oid)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        os.replace(temporary, target)
+
+    def export(self, pointer: Pointer, target: Path, progress: Progress | None = None) -> None:
+        """Copy an object out to a new file, checking its content.
+
+        The file appears only when it is whole and right.
+
+        Raises:
+            ObjectMissingError: It is not here.
+            ChecksumMismatchError: Its bytes are not what its name says.
+        """
+        temporary = target.with_name(f".gitml-{uuid.uuid4().hex}")
+        try:
+            with self.open(pointer) as source, temporary.open("xb", buffering=0) as stream:
+                oid, _ = _copy(source, stream, pointer.size, progress)
+            if oid != pointer.oid:
+                raise ChecksumMismatchError(pointer.oid, oid)
+            os.replace(temporary, target)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+    def close(self) -> None:
+        """Let go of the hash cache."""
+        if self._hashes:
+            self._hashes.close()
+
+
+def hash_stream(stream: IO[bytes], progress: Progress | None = None) -> tuple[str, int]:
+    """Hash a stream from its start; return its SHA-256 in hex and its length."""
+    digest, length = hashlib.sha256(), 0
+    buffer = bytearray(_CHUNK)
+    view = memoryview(buffer)
+    stream.seek(0)
+    while count := stream.readinto(buffer):  # type: ignore[attr-defined]
+        digest.update(view[:count])
+        length += count
+        if progress:
+            progress(count)
+    return digest.hexdigest(), length
+
+
+def _copy(source: IO[bytes], target: IO[bytes], size: int, progress: Progress | None) -> tuple[str, int]:
+    """Copy and hash the same bytes; large files do both at once on two cores."""
+    digest, length = hashlib.sha256(), 0
+    if size < _PIPELINE_FROM:
+        while chunk := source.read(_CHUNK):
+            digest.update(chunk)
+            _write_all(target, memoryview(chunk))
+            length += len(chunk)
+            if progress:
+                progress(len(chunk))
+        return digest.hexdigest(), length
+    buffers = [bytearray(_CHUNK), bytearray(_CHUNK)]
+    with ThreadPoolExecutor(1, "gitml-hash") as hasher:
+        pending = None
+        while count := source.readinto(buffers[0]):  # type: ignore[attr-defined]
+            view = memoryview(buffers[0])[:count]
+            if pending is not None:
+                pending.result()
+            pending = hasher.submit(digest.update, view)
+            _write_all(target, view)
+            length += count
+            buffers.reverse()
+            if progress:
+                progress(count)
+        if pending is not None:
+            pending.result()
+    return digest.hexdigest(), length
+
+
+def _write_all(target: IO[bytes], view: memoryview) -> None:
+    while view:
+        written = target.write(view)
+        view = view[written:]
+
+
+def _reflink(source: IO[bytes], target: IO[bytes]) -> bool:
+    """Share the blocks where the file system can (Btrfs, XFS); False where not."""
+    try:
+        import fcntl
+
+        fcntl.ioctl(target.fileno(), _FICLONE, source.fileno())
+    except (ImportError, OSError):
+        return False
+    return True

@@ -1,0 +1,144 @@
+"""Keeping files in a live run: small ones as they are, large ones as pointers."""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from gitml.errors import NotFoundError, UsageError
+from gitml.formats.names import check_artifact_path
+from gitml.formats.pointer import decode_pointer, encode_pointer
+from gitml.journal import TEMPORARY
+from gitml.store.local import ObjectStore, Progress
+
+_PARALLEL_FROM = 8
+
+
+class LinkOutsideError(UsageError):
+    """A link in a folder leads out of the folder."""
+
+    def __init__(self, link: Path, target: Path) -> None:
+        super().__init__(
+            f"'{link}' is a link that leads out of the folder, to '{target}'",
+            hint="log the file it points at by its own path, or copy it into the folder",
+        )
+        self.link = link
+        self.target = target
+
+
+class ArtifactWriter:
+    """Puts files into the `artifacts/` of one live run."""
+
+    def __init__(self, folder: Path, store: ObjectStore, inline_limit: int, *, lfs: bool) -> None:
+        """Say where files go.
+
+        Args:
+            folder: The live run's `artifacts/`.
+            store: Where large ones go.
+            inline_limit: Bytes up to which a file stays as it is.
+            lfs: Which kind of pointer stands in for the others.
+        """
+        self._folder = folder
+        self._store = store
+        self._inline_limit = inline_limit
+        self._lfs = lfs
+
+    def add(self, source: Path, into: str, progress: Progress | None) -> None:
+        """Add a file, or a folder under its own name."""
+        into = check_artifact_path(into, allow_empty=True)
+        if source.is_dir():
+            name = source.resolve().name
+            self.add_folder(source, f"{into}/{name}" if into else name, progress)
+            return
+        if not source.is_file():
+            raise NotFoundError(
+                f"there is no file '{source}'",
+                hint="check the path; it is relative to where the program runs",
+            )
+        name = source.name
+        self._add_file(source, check_artifact_path(f"{into}/{name}" if into else name), progress)
+
+    def add_folder(self, source: Path, into: str, progress: Progress | None) -> None:
+        """Add all files below a folder; all paths are checked before the first is copied."""
+        into = check_artifact_path(into, allow_empty=True)
+        if not source.is_dir():
+            raise NotFoundError(f"there is no folder '{source}'", hint="log_artifact keeps a single file")
+        files = [
+            (path, check_artifact_path(f"{into}/{relative}" if into else relative))
+            for path, relative in _files(source)
+        ]
+        if len(files) < _PARALLEL_FROM:
+            for path, name in files:
+                self._add_file(path, name, progress)
+            return
+        with ThreadPoolExecutor(min(8, os.cpu_count() or 2), "gitml-artifacts") as pool:
+            for done in [pool.submit(self._add_file, path, name, progress) for path, name in files]:
+                done.result()
+
+    def add_bytes(self, data: bytes, name: str) -> None:
+        """Add bytes under a path."""
+        name = check_artifact_path(name)
+        if self._stays_plain(data):
+            self._place(name, data)
+        else:
+            pointer = self._store.put_bytes(data, lfs=self._lfs)
+            self._place(name, encode_pointer(pointer))
+
+    def _add_file(self, source: Path, name: str, progress: Progress | None) -> None:
+        if source.stat().st_size <= self._inline_limit:
+            self.add_bytes(source.read_bytes(), name)
+            return
+        pointer = self._store.put_file(source, lfs=self._lfs, progress=progress)
+        self._place(name, encode_pointer(pointer))
+
+    def _stays_plain(self, data: bytes) -> bool:
+        # What reads like a pointer is one, to gitml and to git-lfs: keep it behind a pointer.
+        return len(data) <= self._inline_limit and decode_pointer(data) is None
+
+    def _place(self, name: str, data: bytes) -> None:
+        target = self._folder / name
+        temporary = target.with_name(f"{TEMPORARY}{os.getpid()}-{id(data):x}")
+        try:
+            _write_new(temporary, data)
+            os.replace(temporary, target)
+        except (NotADirectoryError, IsADirectoryError, FileExistsError):
+            temporary.unlink(missing_ok=True)
+            raise UsageError(
+                f"artifact '{name}' would be both a file and a folder", hint="log it under another path"
+            ) from None
+        except BaseException:
+            if temporary.parent.is_dir():
+                temporary.unlink(missing_ok=True)
+            raise
+
+
+def _write_new(path: Path, data: bytes) -> None:
+    try:
+        path.write_bytes(data)
+    except FileNotFoundError:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+
+
+def _files(folder: Path) -> list[tuple[Path, str]]:
+    """List the files below a folder with their relative paths, links checked.
+
+    A link to a file within the folder is kept as that file; a link to a folder
+    within it is not followed, since its files are there already.
+
+    Raises:
+        LinkOutsideError: A link leads out of the folder.
+    """
+    top = folder.resolve()
+    found: list[tuple[Path, str]] = []
+    for here, folders, files in os.walk(folder):
+        for name in (*folders, *files):
+            path = Path(here, name)
+            if path.is_symlink() and not path.resolve().is_relative_to(top):
+                raise LinkOutsideError(path, path.resolve())
+        folders.sort()
+        found += [
+            (Path(here, name), Path(here, name).relative_to(folder).as_posix()) for name in sorted(files)
+        ]
+    return [(path, relative) for path, relative in found if path.is_file()]

@@ -1,0 +1,22 @@
+"""What is recorded of a run unasked: its code, its environment, its machine."""
+
+from __future__ import annotations
+
+from gitml.tracking.capture.code import CodeMode, capture_code
+from gitml.tracking.capture.environment import (
+    capture_command_environment,
+    capture_environment,
+    environ_subset,
+)
+from gitml.tracking.capture.interpreter import find_python
+from gitml.tracking.capture.system import capture_system
+
+__all__ = [
+    "CodeMode",
+    "capture_code",
+    "capture_command_environment",
+    "capture_environment",
+    "capture_system",
+    "environ_subset",
+    "find_python",
+]

@@ -1,0 +1,317 @@
+"""Read runs back: find, list, search, curves, files. Never writes.
+
+Live and committed runs give the same answers, so that nobody has to know
+whether a run is over.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+from gitml.entities.artifact import Artifact
+from gitml.entities.run import MetricPoint, Run
+from gitml.errors import DamagedError, NotFoundError, UsageError
+from gitml.formats import history, names, run_tree
+from gitml.formats.pointer import decode_attributes, decode_pointer
+from gitml.git.repo import TreeEntryAt
+from gitml.journal import NotLiveError
+from gitml.repo import Repo
+from gitml.tracking.commit import base_of, rescue_orphans
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from gitml.index import Query
+
+
+class RunNotFoundError(NotFoundError):
+    """There is no run of that id or name."""
+
+    def __init__(self, name: str, close: Iterable[str] = ()) -> None:
+        names_ = ", ".join(close)
+        super().__init__(
+            f"there is no run '{name}'",
+            hint=f"did you mean {names_}?" if names_ else "gitml log lists the runs",
+        )
+        self.name = name
+
+
+def refresh(repo: Repo, progress: Callable[[int, int], None] | None = None) -> list[str]:
+    """Bring the index up to date, after rescuing runs whose processes died.
+
+    Returns:
+        The ids of runs that were rescued.
+    """
+    from gitml.index import LiveRow
+
+    rescued = rescue_orphans(repo)
+    repo.index.catch_up(progress)
+    journal = repo.journal
+    repo.index.put_live(
+        [LiveRow(run_id, journal.signature(run_id), _loader(repo, run_id)) for run_id in journal.ids()]
+    )
+    return rescued
+
+
+def _loader(repo: Repo, run_id: str) -> Callable[[], Run]:
+    return lambda: repo.journal.read(run_id)
+
+
+def search(repo: Repo, query: Query, progress: Callable[[int, int], None] | None = None) -> list[Run]:
+    """Find runs, live ones included.
+
+    Raises:
+        FilterSyntaxError: The filter or an ordering means nothing.
+    """
+    refresh(repo, progress)
+    return repo.index.search(query)
+
+
+def get_run(repo: Repo, run_id: str) -> Run:
+    """Read one run by its full id.
+
+    Raises:
+        RunNotFoundError: There is none.
+    """
+    try:
+        return repo.journal.read(names.check_run_id(run_id))
+    except NotLiveError:
+        pass
+    repo.index.catch_up()
+    run = repo.index.get(run_id)
+    if run is None:
+        raise RunNotFoundError(run_id)
+    return run
+
+
+# Curves
+
+
+def read_history(repo: Repo, run: Run, metric: str) -> bytes:
+    """Read a metric's whole history as the bytes of its file.
+
+    Raises:
+        NotFoundError: The run has no such metric.
+        ObjectMissingError: The history is behind a pointer whose object is not here.
+    """
+    path = f"{run_tree.HISTORY}/{names.metric_path(metric)}"
+    if run.live:
+        file = repo.journal.folder(run.id) / path
+        if file.exists():
+            return history.whole_lines(file.read_bytes())
+    data = repo.git.read_path(run.commit, path) if run.commit else None
+    if data is None:
+        raise NotFoundError(
+            f"run '{run.id[:8]}' has no metric '{metric}'", hint=f"it has: {', '.join(run.metrics) or 'none'}"
+        )
+    pointer = decode_pointer(data)
+    if pointer is None:
+        return data
+    with repo.objects.open(pointer) as stream:
+        return stream.read()
+
+
+def read_metric(repo: Repo, run: Run, metric: str) -> list[MetricPoint]:
+    """Read a metric's points exactly as they were logged, in that order.
+
+    Raises:
+        NotFoundError: The run has no such metric.
+    """
+    return history.decode_points(read_history(repo, run, metric), source=f"{run.id[:8]}:{metric}")
+
+
+def metric_frame(repo: Repo, run: Run, metric: str) -> pd.DataFrame:
+    """Read a metric's points as a DataFrame: `step`, `timestamp` (UTC), `value`.
+
+    Values are floats; integers if all of them are and fit 64 bits.
+
+    Raises:
+        NotFoundError: The run has no such metric.
+    """
+    import pandas as pd
+
+    data = read_history(repo, run, metric)
+    # pandas 3 reads floats exactly by default and deprecates the option.
+    exact: Any = {} if int(pd.__version__.split(".")[0]) >= 3 else {"float_precision": "round_trip"}
+    frame: pd.DataFrame = pd.read_csv(
+        io.BytesIO(data), sep="\t", header=None, names=["step", "timestamp", "value"], engine="c",
+        keep_default_na=False, na_values=["nan"], **exact,
+    )  # fmt: skip
+    if frame["value"].dtype == object:
+        frame["value"] = [point.value for point in history.iter_points(data, source=metric)]
+    frame["timestamp"] = pd.to_datetime(frame["timestamp"], unit="ms", utc=True)
+    return frame
+
+
+# Files
+
+
+def list_artifacts(repo: Repo, run: Run, path: str = "") -> list[Artifact]:
+    """List the files of a run below a path, sorted; sizes are those of the content."""
+    path = names.check_artifact_path(path, allow_empty=True)
+    found = _committed_artifacts(repo, run.commit) if run.commit else {}
+    if run.live:
+        base = base_of(repo, run.id)
+        found = (_committed_artifacts(repo, base) if base else {}) | _live_artifacts(repo, run.id)
+    inside = path + "/" if path else ""
+    return [artifact for name, artifact in sorted(found.items()) if name == path or name.startswith(inside)]
+
+
+def _live_artifacts(repo: Repo, run_id: str) -> dict[str, Artifact]:
+    folder = repo.journal.folder(run_id) / run_tree.ARTIFACTS
+    found: dict[str, Artifact] = {}
+    for file in repo.journal.files(run_id):
+        if file.is_relative_to(folder):
+            name = file.relative_to(folder).as_posix()
+            size = file.stat().st_size
+            pointer = decode_pointer(file.read_bytes()) if size < 1024 else None
+            found[name] = Artifact(name, pointer.size if pointer else size, pointer)
+    return found
+
+
+def _committed_artifacts(repo: Repo, commit: str) -> dict[str, Artifact]:
+    marked = decode_attributes(repo.git.read_path(commit, run_tree.ATTRIBUTES_FILE) or b"")
+    entries = repo.git.list_tree(commit, run_tree.ARTIFACTS)
+    sizes = repo.git.blob_sizes([entry.oid for entry in entries])
+    return {entry.path: _committed_artifact(repo, entry, sizes[entry.oid], marked) for entry in entries}
+
+
+def _committed_artifact(repo: Repo, entry: TreeEntryAt, size: int, marked: dict[str, bool]) -> Artifact:
+    pointer = (
+        decode_pointer(repo.git.read_blob(entry.oid))
+        if f"{run_tree.ARTIFACTS}/{entry.path}" in marked
+        else None
+    )
+    return Artifact(entry.path, pointer.size if pointer else size, pointer, entry.oid)
+
+
+def get_artifact(repo: Repo, run: Run, path: str) -> Artifact:
+    """Find one file of a run.
+
+    Raises:
+        NotFoundError: The run has no such file.
+    """
+    path = names.check_artifact_path(path)
+    found = [artifact for artifact in list_artifacts(repo, run, path) if artifact.path == path]
+    if not found:
+        raise NotFoundError(
+            f"run '{run.id[:8]}' has no artifact '{path}'", hint=f"gitml artifacts list {run.id[:8]}"
+        )
+    return found[0]
+
+
+def open_artifact(repo: Repo, run: Run, path: str) -> IO[bytes]:
+    """Open one file of a run for reading.
+
+    Raises:
+        NotFoundError: The run has no such file.
+        ObjectMissingError: It is behind a pointer whose object is not here.
+    """
+    return _open(repo, run, get_artifact(repo, run, path))
+
+
+def _open(repo: Repo, run: Run, artifact: Artifact) -> IO[bytes]:
+    if artifact.pointer is not None:
+        return repo.objects.open(artifact.pointer)
+    if artifact.blob is not None:
+        return io.BytesIO(repo.git.read_blob(artifact.blob))
+    return (repo.journal.folder(run.id) / run_tree.ARTIFACTS / artifact.path).open("rb")
+
+
+def export_artifacts(
+    repo: Repo, run: Run, path: str, destination: Path, *, overwrite: bool = True,
+    progress: Callable[[int], None] | None = None,
+) -> Path:  # fmt: skip
+    """Copy a file of a run, or all below a folder, out to the file system.
+
+    Every object's content is checked against its hash before the file appears.
+
+    Args:
+        repo: The repository.
+        run: The run.
+        path: A file's or folder's path within the run; "" is everything.
+        destination: The folder to put it into; made if needed.
+        overwrite: Whether files that exist are replaced.
+        progress: Called with the number of bytes done since the last call.
+
+    Returns:
+        Where the file or folder is now.
+
+    Raises:
+        NotFoundError: The run has nothing there.
+        UsageError: A file exists and `overwrite` is off; nothing was written.
+        ChecksumMismatchError: Stored bytes are damaged.
+    """
+    artifacts = list_artifacts(repo, run, path)
+    if not artifacts and path:
+        raise NotFoundError(
+            f"run '{run.id[:8]}' has no artifact '{path}'", hint=f"gitml artifacts list {run.id[:8]}"
+        )
+    taken = [target for target in (destination / artifact.path for artifact in artifacts) if target.exists()]
+    if taken and not overwrite:
+        raise UsageError(f"'{taken[0]}' exists already", hint="give another folder, or --force to replace it")
+    for artifact in artifacts:
+        _export(repo, run, artifact, destination, progress)
+    return destination / path if path else destination
+
+
+def _export(
+    repo: Repo, run: Run, artifact: Artifact, destination: Path, progress: Callable[[int], None] | None
+) -> None:
+    target = destination / names.check_artifact_path(artifact.path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if not target.parent.resolve().is_relative_to(destination.resolve()):
+        raise DamagedError(
+            f"'{target.parent}' is a link that leads out of '{destination}'", hint="remove the link"
+        )
+    if artifact.pointer is not None:
+        repo.objects.export(artifact.pointer, target, progress)
+        return
+    temporary = target.with_name(f".gitml-{target.name[:200]}")
+    with _open(repo, run, artifact) as source:
+        temporary.write_bytes(source.read())
+    temporary.replace(target)
+    if progress:
+        progress(artifact.size)
+
+
+def read_output(repo: Repo, run: Run) -> bytes:
+    """Read what the program printed; empty if nothing was kept."""
+    if run.live:
+        file = repo.journal.folder(run.id) / run_tree.OUTPUT_FILE
+        if file.exists():
+            return file.read_bytes()
+    return (repo.git.read_path(run.commit, run_tree.OUTPUT_FILE) if run.commit else None) or b""
+
+
+def read_environment(repo: Repo, run: Run) -> dict[str, bytes]:
+    """Read the files that describe the environment: name to content."""
+    commit = run.commit
+    if run.live:
+        folder = repo.journal.folder(run.id) / run_tree.ENVIRONMENT
+        if folder.is_dir():
+            return {file.name: file.read_bytes() for file in sorted(folder.iterdir()) if file.is_file()}
+        commit = base_of(repo, run.id)
+    if commit is None:
+        return {}
+    return {
+        entry.path: repo.git.read_blob(entry.oid)
+        for entry in repo.git.list_tree(commit, run_tree.ENVIRONMENT)
+    }
+
+
+def read_record(repo: Repo, commit: str) -> Run:
+    """Read the run as one record has it, without the index.
+
+    Raises:
+        DamagedError: The commit is no record of a run.
+    """
+    files = {
+        name: data for name in run_tree.RECORD_FILES if (data := repo.git.read_path(commit, name)) is not None
+    }
+    if run_tree.RUN_FILE not in files:
+        raise DamagedError(f"commit '{commit[:12]}' is not a record of a run")
+    return run_tree.decode_run(files, commit=commit)

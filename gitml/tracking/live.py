@@ -1,0 +1,406 @@
+"""LiveRun: what user code writes to while a run lasts.
+
+It appends to files and knows no git, so a training loop pays for one `write`.
+Wrong use raises at once; trouble with the disk never does (unless `strict`):
+it is told once, what can be kept is kept, and the run is marked incomplete.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import itertools
+import os
+import threading
+import warnings
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from time import time_ns
+from typing import Any
+
+from gitml.entities.run import DatasetInput, Number, ParamValue, Run
+from gitml.errors import GitmlError, RefusedError
+from gitml.formats import history, run_tree, yaml
+from gitml.formats.names import check_name
+from gitml.journal import METRICS_FILE, TEMPORARY, AppendFile, FolderLock
+from gitml.repo import Repo
+from gitml.store.local import Progress
+from gitml.tracking.artifacts import ArtifactWriter
+from gitml.tracking.secrets import redact_text, redact_value
+from gitml.tracking.values import clean_text, flatten_params, same_param, to_number, to_param, to_tag
+
+_MAX_OPEN = 256
+
+
+class ParamChangedError(RefusedError):
+    """A param was logged again with another value."""
+
+    exit_code = 2
+
+    def __init__(self, key: str, old: ParamValue, new: ParamValue) -> None:
+        super().__init__(
+            f"param '{key}' is {old!r:.80} already and can't become {new!r:.80}",
+            hint="params are set once; use a tag or a metric for what changes, or start a nested run",
+        )
+        self.key = key
+        self.old = old
+        self.new = new
+
+
+class RunEndedError(RefusedError):
+    """The run was ended; nothing more can be logged through this handle."""
+
+    def __init__(self, run_id: str) -> None:
+        super().__init__(
+            f"run '{run_id[:8]}' has ended", hint="start a new one, or resume it: start_run(run_id=…)"
+        )
+        self.run_id = run_id
+
+
+class IncompleteRunWarning(UserWarning):
+    """Something a run should have recorded could not be written."""
+
+
+class LiveRun:
+    """One run in progress, safe to write to from many threads and processes."""
+
+    def __init__(
+        self, repo: Repo, run_id: str, folder: Path, lock: FolderLock, *, owner: bool, strict: bool = False
+    ) -> None:
+        """Wrap a locked live folder; `tracking.start` makes and joins them.
+
+        Args:
+            repo: The repository that records it.
+            run_id: The run's id.
+            folder: Its live folder.
+            lock: The shared lock on it, taken over.
+            owner: Whether ending this handle ends the run.
+            strict: Whether trouble with the disk raises.
+        """
+        self.run_id = run_id
+        self.folder = folder
+        self.owner = owner
+        self.strict = strict
+        self.ended = False
+        self.troubles: list[str] = []
+        self._journal = repo.journal
+        self._lock = lock
+        self._series: dict[str, AppendFile] = {}
+        self._open = itertools.count()
+        self._output = AppendFile(folder / run_tree.OUTPUT_FILE, self._report)
+        self._mutex = threading.RLock()
+        self._artifacts = ArtifactWriter(
+            folder / run_tree.ARTIFACTS,
+            repo.objects,
+            repo.settings.inline_limit,
+            lfs=repo.settings.artifacts_url is None,
+        )
+
+    # Metrics
+
+    def log_metric(
+        self, key: str, value: Number, step: int | None = None, timestamp_ms: int | None = None
+    ) -> None:
+        """Log one value of a metric.
+
+        Args:
+            key: The metric's name; '/' groups.
+            value: A number: Python's, NumPy's or a tensor with one element.
+            step: An integer position; one more than the last if not given.
+            timestamp_ms: UTC milliseconds since 1970; now if not given.
+
+        Raises:
+            InvalidNameError: The name can't be used.
+            InvalidValueError: The value is no number.
+            RunEndedError: The run has ended.
+        """
+        try:
+            series = self._series[key]
+        except (KeyError, TypeError):
+            series = self._new_series(key)
+        if type(value) is not float:
+            value = to_number(key, value)
+        with series.lock:
+            if step is None:
+                step = series.next_step
+            elif type(step) is not int:
+                step = int(step)
+            series.next_step = step + 1
+            now = time_ns() // 1_000_000 if timestamp_ms is None else timestamp_ms
+            series.append_locked(f"{step}\t{now}\t{value!r}\n".encode())
+
+    def log_metrics(
+        self, metrics: Mapping[str, Number], step: int | None = None, timestamp_ms: int | None = None
+    ) -> None:
+        """Log one value of each of several metrics; see `log_metric`."""
+        for key, value in metrics.items():
+            self.log_metric(key, value, step, timestamp_ms)
+
+    def _new_series(self, key: str) -> AppendFile:
+        self._refuse_if_ended()
+        check_name("metric", key)
+        with self._mutex:
+            if key in self._series:
+                return self._series[key]
+            path = self._journal.history_path(self.run_id, key)
+            series = AppendFile(path, self._report)
+            series.next_step = _step_after(path)
+            if next(self._open) >= _MAX_OPEN:
+                self._close_oldest()
+            self._append(self.folder / METRICS_FILE, f"{key}\n".encode())
+            self._series[key] = series
+            return series
+
+    def _close_oldest(self) -> None:
+        """Keep the number of open files down; a closed one opens again when needed."""
+        for series in list(self._series.values()):
+            if series.fd >= 0:
+                series.close()
+                return
+
+    # Params, tags, data sets, note
+
+    def log_param(self, key: str, value: Any) -> ParamValue:
+        """Record a param; nested mappings are flattened with dots.
+
+        Raises:
+            ParamChangedError: It was recorded with another value before.
+        """
+        if isinstance(value, Mapping):
+            self.log_params({key: value})
+            return None
+        plain = to_param(check_name("param", key), value)
+        self._add_params({key: plain})
+        return plain
+
+    def log_params(self, params: Mapping[str, Any]) -> None:
+        """Record several params: all of them, or on a wrong one none."""
+        self._add_params(dict(flatten_params(params)))
+
+    def _add_params(self, params: dict[str, ParamValue]) -> None:
+        self._refuse_if_ended()
+        clean = {key: self._redacted("param", key, value) for key, value in params.items()}
+        path = self.folder / run_tree.PARAMS_FILE
+        with self._mutex, self._locked(path) as fd:
+            if fd is None:
+                return
+            known = yaml.load_journal(_read_all(fd), source=run_tree.PARAMS_FILE)
+            for key, value in clean.items():
+                if key in known and not same_param(known[key], value):
+                    raise ParamChangedError(key, known[key], value)
+            lines = "".join(yaml.dump_line(k, v) for k, v in clean.items() if k not in known)
+            self._write(fd, lines.encode(), run_tree.PARAMS_FILE)
+
+    def set_tag(self, key: str, value: Any) -> None:
+        """Set a tag; a later value replaces an earlier one."""
+        self.set_tags({key: value})
+
+    def set_tags(self, tags: Mapping[str, Any]) -> None:
+        """Set several tags: all of them, or on a wrong one none."""
+        self._refuse_if_ended()
+        clean = {
+            key: self._redacted("tag", key, to_tag(check_name("tag", key), value))
+            for key, value in tags.items()
+        }
+        lines = "".join(yaml.dump_line(key, value) for key, value in clean.items())
+        self._append(self.folder / run_tree.TAGS_FILE, lines.encode())
+
+    def delete_tag(self, key: str) -> None:
+        """Remove a tag; harmless if there is none."""
+        self._refuse_if_ended()
+        self._append(self.folder / run_tree.TAGS_FILE, yaml.dump_line(check_name("tag", key), None).encode())
+
+    def set_note(self, text: str) -> None:
+        """Set the run's note, replacing an earlier one."""
+        self._refuse_if_ended()
+        self._replace(run_tree.NOTE_FILE, redact_text(clean_text(text))[0].encode())
+
+    def log_input(self, dataset: DatasetInput) -> None:
+        """Record a data set that the run uses."""
+        self._refuse_if_ended()
+        check_name("data set", dataset.name)
+        dataset = replace(dataset, source=redact_text(dataset.source)[0])
+        self._append(self.folder / run_tree.INPUTS_FILE, run_tree.encode_input(dataset))
+
+    # Files
+
+    def log_artifact(
+        self, local_path: str | Path, artifact_path: str | None = None, progress: Progress | None = None
+    ) -> None:
+        """Keep a file, or a folder with all that is in it.
+
+        Args:
+            local_path: The file or folder. A link is followed.
+            artifact_path: The folder within the run to put it into.
+            progress: Called with the number of bytes done since the last call.
+
+        Raises:
+            InvalidNameError: The path can't be one of an artifact.
+            NotFoundError: There is no such file.
+        """
+        self._refuse_if_ended()
+        with self._surviving(str(local_path)):
+            self._artifacts.add(Path(local_path), artifact_path or "", progress)
+
+    def log_artifacts(
+        self, local_dir: str | Path, artifact_path: str | None = None, progress: Progress | None = None
+    ) -> None:
+        """Keep all files below a folder; see `log_artifact`."""
+        self._refuse_if_ended()
+        with self._surviving(str(local_dir)):
+            self._artifacts.add_folder(Path(local_dir), artifact_path or "", progress)
+
+    def log_bytes(self, data: bytes, artifact_file: str) -> None:
+        """Keep bytes as an artifact of the given path."""
+        self._refuse_if_ended()
+        with self._surviving(artifact_file):
+            self._artifacts.add_bytes(data, artifact_file)
+
+    def append_output(self, data: bytes) -> None:
+        """Add to what the program printed."""
+        self._output.append(data)
+
+    # The run itself
+
+    def update(self, **fields: Any) -> Run:
+        """Change fields of run.yaml, such as `name`, `status` or `error`; return the run."""
+        with self._mutex:
+            files = {run_tree.RUN_FILE: (self.folder / run_tree.RUN_FILE).read_bytes()}
+            run = replace(run_tree.decode_run(files, commit=None), **fields)
+            self._replace(run_tree.RUN_FILE, run_tree.encode_run_file(run))
+            return run
+
+    def to_run(self) -> Run:
+        """Read back everything recorded so far."""
+        return self._journal.read(self.run_id)
+
+    def flush(self) -> bool:
+        """Try again to write what could not be written; say whether all is."""
+        written = [series.flush() for series in (*self._series.values(), self._output)]
+        return all(written)
+
+    def close(self) -> None:
+        """Let go of files and lock. The run stays live unless it was committed."""
+        self.flush()
+        self.ended = True
+        with self._mutex:
+            for series in (*self._series.values(), self._output):
+                series.close()
+            self._series.clear()
+        self._lock.release()
+
+    # Trouble
+
+    def _refuse_if_ended(self) -> None:
+        if self.ended:
+            raise RunEndedError(self.run_id)
+
+    def _redacted(self, kind: str, key: str, value: Any) -> Any:
+        clean, found = redact_value(key, value)
+        if found:
+            warnings.warn(
+                f"{kind} '{key}' looks like a secret ({found}); it is recorded as {clean!r}",
+                IncompleteRunWarning,
+                stacklevel=4,
+            )
+        return clean
+
+    def _report(self, err: OSError, what: str) -> None:
+        if self.strict:
+            raise err
+        first = not self.troubles
+        if len(self.troubles) < 100:
+            self.troubles.append(f"{what}: {err.strerror or err}")
+        if first:
+            warnings.warn(
+                f"run '{self.run_id[:8]}' could not write {what}: {err.strerror or err}; "
+                "the program goes on, gitml tries again and reports at the end of the run",
+                IncompleteRunWarning,
+                stacklevel=4,
+            )
+
+    def _surviving(self, what: str) -> _Surviving:
+        return _Surviving(self, what)
+
+    def _append(self, path: Path, data: bytes) -> None:
+        file = AppendFile(path, self._report)
+        file.append(data)
+        file.close()
+
+    def _locked(self, path: Path) -> _LockedFile:
+        return _LockedFile(path, self._report)
+
+    def _write(self, fd: int, data: bytes, name: str) -> None:
+        if not data:
+            return
+        try:
+            written = os.write(fd, data)
+            if written < len(data):
+                os.ftruncate(fd, os.fstat(fd).st_size - written)
+                raise OSError(28, os.strerror(28), name)  # ENOSPC: nothing half-written stays
+        except OSError as err:
+            self._report(err, f"{name} ({len(data):,} bytes lost)")
+
+    def _replace(self, name: str, data: bytes) -> None:
+        temporary = self.folder / f"{TEMPORARY}{os.getpid()}-{threading.get_ident()}"
+        try:
+            temporary.write_bytes(data)
+            os.replace(temporary, self.folder / name)
+        except OSError as err:
+            with suppress(OSError):
+                temporary.unlink(missing_ok=True)
+            self._report(err, name)
+
+
+class _Surviving:
+    """Turns an OSError of the disk into a report; gitml's own errors pass."""
+
+    def __init__(self, live: LiveRun, what: str) -> None:
+        self._live = live
+        self._what = what
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, err: BaseException | None, trace: object) -> bool:
+        if isinstance(err, OSError) and not isinstance(err, GitmlError):
+            self._live._report(err, f"artifact '{self._what}'")  # noqa: SLF001 - one class in two parts
+            return True
+        return False
+
+
+class _LockedFile:
+    """A file opened for read and append, locked against other processes."""
+
+    def __init__(self, path: Path, report: Any) -> None:
+        self._path = path
+        self._report = report
+        self._fd = -1
+
+    def __enter__(self) -> int | None:
+        try:
+            self._fd = os.open(self._path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o666)
+            fcntl.flock(self._fd, fcntl.LOCK_EX)
+        except OSError as err:
+            self._report(err, self._path.name)
+            return None
+        return self._fd
+
+    def __exit__(self, *_: object) -> None:
+        if self._fd >= 0:
+            os.close(self._fd)
+
+
+def _read_all(fd: int) -> bytes:
+    return os.pread(fd, os.fstat(fd).st_size, 0)
+
+
+def _step_after(path: Path) -> int:
+    """The step to go on with after the points that are there."""
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        return 0
+    lines = history.whole_lines(data).splitlines()
+    return max((int(line.split(b"\t", 1)[0]) for line in lines), default=-1) + 1

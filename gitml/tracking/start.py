@@ -1,0 +1,202 @@
+"""Begin a run, join one of another process, or go on with one that ended."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any
+
+from gitml.config import CodeMode
+from gitml.entities.run import DEFAULT_EXPERIMENT, DEFAULT_EXPERIMENT_ID, CodeState, Run, RunStatus
+from gitml.errors import RefusedError, UsageError
+from gitml.formats import run_tree, yaml
+from gitml.formats.names import check_name, check_run_id
+from gitml.formats.pointer import decode_pointer
+from gitml.journal import BASE_FILE, METRICS_FILE, NotLiveError
+from gitml.repo import LIVE_REFS, Repo
+from gitml.tracking import experiments
+from gitml.tracking.capture import capture_code, capture_command_environment, capture_environment
+from gitml.tracking.live import LiveRun
+from gitml.tracking.secrets import redact_command
+from gitml.tracking.words import random_name
+
+
+def start_run(  # noqa: PLR0913 - the facts that a run can begin with, all by name
+    repo: Repo,
+    *,
+    experiment: str | None = None,
+    experiment_id: str | None = None,
+    name: str | None = None,
+    run_id: str | None = None,
+    parent_id: str | None = None,
+    tags: Mapping[str, Any] | None = None,
+    params: Mapping[str, Any] | None = None,
+    note: str | None = None,
+    command: Sequence[str] = (),
+    entry_point: str | None = None,
+    code: CodeMode | None = None,
+    variables: Mapping[str, str] | None = None,
+    wrapped: bool = False,
+    strict: bool = False,
+) -> LiveRun:
+    """Begin a run: record code, environment and command, and make it live.
+
+    Args:
+        repo: Where to record.
+        experiment: The experiment's name; `Default` if neither it nor its id is given.
+        experiment_id: The experiment's id.
+        name: The run's name; two random words if not given.
+        run_id: The id to use; a new random one if not given.
+        parent_id: The id of the run that this one is part of.
+        tags: First tags.
+        params: First params.
+        note: First note.
+        command: The command line, program first; secrets in it are redacted.
+        entry_point: What the project calls it.
+        code: What to keep of the source; the repository's setting if not given.
+        variables: Environment variables to record.
+        wrapped: Whether `command` is another program, so that its packages
+            are recorded instead of those of this process.
+        strict: Whether trouble with the disk raises while the run lasts.
+
+    Returns:
+        The live run, owned by the caller: `finish_run` ends it.
+
+    Raises:
+        InvalidNameError: A name can't be used.
+        NotFoundError: There is no such experiment.
+        RefusedError: The experiment was deleted, or there is a run of that id.
+    """
+    home = _experiment(repo, experiment, experiment_id)
+    run_id = check_run_id(run_id) if run_id else uuid.uuid4().hex
+    state = capture_code(repo.git, code or repo.settings.code, max_file_size=repo.settings.snapshot_limit)
+    run = Run(
+        id=run_id,
+        name=check_name("run", name) if name else random_name(),
+        experiment_id=home[0],
+        experiment=home[1],
+        status=RunStatus.RUNNING,
+        start_ms=time.time_ns() // 1_000_000,
+        parent_id=check_run_id(parent_id) if parent_id else None,
+        user=repo.settings.author,
+        host=_host() if repo.settings.record_host else None,
+        entry_point=entry_point,
+        command=redact_command(command)[0],
+        code=state,
+    )
+    files = {run_tree.RUN_FILE: run_tree.encode_run_file(run)}
+    cache = repo.root / "cache"
+    environment = capture_command_environment(cache, command) if wrapped else capture_environment(cache)
+    files |= {f"{run_tree.ENVIRONMENT}/{file}": data for file, data in environment.items()}
+    if variables:
+        files[f"{run_tree.ENVIRONMENT}/variables.yaml"] = yaml.dump_mapping(variables).encode()
+    _pin(repo, run_id, state)
+    try:
+        folder, lock = repo.journal.create(run_id, files)
+    except FileExistsError:
+        raise RefusedError(f"there is a live run of the id '{run_id}' already") from None
+    live = LiveRun(repo, run_id, folder, lock, owner=True, strict=strict)
+    live_facts(live, tags, params, note)
+    return live
+
+
+def live_facts(
+    live: LiveRun, tags: Mapping[str, Any] | None, params: Mapping[str, Any] | None, note: str | None
+) -> None:
+    """Record the first tags, params and note of a run, if there are any."""
+    if tags:
+        live.set_tags(tags)
+    if params:
+        live.log_params(params)
+    if note:
+        live.set_note(note)
+
+
+def attach_run(repo: Repo, run_id: str, *, strict: bool = False) -> LiveRun:
+    """Join a live run of another process; ending the handle does not end the run.
+
+    Raises:
+        NotLiveError: It is not live (any more).
+    """
+    folder, lock = repo.journal.join(run_id)
+    return LiveRun(repo, run_id, folder, lock, owner=False, strict=strict)
+
+
+def resume_run(repo: Repo, run_id: str, *, strict: bool = False) -> LiveRun:
+    """Go on with a run, whether it ended, lives, or lost its process.
+
+    A run that lives in another process is joined. One that ended becomes live
+    again, on top of its last record, with start, params and curves kept.
+
+    Raises:
+        RunNotFoundError: There is no such run.
+        RefusedError: It was deleted.
+    """
+    with suppress(NotLiveError):
+        return _take_or_join(repo, run_id, strict)
+    from gitml.tracking.history import get_run  # the index is needed only to find an ended run
+
+    run = get_run(repo, run_id)
+    if run.deleted_ms is not None:
+        raise RefusedError(f"run '{run_id}' was deleted", hint=f"gitml runs restore {run_id[:8]}")
+    base = run.commit
+    if base is None:
+        raise UsageError(f"run '{run_id}' has no record to go on from")
+    running = replace(run, status=RunStatus.RUNNING, end_ms=None, duration_s=None, exit_code=None, error=None)
+    files = run_tree.encode_run(running)
+    files.pop(run_tree.METRICS_FILE, None)
+    files[BASE_FILE] = base.encode()
+    files[METRICS_FILE] = "".join(f"{key}\n" for key in run.metrics).encode()
+    for entry in repo.git.list_tree(base, run_tree.HISTORY):
+        data = repo.git.read_blob(entry.oid)
+        pointer = decode_pointer(data)
+        if pointer is not None:
+            with repo.objects.open(pointer) as stream:
+                data = stream.read()
+        files[f"{run_tree.HISTORY}/{entry.path}"] = data
+    output = repo.git.read_path(base, run_tree.OUTPUT_FILE)
+    if output is not None:
+        files[run_tree.OUTPUT_FILE] = output
+    _pin(repo, run_id, run.code)
+    try:
+        folder, lock = repo.journal.create(run_id, files)
+    except FileExistsError:  # another process resumed it first
+        return attach_run(repo, run_id, strict=strict)
+    return LiveRun(repo, run_id, folder, lock, owner=True, strict=strict)
+
+
+def _take_or_join(repo: Repo, run_id: str, strict: bool) -> LiveRun:
+    orphaned = repo.journal.is_orphaned(run_id)
+    folder, lock = repo.journal.join(run_id)
+    return LiveRun(repo, run_id, folder, lock, owner=orphaned, strict=strict)
+
+
+def _experiment(repo: Repo, name: str | None, experiment_id: str | None) -> tuple[str, str]:
+    if experiment_id in (None, DEFAULT_EXPERIMENT_ID) and name in (None, DEFAULT_EXPERIMENT):
+        return DEFAULT_EXPERIMENT_ID, DEFAULT_EXPERIMENT
+    found = (
+        experiments.get_experiment(repo, experiment_id)
+        if experiment_id is not None
+        else experiments.experiment_named(repo, check_name("experiment", name))
+    )
+    if found.deleted_ms is not None:
+        raise RefusedError(
+            f"experiment '{found.name}' was deleted", hint=f"gitml experiments restore '{found.name}'"
+        )
+    return found.id, found.name
+
+
+def _pin(repo: Repo, run_id: str, code: CodeState) -> None:
+    """Keep a snapshot from `git gc` while only the live run knows of it."""
+    if code.tree is not None and code.dirty:
+        ref = LIVE_REFS + run_id
+        repo.git.move_ref(ref, repo.git.tip(ref), code.tree)
+
+
+def _host() -> str:
+    import socket
+
+    return socket.gethostname()
