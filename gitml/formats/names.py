@@ -53,7 +53,7 @@ def check_name(kind: str, name: Any) -> str:
     return str(name)
 
 
-def check_run_id(run_id: str) -> str:
+def check_run_id(run_id: Any) -> str:
     """Accept a run id: letters, digits, '_' and '-', as MLflow does.
 
     Raises:
@@ -61,7 +61,7 @@ def check_run_id(run_id: str) -> str:
     """
     if not isinstance(run_id, str) or not _RUN_ID.fullmatch(run_id):
         raise InvalidNameError("run id", run_id, "ids are letters, digits, '_' and '-'")
-    return run_id
+    return str(run_id)
 
 
 def metric_path(name: str) -> str:

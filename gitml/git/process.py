@@ -103,12 +103,9 @@ def git_executable() -> str:
 
 @cache
 def _door(cwd: str) -> Git:
-    # GitPython looks for git when it is imported and raises or prints if there is none.
-    git_executable()
-    os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
+    git_executable()  # GitPython prints or raises by itself if there is none
     from git.cmd import Git  # 40 ms, and many commands never start git
 
-    Git.USE_SHELL = False
     return Git(cwd)
 
 
@@ -191,6 +188,7 @@ class GitProcess:
                 [git_executable(), *self._options, *args],
                 istream=subprocess.PIPE,
                 as_process=True,
+                shell=False,
                 env={**self._env, **(env or {})},
             ),
         )

@@ -19,15 +19,8 @@ from gitml.tracking import secret_shapes as shapes
 _PLACEHOLDER_START = "[redacted"
 _SHORTEST_SECRET_TEXT = 9  # "token=a1b2", "ftp://a:b@c": nothing shorter gives anything away
 
-_EXAMPLE_PASSWORD = re.compile(r":(?:pass|passwd|password|pw|pwd|secret|token|x+)$", re.IGNORECASE)
+_EXAMPLE_PASSWORD = r"(?i):(?:pass|passwd|password|pw|pwd|secret|token|x+)$"
 _NAME_HINT = re.compile(r"pass|pwd|secret|token|key|credential|authorization|conn", re.IGNORECASE)
-_ASSIGNMENT = re.compile(
-    r"(?P<name>(?:passw|passphrase|passcode|pwd|secret|token|key|credential|authorization)"
-    r"[\w-]{0,40})(?P<close>\\?[\"']?\s{0,4})(?P<sep>=>|:=|=|:)(?P<gap>[ \t]{0,4})"
-    r"(?:(?:bearer|basic|token)[ \t]+)?"
-    r"(?:\"(?P<double>[^\"\n]*)\"|'(?P<single>[^'\n]*)'|(?P<bare>[^\s,;\"'&|)\]}(]+))",
-    re.IGNORECASE,
-)
 
 
 def redact_text(text: str) -> tuple[str, list[str]]:
@@ -65,9 +58,10 @@ def redact_value(key: str, value: ParamValue) -> tuple[ParamValue, list[str]]:
     """
     kind = name_kind(key) if _NAME_HINT.search(key) else None
     if isinstance(value, str):
-        if kind is not None and _tells(kind, value):
-            return _placeholder(kind), [kind]
-        return redact_text(value)
+        redacted, found = redact_text(value)
+        if kind is None or not _tells(kind, value) or redacted == _placeholder("".join(found)):
+            return redacted, found
+        return _placeholder(kind), [kind.rstrip("?")]
     if isinstance(value, list):
         return _redact_list(key, value)
     if kind not in (None, "token?") and isinstance(value, int) and abs(value) > 999:
@@ -89,14 +83,15 @@ def redact_command(argv: Sequence[str]) -> tuple[tuple[str, ...], list[str]]:
     """
     kept: list[str] = []
     kinds: list[str] = []
-    pending = ""  # the option whose value comes next
+    pending = ""  # the option whose value may come next
     for position, argument in enumerate(argv):
-        if pending and not _is_option(argument):
-            redacted, found = redact_value(pending, argument)
-            new, pending = str(redacted), ""
-        elif _holds_user_and_password(argv, position):
+        if _holds_user_and_password(argv, position):
             user = argument.partition(":")[0]
             new, found = f"{user}:{_placeholder('password')}", ["password"]
+            pending = ""
+        elif pending and not _is_option(argument):
+            redacted, found = redact_value(pending, argument)
+            new, pending = str(redacted), ""
         else:
             new, found = _redact_argument(argument)
             pending = argument.lstrip("-") if _is_option(argument) and "=" not in argument else ""
@@ -177,6 +172,11 @@ def _tokens() -> re.Pattern[str]:
     return re.compile("|".join(f"(?P<t{i}>{shape})" for i, (_, shape) in enumerate(shapes.TOKEN_SHAPES)))
 
 
+@cache
+def _assignments() -> re.Pattern[str]:
+    return re.compile(shapes.ASSIGNMENT, re.IGNORECASE)
+
+
 def _kind_of(match: re.Match[str]) -> str:
     for index, (kind, _) in enumerate(shapes.TOKEN_SHAPES):
         if match.group(f"t{index}") is not None:
@@ -189,7 +189,7 @@ def _find(text: str) -> Iterator[tuple[str, str]]:
         return
     for match in _tokens().finditer(text):
         kind = _kind_of(match)
-        if kind != "url password" or not _EXAMPLE_PASSWORD.search(match.group()):
+        if kind != "url password" or not re.search(_EXAMPLE_PASSWORD, match.group()):
             yield kind, match.group()
 
 
@@ -229,7 +229,7 @@ def _redact_lone_aws_secret(argument: str, kinds: list[str]) -> str:
 def _redact_assignments(text: str, kinds: list[str]) -> str:
     pieces: list[str] = []
     done = 0
-    for match in _ASSIGNMENT.finditer(text):
+    for match in _assignments().finditer(text):
         group = next(name for name in ("double", "single", "bare") if match.group(name) is not None)
         value, (start, end) = match.group(group), match.span(group)
         prefix = re.search(r"[\w.-]{0,40}$", text[max(0, match.start() - 40) : match.start()])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gitml.tracking.capture.code import CodeMode, capture_code
+from gitml.tracking.capture.code import capture_code
 from gitml.tracking.capture.environment import (
     capture_command_environment,
     capture_environment,
@@ -12,7 +12,6 @@ from gitml.tracking.capture.interpreter import find_python
 from gitml.tracking.capture.system import capture_system
 
 __all__ = [
-    "CodeMode",
     "capture_code",
     "capture_command_environment",
     "capture_environment",

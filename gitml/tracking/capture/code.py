@@ -14,8 +14,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
 
+from gitml.config import CodeMode
 from gitml.entities.run import CodeState
 from gitml.errors import GitmlError
 from gitml.git.process import GitCommandFailedError
@@ -24,7 +24,6 @@ from gitml.tracking.capture.remote import find_remote
 from gitml.tracking.capture.selection import select
 from gitml.tracking.capture.status import read_status
 
-CodeMode = Literal["tree", "commit", "off"]
 _EMPTY_TREES = frozenset(
     (
         "4b825dc642cb6eb9a060e54bf8d69288fbee4904",
@@ -69,18 +68,19 @@ def capture_code(git: GitRepo, mode: CodeMode = "tree", *, max_file_size: int = 
     if not state.dirty or chosen is None:
         return replace(state, tree=_tree_of(git, status.commit))
     try:
-        tree = write_snapshot(git, chosen.paths)
+        tree = write_snapshot(git, chosen.paths, chosen.removed)
     except (GitmlError, OSError) as err:
         return replace(state, left_out=(f"all uncommitted changes ({err})", *state.left_out))
     return replace(state, tree=None if tree in _EMPTY_TREES else tree)
 
 
-def write_snapshot(git: GitRepo, paths: Sequence[bytes]) -> str:
+def write_snapshot(git: GitRepo, paths: Sequence[bytes], removed: Sequence[bytes] = ()) -> str:
     """Store the tree of what is staged, with some paths as they are on disk.
 
     Args:
         git: A repository with a work tree.
-        paths: Relative to the work tree's root; those that are gone are removed.
+        paths: To take from disk, relative to the work tree's root.
+        removed: To leave out, likewise.
 
     Returns:
         The tree's object id.
@@ -94,13 +94,15 @@ def write_snapshot(git: GitRepo, paths: Sequence[bytes]) -> str:
             "GIT_INDEX_FILE": str(index),
             **_settings({"core.safecrlf": "false", "core.splitIndex": "false"}),
         }
-        if paths:
-            git.process.run(
-                ["update-index", "--add", "--remove", "--replace", "-z", "--stdin"],
-                input=b"".join(path + b"\0" for path in paths),
-                env=env,
-                cwd=git.work_tree,
-            )
+        # Removals apart and by force: what is "beyond a symbolic link" now git wouldn't look at.
+        for options, names in ((["--force-remove"], removed), (["--add", "--remove", "--replace"], paths)):
+            if names:
+                git.process.run(
+                    ["update-index", *options, "-z", "--stdin"],
+                    input=b"".join(name + b"\0" for name in names),
+                    env=env,
+                    cwd=git.work_tree,
+                )
         return git.process.run(["write-tree"], env=env, cwd=git.work_tree).decode().strip()
 
 
@@ -145,7 +147,7 @@ def _capture_bare(git: GitRepo, mode: CodeMode) -> CodeState:
 
 def _read_head(git: GitRepo) -> tuple[str | None, str | None]:
     try:
-        out = git.process.run(["rev-parse", "--verify", "HEAD", "--symbolic-full-name", "HEAD"])
+        out = git.process.run(["rev-parse", "HEAD", "--symbolic-full-name", "HEAD"])
     except GitCommandFailedError:  # no commit yet
         return None, None
     commit, _, ref = out.decode("utf-8", "replace").strip().partition("\n")

@@ -10,9 +10,8 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from gitml.errors import GitmlError
 
@@ -20,11 +19,9 @@ _DRIVER = Path("/proc/driver/nvidia")
 _WSL_DRIVER = Path("/usr/lib/wsl/lib/libnvidia-ml.so.1")
 
 
-@dataclass(frozen=True, slots=True)
-class GpuUsage:
+class GpuUsage(NamedTuple):
     """What a GPU does at a moment; None where the driver doesn't say."""
 
-    index: int
     utilization_percentage: float | None
     memory_used_bytes: int | None
     memory_total_bytes: int | None
@@ -77,7 +74,7 @@ def nvml() -> Iterator[Any]:
 
 
 def read_usage(library: Any) -> list[GpuUsage]:
-    """Read what every GPU does now; `library` comes from `nvml()`."""
+    """Read what every GPU does now, in the driver's order; `library` comes from `nvml()`."""
     usages = []
     for index in range(int(library.nvmlDeviceGetCount())):
         handle = library.nvmlDeviceGetHandleByIndex(index)
@@ -87,7 +84,6 @@ def read_usage(library: Any) -> list[GpuUsage]:
         limit = _ask(library, "nvmlDeviceGetEnforcedPowerLimit", handle)
         usages.append(
             GpuUsage(
-                index=index,
                 utilization_percentage=None if utilization is None else float(utilization.gpu),
                 memory_used_bytes=None if memory is None else int(memory.used),
                 memory_total_bytes=None if memory is None else int(memory.total),

@@ -10,7 +10,7 @@ import os
 import re
 import stat
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from functools import cache
 
 from gitml.errors import DamagedError
 from gitml.git.repo import GitRepo
@@ -28,26 +28,24 @@ _MADE_BY_TOOLS = {
     b"node_modules": "installed packages",
     b".ipynb_checkpoints": "notebook backups",
 }
-_SECRET_NAME = re.compile(
-    rb"""
+_SECRET_NAME = rb"""
     \.env(?:rc|\.(?!example$|sample$|template$|dist$).*)? | .+\.env
     | id_(?:rsa|dsa|ecdsa|ed25519)(?:_sk)?
     | .+\.(?:pem|key|p12|pfx|jks|keystore|kdbx|ppk)
     | (?:.*[._-])?(?:credentials?|secrets?)(?:\.(?:json|ya?ml|toml|ini|cfg|csv|txt|env))?
     | client_secrets?.*\.json | .*service[_-]?account.*\.json | kaggle\.json
     | [._]netrc | \.pgpass | \.pypirc | \.npmrc | \.htpasswd | \.git-credentials | \.dockercfg
-    """,
-    re.VERBOSE | re.IGNORECASE,
-)
+    """
 _SECRET_FOLDERS = frozenset((b".ssh", b".aws", b".gnupg", b".kube", b".docker"))
 
 
-@dataclass(slots=True)
 class Selection:
-    """Paths whose state on disk goes into the snapshot, and what stays out with the reason."""
+    """Paths to take from disk, paths that were removed, and what stays out with the reason."""
 
-    paths: list[bytes] = field(default_factory=list)
-    left_out: list[str] = field(default_factory=list)
+    def __init__(self) -> None:
+        self.paths: list[bytes] = []
+        self.removed: list[bytes] = []
+        self.left_out: list[str] = []
 
     def leave_out(self, path: bytes, reason: str) -> None:
         """Name a path that is not taken."""
@@ -76,13 +74,21 @@ def select(git: GitRepo, status: WorkTreeStatus, max_file_size: int) -> Selectio
 def is_secret_name(path: bytes) -> bool:
     """Whether a file of this name usually holds credentials."""
     *folders, name = path.split(b"/")
-    return _SECRET_NAME.fullmatch(name) is not None or not _SECRET_FOLDERS.isdisjoint(folders)
+    return _secret_name().fullmatch(name) is not None or not _SECRET_FOLDERS.isdisjoint(folders)
+
+
+@cache
+def _secret_name() -> re.Pattern[bytes]:
+    return re.compile(_SECRET_NAME, re.VERBOSE | re.IGNORECASE)
 
 
 def _select_change(git: GitRepo, root: bytes, change: TrackedChange, selection: Selection) -> None:
     if change.submodule_dirty:
         selection.leave_out(change.path, "a submodule; its own uncommitted changes are not taken")
     if not change.differs_on_disk or (change.submodule_dirty and not change.submodule_moved):
+        return
+    if change.removed:
+        selection.removed.append(change.path)
         return
     # An unmerged path must be settled, or git makes no tree.
     reason = None if change.is_submodule or change.unmerged else _reason_against_change(git, root, change)
@@ -96,7 +102,7 @@ def _reason_against_change(git: GitRepo, root: bytes, change: TrackedChange) -> 
     path = os.path.join(root, change.path)
     try:
         status = os.lstat(path)
-    except OSError:  # removed: that is the change
+    except OSError:  # gone since git looked: git will notice too
         return None
     if not stat.S_ISREG(status.st_mode):
         return None

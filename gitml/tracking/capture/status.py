@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from gitml.git.repo import GitRepo
 
@@ -14,16 +14,17 @@ _COMMAND = (
 _FIELDS_BEFORE_PATH = {b"1": 8, b"2": 9, b"u": 10}
 
 
-@dataclass(frozen=True, slots=True)
-class TrackedChange:
+class TrackedChange(NamedTuple):
     """A tracked path that differs from the commit or the staging area.
 
     `differs_on_disk` says whether the work tree differs from the staging area,
+    `removed` whether the path is not on disk (or no longer a file there),
     `staged_oid` is the content staged (None where there is none, or several).
     """
 
     path: bytes
     differs_on_disk: bool
+    removed: bool = False
     unmerged: bool = False
     staged_oid: str | None = None
     is_submodule: bool = False
@@ -31,8 +32,7 @@ class TrackedChange:
     submodule_dirty: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class WorkTreeStatus:
+class WorkTreeStatus(NamedTuple):
     """Commit, branch and changes. Untracked paths that end in '/' are repositories."""
 
     commit: str | None
@@ -80,6 +80,7 @@ def _parse_change(kind: bytes, entry: bytes) -> TrackedChange:
     return TrackedChange(
         path=fields[-1],
         differs_on_disk=unmerged or fields[1][1:2] != b".",
+        removed=not unmerged and fields[1][1:2] == b"D",
         unmerged=unmerged,
         staged_oid=staged,
         is_submodule=submodule.startswith(b"S"),

@@ -1,0 +1,1 @@
+"""Python: what a notebook or a training script holds."""

@@ -1,0 +1,304 @@
+"""The client's calls that make, find, change and end runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from gitml.api.command_line import running_command
+from gitml.api.connection import Connection
+from gitml.api.handles import NOTE_TAG, PARENT_TAG, RUN_NAME_TAG, Run, Runs, run_handles
+from gitml.api.paging import check_size, offset_of, token_for
+from gitml.api.values import Metric, ViewType, parse_status
+from gitml.entities import run as entities
+from gitml.errors import InvalidNameError, NotFoundError, RefusedError
+from gitml.formats.names import check_name, check_run_id
+from gitml.tracking.values import to_tag
+
+_OWN_TAGS = (RUN_NAME_TAG, NOTE_TAG, PARENT_TAG)
+
+
+class RunCalls(Connection):
+    """Create, find, rename, end, delete and restore runs; read their curves."""
+
+    def create_run(
+        self,
+        experiment_id: str,
+        start_time: int | None = None,
+        tags: Mapping[str, Any] | None = None,
+        run_name: str | None = None,
+    ) -> Run:
+        """Begin a run without making it the current one.
+
+        It stays live until `set_terminated`. If the process ends before that,
+        the next gitml command records it as killed, with all it logged.
+
+        Args:
+            experiment_id: The experiment's id; '0' is `Default`.
+            start_time: When it began, in ms since 1970; now if not given.
+            tags: First tags. `mlflow.runName`, `mlflow.note.content` and
+                `mlflow.parentRunId` set name, note and parent.
+            run_name: Its name; two random words if not given.
+
+        Raises:
+            ExperimentNotFoundError: There is no such experiment.
+            InvalidNameError: A name can't be used.
+        """
+        live = self.open_runs.start(
+            experiment_id=str(experiment_id), command=running_command(), **start_facts(tags, run_name)
+        )
+        if start_time is not None:
+            live.update(start_ms=int(start_time))
+        return Run(live.to_run())
+
+    def get_run(self, run_id: str) -> Run:
+        """Look a run up as it is now.
+
+        Raises:
+            RunNotFoundError: There is none.
+            AmbiguousNameError: Several fit what was given.
+        """
+        return Run(self._find(run_id))
+
+    def get_parent_run(self, run_id: str) -> Run | None:
+        """Look up the run that a run is part of; None if it is part of none.
+
+        Raises:
+            RunNotFoundError: There is no such run.
+        """
+        parent = self._find(run_id).parent_id
+        return None if parent is None else self.get_run(parent)
+
+    def search_runs(
+        self,
+        experiment_ids: Sequence[str],
+        filter_string: str = "",
+        run_view_type: int = ViewType.ACTIVE_ONLY,
+        max_results: int = 1000,
+        order_by: Sequence[str] | None = None,
+        page_token: str | None = None,
+    ) -> Runs:
+        """Find runs, live ones included, newest first.
+
+        Args:
+            experiment_ids: Ids of the experiments to look in; none finds nothing.
+            filter_string: A filter, as in docs/reference/filters.md: MLflow's
+                grammar and more.
+            run_view_type: `ViewType.ACTIVE_ONLY`, `DELETED_ONLY` or `ALL`.
+            max_results: How many a page.
+            order_by: Sort keys such as `metrics.loss ASC`.
+            page_token: The `token` of the page before.
+
+        Raises:
+            FilterSyntaxError: The filter or an ordering means nothing.
+        """
+        from gitml.index import Query
+        from gitml.tracking.history import search
+
+        if isinstance(experiment_ids, str | int):
+            experiment_ids = [str(experiment_ids)]
+        check_size(max_results)
+        if not experiment_ids:
+            return Runs()
+        start = offset_of(page_token)
+        query = Query(
+            filter=filter_string or "",
+            order_by=tuple(order_by or ()),
+            experiments=tuple(map(str, experiment_ids)),
+            view=ViewType.to_string(run_view_type),
+            limit=max_results + 1,
+            offset=start,
+        )
+        found = search(self.repo, query)
+        token = token_for(start + max_results) if len(found) > max_results else None
+        return run_handles(found[:max_results], token)
+
+    def get_metric_history(self, run_id: str, key: str) -> list[Metric]:
+        """Read all points of a metric, exact, in the order they were logged.
+
+        An unknown metric has no points, as in MLflow.
+
+        Raises:
+            RunNotFoundError: There is no such run.
+        """
+        from gitml.tracking.history import read_metric
+
+        run = self._find(run_id)
+        if key not in run.metrics:
+            return []
+        return [Metric(key, point.value, point.timestamp_ms, point.step) for point in read_metric(self.repo, run, key)]
+
+    def get_metric_frame(self, run_id: str, key: str) -> Any:
+        """Read all points of a metric as a DataFrame: `step`, `timestamp` (UTC), `value`.
+
+        Raises:
+            NotFoundError: There is no such run, or it has no such metric.
+        """
+        from gitml.tracking.history import metric_frame
+
+        return metric_frame(self.repo, self._find(run_id), key)
+
+    def update_run(self, run_id: str, status: str | int | None = None, name: str | None = None) -> None:
+        """Change a run's status or name.
+
+        A final status ends a live run, as `set_terminated` does.
+
+        Raises:
+            RunNotFoundError: There is no such run.
+            UsageError: There is no such status.
+        """
+        from gitml.tracking import edit
+
+        run = self._find(run_id)
+        self.open_runs.settle(run.id)
+        if name is not None:
+            edit.rename_run(self.repo, run.id, name)
+        if status is None:
+            return
+        wanted = parse_status(status)
+        if wanted.is_final:
+            self.open_runs.end(run.id, wanted)
+        else:
+            self.open_runs.resume(run.id).update(status=wanted)
+
+    def set_terminated(self, run_id: str, status: str | int | None = None, end_time: int | None = None) -> None:
+        """End a run: it becomes a commit.
+
+        If another process writes to it, that process is told, and commits it.
+
+        Args:
+            run_id: The run.
+            status: 'FINISHED' if not given.
+            end_time: When it ended, in ms since 1970; now if not given.
+
+        Raises:
+            RunNotFoundError: There is no such run.
+            UsageError: There is no such status.
+        """
+        wanted = parse_status(status) if status is not None else entities.RunStatus.FINISHED
+        if not wanted.is_final:
+            self.update_run(run_id, wanted)
+            return
+        self.open_runs.end(self._find(run_id).id, wanted, end_ms=end_time)
+
+    def delete_run(self, run_id: str) -> None:
+        """Hide a run; `restore_run` brings it back. Nothing leaves git's history.
+
+        Raises:
+            RunNotFoundError: There is no such run.
+            RefusedError: It is live.
+        """
+        from gitml.tracking import edit
+
+        run = self._find(run_id)
+        self.open_runs.settle(run.id)
+        edit.delete_run(self.repo, run.id)
+
+    def restore_run(self, run_id: str) -> None:
+        """Bring a deleted run back.
+
+        Raises:
+            RunNotFoundError: There is no such run.
+        """
+        from gitml.tracking import edit
+
+        edit.restore_run(self.repo, self._find(run_id).id)
+
+    def set_tag(self, run_id: str, key: str, value: Any, synchronous: bool | None = None) -> None:
+        """Set a tag of a run, live or ended; see `set_tags`."""
+        del synchronous
+        self.set_tags(run_id, {key: value})
+
+    def set_tags(self, run_id: str, tags: Mapping[str, Any]) -> None:
+        """Set tags of a run, live or ended; values become text.
+
+        `mlflow.runName` renames it and `mlflow.note.content` sets its note.
+        Each call on an ended run is one more record of it.
+
+        Raises:
+            InvalidNameError: A name can't be used.
+            RefusedError: `mlflow.parentRunId` of a run that has ended.
+            RunNotFoundError: There is no such run.
+        """
+        from gitml.tracking import edit
+
+        run_id, plain, own = self._find(run_id).id, *split_tags(tags)
+        live = self.open_runs.find(run_id)
+        if live is not None:
+            live_tags(live, plain, own)
+            return
+        if own.get(PARENT_TAG) is not None:
+            if not self.open_runs.is_live(run_id):
+                raise RefusedError(
+                    f"run '{run_id[:8]}' has ended and can't become part of another", hint="set the parent when you start it"
+                )
+            self.open_runs.writer(run_id).update(parent_id=own[PARENT_TAG])
+        if plain:
+            edit.set_tags(self.repo, run_id, plain)
+        if RUN_NAME_TAG in own:
+            edit.rename_run(self.repo, run_id, own[RUN_NAME_TAG])
+        if NOTE_TAG in own:
+            edit.set_note(self.repo, run_id, own[NOTE_TAG])
+
+    def delete_tag(self, run_id: str, key: str) -> None:
+        """Remove a tag of a run, live or ended.
+
+        Raises:
+            NotFoundError: There is no such run, or it has no such tag.
+        """
+        from gitml.tracking import edit
+
+        run = self._find(run_id)
+        if key == NOTE_TAG and run.note:
+            self.set_tags(run.id, {NOTE_TAG: ""})
+            return
+        if key not in run.tags:
+            raise NotFoundError(f"run '{run.id[:8]}' has no tag '{key}'", hint="run.data.tags lists them")
+        live = self.open_runs.find(run.id)
+        if live is not None:
+            live.delete_tag(key)
+        else:
+            edit.delete_tag(self.repo, run.id, key)
+
+    def _find(self, run_id: str) -> entities.Run:
+        """Find a run by its full id, the fast way, or else by any name for it."""
+        from gitml.tracking.history import RunNotFoundError, get_run
+        from gitml.tracking.resolve import resolve_run
+
+        try:
+            return get_run(self.repo, run_id)
+        except (RunNotFoundError, InvalidNameError):
+            return resolve_run(self.repo, run_id)
+
+
+def split_tags(tags: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
+    """Part tags from those reserved names that are facts of their own in gitml."""
+    plain = {key: value for key, value in tags.items() if key not in _OWN_TAGS}
+    own = {key: to_tag(key, tags[key]) for key in _OWN_TAGS if key in tags}
+    return plain, own
+
+
+def start_facts(tags: Mapping[str, Any] | None, run_name: str | None) -> dict[str, Any]:
+    """Turn MLflow's first tags into what `tracking.start.start_run` takes."""
+    plain, own = split_tags(tags or {})
+    return {
+        "tags": plain,
+        "name": run_name or own.get(RUN_NAME_TAG),
+        "note": own.get(NOTE_TAG),
+        "parent_id": own.get(PARENT_TAG),
+    }
+
+
+def live_tags(live: Any, plain: Mapping[str, Any], own: Mapping[str, str]) -> None:
+    """Set tags of a live run, those that are facts of their own included."""
+    if plain:
+        live.set_tags(plain)
+    if NOTE_TAG in own:
+        live.set_note(own[NOTE_TAG])
+    fields = {}
+    if RUN_NAME_TAG in own:
+        fields["name"] = check_name("run", own[RUN_NAME_TAG])
+    if PARENT_TAG in own:
+        fields["parent_id"] = check_run_id(own[PARENT_TAG])
+    if fields:
+        live.update(**fields)

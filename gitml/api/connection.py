@@ -1,0 +1,98 @@
+"""What all parts of a client share: the repository and the runs it has open."""
+
+from __future__ import annotations
+
+import weakref
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
+
+from gitml.api.open_runs import OpenRuns
+from gitml.errors import UsageError
+
+if TYPE_CHECKING:
+    from gitml.repo import Repo
+
+
+class Connection:
+    """A repository opened for Python callers."""
+
+    def __init__(
+        self, repo: Repo | str | Path | None = None, *, tracking_uri: str | Path | None = None, strict: bool = False
+    ) -> None:
+        """Open a repository.
+
+        Args:
+            repo: An open one, or a path in it; the one that the current folder
+                is in if not given.
+            tracking_uri: MLflow's name for the path; `file://` is understood.
+            strict: Whether trouble with the disk raises rather than warns.
+
+        Raises:
+            NotARepositoryError: The path is in none.
+            UsageError: It is the address of a server.
+        """
+        self.repo = open_repository(repo if repo is not None else tracking_uri)
+        self.open_runs = OpenRuns(self.repo, strict=strict)
+        # At the end of the process too: late words to ended runs must reach their record.
+        self._closer = weakref.finalize(self, self.open_runs.close)
+
+    @property
+    def strict(self) -> bool:
+        """Whether trouble with the disk raises rather than warns."""
+        return self.open_runs.strict
+
+    @strict.setter
+    def strict(self, strict: bool) -> None:
+        self.open_runs.strict = strict
+
+    @property
+    def artifact_location(self) -> str:
+        """The folder in which this repository keeps large files."""
+        return str(self.repo.git.common_dir / (self.repo.settings.lfs_storage or "lfs"))
+
+    def flush(self) -> None:
+        """Record what was logged to runs that had ended already."""
+        self.open_runs.flush()
+
+    def close(self) -> None:
+        """Flush, and let go of runs and files; the client can't be used afterwards."""
+        self._closer()
+        self.repo.close()
+
+
+def open_repository(where: Repo | str | Path | None) -> Repo:
+    """Open what a caller names as a repository.
+
+    Raises:
+        NotARepositoryError: The path is in none.
+        UsageError: It is the address of a server.
+    """
+    from gitml.repo import Repo
+
+    if isinstance(where, Repo):
+        return where
+    return Repo.open(local_path(where))
+
+
+def local_path(uri: str | Path | None) -> Path | None:
+    """Turn a path or a `file://` URI into a path.
+
+    Raises:
+        UsageError: It is the address of a server or database.
+
+    Example:
+        >>> local_path("file:///srv/my%20project").as_posix()
+        '/srv/my project'
+    """
+    if uri is None or isinstance(uri, Path):
+        return uri
+    if uri.startswith("file:"):
+        return Path(unquote(urlsplit(uri).path))
+    scheme, separator, _ = uri.partition("://")
+    if separator or uri.startswith("databricks"):
+        raise UsageError(
+            f"'{uri}' is not a folder: gitml records into a git repository, there is no {scheme} server",
+            hint="give the path of a git repository, and share runs with git push",
+        )
+    return Path(uri)

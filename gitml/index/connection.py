@@ -1,0 +1,97 @@
+"""Opening the index's database, and telling what is wrong when it fails."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from contextlib import suppress
+from functools import lru_cache
+from pathlib import Path
+
+from gitml.index import schema
+
+_PATIENCE_S = 15.0
+_SUFFIXES = ("", "-journal", "-wal", "-shm")
+
+
+def open_file(path: Path) -> sqlite3.Connection:
+    """Open the index in a file, made anew if it is of another version.
+
+    Raises:
+        sqlite3.DatabaseError: It can't be opened or is no database.
+        OSError: Its folder can't be made.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    connection = _connect(str(path))
+    try:
+        if not schema.is_current(connection):
+            if not schema.is_empty(connection):
+                connection.close()
+                remove(path)
+                connection = _connect(str(path))
+            _create_once(connection)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _create_once(connection: sqlite3.Connection) -> None:
+    try:
+        schema.create(connection)
+    except sqlite3.OperationalError:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        if not schema.is_current(connection):  # else another process was faster
+            raise
+
+
+def open_private() -> sqlite3.Connection:
+    """Open an empty index that nobody else sees and that is gone when closed.
+
+    It spills from memory into an unnamed temporary file, so its size does not
+    count against memory.
+    """
+    connection = _connect("")
+    # Nobody reads it after a crash, so nothing needs to survive one.
+    connection.execute("PRAGMA journal_mode = MEMORY")
+    connection.execute("PRAGMA synchronous = OFF")
+    connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+    connection.execute("PRAGMA cache_size = -65536")
+    schema.create(connection)
+    return connection
+
+
+def _connect(path: str) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, timeout=_PATIENCE_S, isolation_level=None, check_same_thread=False)
+    # No WAL: the index may lie on a network file system, where WAL does not work.
+    connection.execute("PRAGMA synchronous = NORMAL")
+    connection.execute("PRAGMA temp_store = MEMORY")
+    connection.execute("PRAGMA cache_size = -16384")
+    connection.create_function("gitml_search", 2, _search, deterministic=True)
+    return connection
+
+
+@lru_cache(maxsize=256)
+def _compiled(pattern: str) -> re.Pattern[str]:
+    return re.compile(pattern)
+
+
+def _search(pattern: str, text: object) -> bool:
+    return isinstance(text, str) and _compiled(pattern).search(text) is not None
+
+
+def remove(path: Path) -> None:
+    """Delete the database and what belongs to it."""
+    for suffix in _SUFFIXES:
+        with suppress(FileNotFoundError):
+            path.with_name(path.name + suffix).unlink()
+
+
+def is_unavailable(err: sqlite3.DatabaseError) -> bool:
+    """Whether the file may be sound but can't be used now: locked, read-only, no space.
+
+    A damaged file is to be deleted, this one is to be left alone.
+    """
+    reasons = ("locked", "busy", "readonly", "read-only", "unable to open", "full", "disk i/o error")
+    return isinstance(err, sqlite3.OperationalError) and any(reason in str(err).lower() for reason in reasons)

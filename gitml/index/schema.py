@@ -1,0 +1,71 @@
+"""The tables of the index, and the number that forces a rebuild.
+
+Shape matters: `PRIMARY KEY (key_id, run_n) … WITHOUT ROWID` keeps all values of
+one key together, so a condition reads one run of pages and nothing else.
+Columns without a declared type keep integers and floats as they are. A number
+that is NULL in a row that exists is NaN, which SQLite can't hold.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+
+# Part of the file's identity: another number in the file means another shape.
+VERSION = 1
+APPLICATION = 0x676D4C31
+
+METRIC, PARAM, TAG = 0, 1, 2
+
+_TABLES = """
+CREATE TABLE meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
+-- Every commit of the branch in the order walked. Commits up to `base`, and
+-- earlier ones of the same chain, are certainly ancestors; of others git knows.
+CREATE TABLE history (
+    commit_id TEXT PRIMARY KEY, n INTEGER NOT NULL, base INTEGER NOT NULL, chain INTEGER NOT NULL,
+    run_n INTEGER, experiment_id TEXT
+) WITHOUT ROWID;
+CREATE INDEX history_of_run ON history (run_n) WHERE run_n IS NOT NULL;
+CREATE INDEX history_of_experiment ON history (experiment_id) WHERE experiment_id IS NOT NULL;
+CREATE TABLE damaged (commit_id TEXT PRIMARY KEY, problem TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE experiment (experiment_id TEXT PRIMARY KEY, name TEXT NOT NULL, body BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE run (
+    run_n INTEGER PRIMARY KEY, run_id TEXT NOT NULL UNIQUE, name TEXT, experiment_id TEXT, experiment TEXT,
+    status TEXT, start_ms INTEGER NOT NULL, end_ms INTEGER, duration_s, parent_id TEXT, user TEXT, host TEXT,
+    entry_point TEXT, exit_code INTEGER, error TEXT, deleted_ms INTEGER, code_commit TEXT, branch TEXT,
+    dirty INTEGER NOT NULL, live INTEGER NOT NULL, commit_id TEXT
+);
+CREATE INDEX run_by_start ON run (start_ms DESC, run_id);
+CREATE TABLE document (run_n INTEGER PRIMARY KEY, body BLOB NOT NULL);
+CREATE TABLE live (run_n INTEGER PRIMARY KEY, signature TEXT NOT NULL);
+CREATE TABLE key (key_id INTEGER PRIMARY KEY, kind INTEGER NOT NULL, name TEXT NOT NULL, UNIQUE (kind, name));
+CREATE TABLE metric (
+    key_id INTEGER, run_n INTEGER, last, min, max, step INTEGER, count INTEGER, PRIMARY KEY (key_id, run_n)
+) WITHOUT ROWID;
+CREATE TABLE param (
+    key_id INTEGER, run_n INTEGER, type INTEGER NOT NULL, number, text TEXT NOT NULL, PRIMARY KEY (key_id, run_n)
+) WITHOUT ROWID;
+CREATE TABLE tag (key_id INTEGER, run_n INTEGER, text TEXT NOT NULL, PRIMARY KEY (key_id, run_n)) WITHOUT ROWID;
+CREATE TABLE dataset (
+    run_n INTEGER, position INTEGER, name TEXT, digest TEXT, context TEXT, PRIMARY KEY (run_n, position)
+) WITHOUT ROWID;
+CREATE TABLE note (run_n INTEGER PRIMARY KEY, text TEXT NOT NULL);
+"""
+
+
+def create(connection: sqlite3.Connection) -> None:
+    """Make the tables in an empty database, in one transaction."""
+    connection.executescript(
+        f"BEGIN IMMEDIATE;{_TABLES}PRAGMA application_id = {APPLICATION};PRAGMA user_version = {VERSION};COMMIT;"
+    )
+
+
+def is_current(connection: sqlite3.Connection) -> bool:
+    """Whether the database has exactly these tables."""
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    application = connection.execute("PRAGMA application_id").fetchone()[0]
+    return bool(version == VERSION and application == APPLICATION)
+
+
+def is_empty(connection: sqlite3.Connection) -> bool:
+    """Whether the database has no tables at all."""
+    return bool(connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0)

@@ -1,0 +1,117 @@
+"""Questions to the index, and their answers as runs."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from gitml.entities.run import Run
+from gitml.index.expressions import Order
+from gitml.index.filters import parse_filter, parse_order
+from gitml.index.rows import read_run
+from gitml.index.schema import METRIC
+from gitml.index.sql import Sql, condition_sql, order_sql
+
+View = Literal["active", "deleted", "all"]
+_VIEWS = {"active": "r.deleted_ms IS NULL", "deleted": "r.deleted_ms IS NOT NULL", "all": "1"}
+_CHUNK = 500
+
+
+@dataclass(frozen=True)
+class Query:
+    """Which runs are wanted, and in which order.
+
+    `filter` and `order_by` are in the language of docs/reference/filters.md.
+    Without `order_by` the runs that started last come first.
+    """
+
+    filter: str = ""
+    experiment_ids: tuple[str, ...] | None = None
+    order_by: tuple[str, ...] = ()
+    limit: int | None = None
+    offset: int = 0
+    view: View = "active"
+
+
+def search(connection: sqlite3.Connection, query: Query) -> list[Run]:
+    """Find runs.
+
+    Raises:
+        FilterSyntaxError: The filter or a sort key can't be read.
+    """
+    return list(load_runs(connection, find_numbers(connection, query)))
+
+
+def count(connection: sqlite3.Connection, query: Query) -> int:
+    """Count the runs that a query matches, whatever its limit.
+
+    Raises:
+        FilterSyntaxError: The filter can't be read.
+    """
+    where, values = _where(connection, query)
+    found = connection.execute(f"SELECT count(*) FROM run r WHERE {where}", values)  # noqa: S608
+    return int(found.fetchone()[0])
+
+
+def find_numbers(connection: sqlite3.Connection, query: Query) -> list[int]:
+    """Find runs by their numbers, in the order wanted.
+
+    Raises:
+        FilterSyntaxError: The filter or a sort key can't be read.
+    """
+    where, values = _where(connection, query)
+    joins, order, join_values = order_sql(_orders(connection, query.order_by))
+    limit = -1 if query.limit is None else max(0, query.limit)
+    rows = connection.execute(
+        f"SELECT r.run_n FROM run r {joins} WHERE {where} ORDER BY {order} LIMIT ? OFFSET ?",  # noqa: S608
+        [*join_values, *values, limit, max(0, query.offset)],
+    )
+    return [number for (number,) in rows]
+
+
+def load_runs(connection: sqlite3.Connection, numbers: Iterable[int]) -> Iterator[Run]:
+    """Read runs by their numbers, in the order given."""
+    wanted = list(numbers)
+    for start in range(0, len(wanted), _CHUNK):
+        chunk = wanted[start : start + _CHUNK]
+        rows = connection.execute(
+            "SELECT run_n, body, commit_id, experiment, live FROM document JOIN run USING (run_n) "  # noqa: S608
+            f"WHERE run_n IN ({', '.join('?' * len(chunk))})",
+            chunk,
+        )
+        found = {number: rest for number, *rest in rows}
+        for number in chunk:
+            if number in found:
+                body, commit, experiment, live = found[number]
+                yield read_run(body, commit, experiment, live=bool(live))
+
+
+def _where(connection: sqlite3.Connection, query: Query) -> Sql:
+    parts: list[str] = [_VIEWS[query.view]]
+    values: list[object] = []
+    if query.experiment_ids is not None:
+        parts.append(f"r.experiment_id IN ({', '.join('?' * len(query.experiment_ids))})")
+        values += query.experiment_ids
+    condition = parse_filter(query.filter, is_metric=_Metrics(connection))
+    if condition is not None:
+        sql, parameters = condition_sql(condition)
+        parts.append(sql)
+        values += parameters
+    return " AND ".join(parts), values
+
+
+def _orders(connection: sqlite3.Connection, keys: Iterable[str]) -> list[Order]:
+    return [parse_order(key, is_metric=_Metrics(connection)) for key in keys]
+
+
+class _Metrics:
+    """Tells whether any run has a metric of a name."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def __call__(self, name: str) -> bool:
+        found = self._connection.execute("SELECT 1 FROM key WHERE kind = ? AND name = ?", (METRIC, name)).fetchone()
+        return found is not None

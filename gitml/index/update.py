@@ -1,0 +1,191 @@
+"""New commits → rows."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+
+from gitml.entities.run import Run
+from gitml.errors import DamagedError
+from gitml.formats.run_tree import EXPERIMENT_FILE, RECORD_FILES, RUN_FILE, decode_experiment, decode_run
+from gitml.git.repo import GitRepo
+from gitml.index.fold import fold_runs
+from gitml.index.rows import RowWriter, delete_rows
+from gitml.index.values import clean
+from gitml.index.walk import IN_PROCESS, Commit, Place, Walk, common_base, newest
+
+Progress = Callable[[int, int], None]
+_BATCH = 1000  # runs between two writes; some 10 MB of rows
+
+
+def read_tip(connection: sqlite3.Connection) -> str | None:
+    """The commit up to which the index knows the branch; None of an empty one."""
+    row = connection.execute("SELECT value FROM meta WHERE name = 'tip'").fetchone()
+    return None if row is None else row[0]
+
+
+def add_commits(
+    git: GitRepo,
+    connection: sqlite3.Connection,
+    commits: Sequence[Commit],
+    old: str | None,
+    progress: Progress | None = None,
+) -> None:
+    """Bring the tables from one tip to another; the caller holds the transaction.
+
+    Args:
+        git: The repository.
+        connection: The database.
+        commits: What is new, parents before children, the new tip last.
+        old: The tip that the tables are at; None if they are empty.
+        progress: Told how many of how many commits are done.
+    """
+    update = Update(git, connection, old)
+    for done, (commit, parents, files) in enumerate(_read(git, commits), 1):
+        update.add(commit, parents, files)
+        if done % _BATCH == 0:
+            update.flush()
+            if progress is not None:
+                progress(done, len(commits))
+    update.finish(commits[-1][0])
+    if progress is not None:
+        progress(len(commits), len(commits))
+
+
+def read_record(git: GitRepo, commit: str) -> dict[str, bytes]:
+    """Read the files of one record in process."""
+    return {
+        entry.path: git.read_blob(entry.oid)
+        for entry in git.list_tree(commit, recursive=False)
+        if entry.path in _RECORD_NAMES and not entry.is_tree
+    }
+
+
+_RECORD_NAMES = frozenset((*RECORD_FILES, EXPERIMENT_FILE))
+
+
+def _read(git: GitRepo, commits: Sequence[Commit]) -> Iterator[tuple[str, tuple[str, ...], Mapping[str, bytes]]]:
+    """Pair commits with their record files; one that joins histories has none."""
+    if len(commits) <= IN_PROCESS:
+        for commit, parents in commits:
+            yield commit, parents, read_record(git, commit) if len(parents) < 2 else {}
+        return
+    answers = git.cat_paths(
+        f"{commit}:{name}" for commit, parents in commits if len(parents) < 2 for name in RECORD_FILES
+    )
+    for commit, parents in commits:
+        files: dict[str, bytes] = {}
+        if len(parents) < 2:
+            contents = islice(answers, len(RECORD_FILES))
+            files = {name: data for name, data in zip(RECORD_FILES, contents, strict=True) if data}
+            if RUN_FILE not in files:
+                files = read_record(git, commit)
+        yield commit, parents, files
+
+
+class Update:
+    """One walk over new commits."""
+
+    def __init__(self, git: GitRepo, connection: sqlite3.Connection, old: str | None) -> None:
+        """Continue from `old`; see `add_commits`."""
+        self._git = git
+        self._connection = connection
+        self._walk = Walk(connection, old)
+        self._writer = RowWriter(connection)
+        self._history: list[tuple[object, ...]] = []
+        self._renamed: set[str] = set()
+        # Changed in two places at once, as far as two numbers a commit can tell.
+        self._contested_runs: dict[int, None] = {}
+        self._contested_experiments: dict[str, None] = {}
+
+    def add(self, commit: str, parents: Sequence[str], files: Mapping[str, bytes]) -> None:
+        """Take in the next commit.
+
+        A record that can't be decoded is put on a list and changes nothing else:
+        one damaged run must not hide all others.
+        """
+        place = self._walk.add(commit, parents)
+        number: int | None = None
+        experiment: str | None = None
+        try:
+            if RUN_FILE in files:
+                number = self._add_run(place, decode_run(files, commit=commit), files)
+            elif EXPERIMENT_FILE in files:
+                experiment = self._add_experiment(place, files[EXPERIMENT_FILE])
+        except DamagedError as err:
+            self._connection.execute("INSERT OR REPLACE INTO damaged VALUES (?, ?)", (commit, clean(str(err))))
+        self._history.append((*place, number, experiment))
+
+    def _add_run(self, place: Place, run: Run, files: Mapping[str, bytes]) -> int:
+        number = self._writer.number_of(run.id)
+        if number is not None:
+            self.flush()
+            if not all(map(place.surely_follows, self._places("run_n", number))):
+                self._contested_runs[number] = None
+        return self._writer.put(run, files)
+
+    def _add_experiment(self, place: Place, body: bytes) -> str:
+        experiment = decode_experiment(body)
+        key = clean(experiment.id)
+        self.flush()
+        if not all(map(place.surely_follows, self._places("experiment_id", key))):
+            self._contested_experiments[key] = None
+        self._writer.put_experiment(key, experiment.name, body)
+        self._renamed.add(key)
+        return key
+
+    def _places(self, column: str, value: object) -> list[Place]:
+        return places(self._connection, column, value)
+
+    def flush(self) -> None:
+        """Write what was taken in so far."""
+        self._writer.flush()
+        self._connection.executemany("INSERT OR REPLACE INTO history VALUES (?, ?, ?, ?, ?, ?)", self._history)
+        self._history.clear()
+
+    def finish(self, tip: str) -> None:
+        """Settle what was changed in two places, and note where the walk ended."""
+        self.flush()
+        for number in self._contested_runs:
+            put_committed(self._git, self._connection, self._writer, number)
+        for experiment in self._contested_experiments:
+            heads = newest(self._git, self._places("experiment_id", experiment))
+            latest = max(heads, key=lambda commit: (self._git.commit_info(commit).time_ms, commit))
+            body = read_record(self._git, latest)[EXPERIMENT_FILE]
+            self._writer.put_experiment(experiment, decode_experiment(body).name, body)
+        self._writer.rename_experiments(self._renamed)
+        self._writer.flush()
+        self._connection.execute("INSERT OR REPLACE INTO meta VALUES ('tip', ?)", (tip,))
+
+
+def places(connection: sqlite3.Connection, column: str, value: object) -> list[Place]:
+    """The records of one run (`run_n`) or experiment (`experiment_id`), oldest first."""
+    rows = connection.execute(
+        f"SELECT commit_id, n, base, chain FROM history WHERE {column} = ? ORDER BY n",  # noqa: S608
+        (value,),
+    )
+    return [Place(*row) for row in rows]
+
+
+def put_committed(git: GitRepo, connection: sqlite3.Connection, writer: RowWriter, number: int) -> None:
+    """Store what the branch says of a run, or forget the run if the branch does not know it."""
+    known = places(connection, "run_n", number)
+    if not known:
+        delete_rows(connection, number)
+        return
+    heads = newest(git, known)
+    if len(heads) == 1:
+        files = read_record(git, heads[0])
+        writer.put(decode_run(files, commit=heads[0]), files)
+        return
+    bases = common_base(git, known, heads)
+    base = fold_runs(_states(git, bases)) if bases else None
+    writer.put(fold_runs(_states(git, heads), base))
+
+
+def _states(git: GitRepo, commits: Iterable[str]) -> list[tuple[int, str, Run]]:
+    return [
+        (git.commit_info(commit).time_ms, commit, decode_run(read_record(git, commit), commit=commit))
+        for commit in commits
+    ]

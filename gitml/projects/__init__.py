@@ -1,0 +1,1 @@
+"""Programs as runs: start one, relay what it prints, record what it leaves."""

@@ -1,0 +1,150 @@
+"""Params from the arguments that a program is given anyway.
+
+    --lr 0.1   --lr=0.1   -lr 0.1   -e 10   --flag   --no-flag   --layers 64 32
+    lr=0.1   +model.depth=8   ++seed=1          (as in Hydra)
+
+What they mean is the program's to say; this reads them as most programs do.
+Positional arguments are left out, as they have no name.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+from gitml.entities.run import ParamValue
+from gitml.errors import InvalidNameError
+from gitml.formats.names import check_name
+from gitml.formats.yaml import parse_scalar
+
+MAX_PARAMS = 500
+MAX_VALUE_CHARACTERS = 500
+MAX_ITEMS = 100
+
+_OPTION = re.compile(r"--?([A-Za-z][\w.:/-]*)(?:=(.*))?", re.DOTALL)
+_ATTACHED_NUMBER = re.compile(r"-([A-Za-z])([0-9].*)", re.DOTALL)
+_ASSIGNMENT = re.compile(r"\+{0,2}([A-Za-z_][\w./@-]*)=(.*)", re.DOTALL)
+_NUMBER = re.compile(r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?|[-+]?\.?(?:inf|nan)", re.IGNORECASE)
+# Of Hydra, whose overrides look like values of the option before them.
+_NEVER_WITH_VALUE = frozenset(("multirun", "resolve", "help", "version", "verbose", "hydra-help"))
+_HYDRA_MULTIRUN = "-m"
+
+
+def params_from_arguments(arguments: Sequence[str]) -> dict[str, ParamValue]:
+    """Read params from a program's arguments; never fails.
+
+    Names are as in the program's own code: `--learning-rate` is
+    `learning_rate`. Values follow YAML's rules for numbers and booleans. An
+    option given several times becomes a list, a flag stays one value. Long
+    values are cut; what makes no usable name is left out.
+
+    Args:
+        arguments: What follows the program or script on the command line.
+
+    Example:
+        >>> params_from_arguments(["--lr", "1e-3", "--amp", "--no-cuda", "data.csv", "opt=adam"])
+        {'lr': 0.001, 'amp': True, 'cuda': False, 'opt': 'adam'}
+    """
+    params: dict[str, ParamValue] = {}
+    for name, value in _pairs(list(arguments)):
+        if not _is_usable(name) or (len(params) >= MAX_PARAMS and name not in params):
+            continue
+        old = params.get(name)
+        if name not in params or isinstance(value, bool) or isinstance(old, bool):
+            params[name] = value
+            continue
+        items = [*(old if isinstance(old, list) else [old]), *(value if isinstance(value, list) else [value])]
+        params[name] = items[:MAX_ITEMS]
+    return params
+
+
+def parse_param(text: str) -> tuple[str, ParamValue]:
+    """Read `KEY=VALUE`, the value by YAML's rules.
+
+    Raises:
+        ValueError: There is no '=', or nothing before it.
+    """
+    key, equals, value = text.partition("=")
+    if not equals or not key.strip():
+        raise ValueError(text)
+    return key.strip(), _value(value)
+
+
+def _pairs(words: list[str]) -> Iterator[tuple[str, ParamValue]]:
+    at = 0
+    while at < len(words):
+        word = words[at]
+        at += 1
+        if word == "--":
+            return
+        option = None if _NUMBER.fullmatch(word) else _OPTION.fullmatch(word)
+        if option is None:
+            assignment = _ASSIGNMENT.fullmatch(word)
+            if assignment:
+                yield assignment[1], _assigned(assignment[2])
+            continue
+        attached = _ATTACHED_NUMBER.fullmatch(word)
+        if attached and not word.startswith("--"):
+            yield attached[1], _value(attached[2])
+        elif option[2] is not None:
+            yield _variable(option[1]), _value(option[2])
+        else:
+            values = _values_after(words, at, word)
+            at += len(values)
+            yield _option(option[1], values)
+
+
+def _option(name: str, values: list[str]) -> tuple[str, ParamValue]:
+    if not values:
+        negated = name.startswith(("no-", "no_")) and len(name) > len("no-")
+        return _variable(name[len("no-") :] if negated else name), not negated
+    parsed = [_value(value) for value in values[:MAX_ITEMS]]
+    return _variable(name), parsed if len(values) > 1 else parsed[0]
+
+
+def _values_after(words: list[str], at: int, option: str) -> list[str]:
+    """Say which words belong to an option: one, or numbers as long as they last."""
+    if at >= len(words) or option.lstrip("-") in _NEVER_WITH_VALUE:
+        return []
+    first = words[at]
+    if first.startswith("-") and first != "-" and not _NUMBER.fullmatch(first):
+        return []
+    if option == _HYDRA_MULTIRUN and _ASSIGNMENT.fullmatch(first):
+        return []
+    end = at + 1
+    if _NUMBER.fullmatch(first):
+        while end < len(words) and _NUMBER.fullmatch(words[end]):
+            end += 1
+    return words[at:end]
+
+
+def _variable(name: str) -> str:
+    """Name an option as its program does in code."""
+    return name.replace("-", "_")
+
+
+def _value(text: str) -> ParamValue:
+    if not text:
+        return ""  # `--name=` is an empty text to the program, not YAML's null
+    if len(text) > MAX_VALUE_CHARACTERS:
+        return text[:MAX_VALUE_CHARACTERS] + "…"
+    value: ParamValue = parse_scalar(text)
+    return value
+
+
+def _assigned(text: str) -> ParamValue:
+    """Read the right side of an assignment, which may be a list or in quotes."""
+    if len(text) > 1 and text[0] == text[-1] and text[0] in "'\"":
+        return text[1:-1][:MAX_VALUE_CHARACTERS]
+    if text[:1] == "[" and text[-1:] == "]" and not re.search(r"[\[\]{}'\"]", text[1:-1]):
+        items = text[1:-1].split(",") if text[1:-1].strip() else []
+        return [_value(item.strip()) for item in items[:MAX_ITEMS]]
+    return _value(text)
+
+
+def _is_usable(name: str) -> bool:
+    try:
+        check_name("param", name)
+    except InvalidNameError:
+        return False
+    return True

@@ -1,0 +1,59 @@
+"""How a program ended, in the words of a run."""
+
+from __future__ import annotations
+
+import signal
+from dataclasses import dataclass
+
+from gitml.entities.run import RunStatus
+from gitml.projects.process import ProcessResult
+from gitml.projects.signals import signal_name
+from gitml.projects.spawn import CommandNotStartedError
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """Status, exit code and reason of a run; `hint` says what to do about it."""
+
+    status: RunStatus
+    exit_code: int
+    error: str | None = None
+    hint: str | None = None
+
+
+def process_outcome(result: ProcessResult, requested: int | None) -> Outcome:
+    """Read a program's end.
+
+    Args:
+        result: How it ended.
+        requested: The signal that we handed on to end it, if any.
+    """
+    code = result.exit_code
+    if result.signal is not None:
+        return Outcome(RunStatus.KILLED, code, _described(result.signal))
+    if code == 0:
+        return Outcome(RunStatus.FINISHED, 0)
+    if requested is not None and code == 128 + requested:
+        # A shell between us and what the signal ended: it reports it this way.
+        return Outcome(RunStatus.KILLED, code, signal_name(requested))
+    reason = f"exit {code}"
+    if requested is not None:
+        reason += f" after {signal_name(requested)}"
+    elif 128 < code < 128 + signal.NSIG and code - 128 in set(signal.Signals):
+        reason += f": {_described(code - 128)}"
+    return Outcome(RunStatus.FAILED, code, reason)
+
+
+def interrupted_outcome(number: int) -> Outcome:
+    """Say that a signal came before the program was started."""
+    return Outcome(RunStatus.KILLED, 128 + number, f"{signal_name(number)} before the program was started")
+
+
+def not_started_outcome(error: CommandNotStartedError) -> Outcome:
+    """Say that the program could not be started."""
+    return Outcome(RunStatus.FAILED, error.exit_code, str(error), error.hint)
+
+
+def _described(number: int) -> str:
+    name = signal_name(number)
+    return f"{name} (perhaps out of memory)" if number == signal.SIGKILL else name

@@ -1,0 +1,177 @@
+"""Metrics from what a program prints, while it prints.
+
+`auto` finds `loss: 0.31`, `acc=0.9` and `{'loss': 0.31}`, and takes the step from
+`epoch 3`, `step: 120` or `iter=7` in the same line. Anything else is a regular
+expression with groups: `(?P<loss>...)` names the metric, `(?P<key>...)` with
+`(?P<value>...)` (or two groups without names) find the name in the text, and
+`(?P<step>...)` is the step.
+"""
+
+from __future__ import annotations
+
+import codecs
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from gitml.entities.run import Number
+from gitml.errors import GitmlError, UsageError
+
+AUTO = "auto"
+MAX_LINE_CHARACTERS = 4096
+
+_NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?|[-+]?(?:nan|inf(?:inity)?)"
+# A colon needs a space or a decimal point after it: `localhost:8080` is no metric.
+_AUTO_VALUE = re.compile(
+    r"(?<![\w./@-])['\"]?(?P<key>[A-Za-z_][\w./@-]*)['\"]?\s*(?:=\s*|:\s+|:(?=[-+]?\d*\.\d))"
+    rf"(?P<value>(?i:{_NUMBER}))(?=%?(?:[\s,;|)\]}}]|\.?$|\.\s))"
+)
+_STEP_WORDS = r"(?:global[_ ]step|step|iteration|iter|epoch)"
+_AUTO_STEP = re.compile(rf"(?<![\w.])['\"]?(?i:{_STEP_WORDS})['\"]?[\s:=#\[(]{{0,4}}(?P<step>\d+)\b(?!\.\d*[1-9])")
+_STEP_NAME = re.compile(_STEP_WORDS, re.IGNORECASE)
+# Colours, cursor movements, window titles: ECMA-48 sequences.
+_CONTROL_SEQUENCES = re.compile(
+    r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)?|\x1b[ -/]*[0-~]|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Scalar:
+    """One number that was found; `step` is None where the line has none."""
+
+    key: str
+    value: Number
+    step: int | None
+
+
+Rule = Callable[[str], Iterator[Scalar]]
+
+
+def compile_rule(text: str) -> Rule:
+    """Make a rule of a `--scalars` option.
+
+    Raises:
+        UsageError: The regular expression is wrong or has no usable groups.
+    """
+    if text == AUTO:
+        return _find_auto
+    try:
+        pattern = re.compile(text)
+    except re.error as err:
+        at = f" at character {err.pos + 1}" if err.pos is not None else ""
+        raise UsageError(
+            f"--scalars '{text}' is no regular expression{at}: {err.msg}", hint="or use --scalars auto"
+        ) from err
+    names = set(pattern.groupindex)
+    if {"key", "value"} <= names:
+        return lambda line: _find_named(pattern, line, "key", "value")
+    if names - {"step", "key", "value"}:
+        metrics = tuple(name for name in pattern.groupindex if name != "step")
+        return lambda line: _find_groups(pattern, line, metrics)
+    unnamed = [number for number in range(1, pattern.groups + 1) if number not in pattern.groupindex.values()]
+    if len(unnamed) == 2:  # noqa: PLR2004 - a name and a value
+        return lambda line: _find_named(pattern, line, unnamed[0], unnamed[1])
+    raise UsageError(
+        f"--scalars '{text}' does not say which part is the metric",
+        hint=r"name it with a group: --scalars 'loss (?P<loss>[\d.]+)'",
+    )
+
+
+class ScalarScanner:
+    """Finds scalars in a stream of output, line by line.
+
+    Carriage returns end a line too, so each state of a progress bar is one.
+
+    Args:
+        rules: Tried in order on every line.
+        record: Called with `key, value, step` for each scalar. A `GitmlError`
+            from it (a name that can't be one) is counted and passed over.
+    """
+
+    def __init__(self, rules: Sequence[Rule], record: Callable[[str, Number, int | None], None]) -> None:
+        self._rules = tuple(rules)
+        self._record = record
+        self._decode = codecs.getincrementaldecoder("utf-8")("replace")
+        self._line = ""
+        self._refused: dict[str, str] = {}
+        self._found = 0
+
+    def feed(self, data: bytes) -> None:
+        """Take a piece of output, cut anywhere."""
+        *lines, last = re.split(r"[\r\n]+", self._line + self._decode.decode(data))
+        self._line = last[:MAX_LINE_CHARACTERS]
+        for line in lines:
+            self._scan(line)
+
+    def finish(self) -> list[str]:
+        """Take the last line; returns sentences about what could not be recorded."""
+        self._scan(self._line + self._decode.decode(b"", final=True))
+        self._line = ""
+        if self._rules and not self._found:
+            return ["nothing that was printed matches --scalars"]
+        return list(self._refused.values())
+
+    def _scan(self, line: str) -> None:
+        if not line:
+            return
+        line = _CONTROL_SEQUENCES.sub("", line[:MAX_LINE_CHARACTERS])
+        for rule in self._rules:
+            for scalar in rule(line):
+                self._found += 1
+                self._keep(scalar)
+
+    def _keep(self, scalar: Scalar) -> None:
+        try:
+            self._record(scalar.key, scalar.value, scalar.step)
+        except GitmlError as err:
+            self._refused.setdefault(scalar.key, str(err))
+
+
+def _find_auto(line: str) -> Iterator[Scalar]:
+    found_step = _AUTO_STEP.search(line)
+    step = _to_step(found_step["step"]) if found_step else None
+    for match in _AUTO_VALUE.finditer(line):
+        if not _STEP_NAME.fullmatch(match["key"]):
+            value = to_number(match["value"])
+            if value is not None:
+                yield Scalar(match["key"], value, step)
+
+
+def _find_named(pattern: re.Pattern[str], line: str, key: str | int, value: str | int) -> Iterator[Scalar]:
+    for match in pattern.finditer(line):
+        number = to_number(match[value])
+        if number is not None and match[key]:
+            yield Scalar(match[key].strip(), number, _step_of(match))
+
+
+def _find_groups(pattern: re.Pattern[str], line: str, names: Sequence[str]) -> Iterator[Scalar]:
+    for match in pattern.finditer(line):
+        for name in names:
+            number = to_number(match[name])
+            if number is not None:
+                yield Scalar(name, number, _step_of(match))
+
+
+def _step_of(match: re.Match[str]) -> int | None:
+    return _to_step(match["step"]) if "step" in match.re.groupindex else None
+
+
+def _to_step(text: str | None) -> int | None:
+    number = to_number(text)
+    return int(number) if number is not None and number == number // 1 and abs(number) < 1 << 63 else None
+
+
+def to_number(text: str | None) -> Number | None:
+    """Read a number as programs print it; None if it is none.
+
+    Example:
+        >>> to_number("3"), to_number("1e-3"), to_number("NaN"), to_number("12%"), to_number("n/a")
+        (3, 0.001, nan, 12.0, None)
+    """
+    if not text:
+        return None
+    text = text.strip().rstrip("%").replace("_", "?")  # float() would take '1_000' for a number
+    try:
+        return int(text) if re.fullmatch(r"[-+]?[0-9]{1,18}", text) else float(text)
+    except ValueError:
+        return None

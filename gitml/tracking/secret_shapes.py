@@ -1,0 +1,100 @@
+"""What credentials look like: the tables behind `secrets`, as regular expressions.
+
+To recognise one more service's tokens, add its shape and, unless one of the
+markers is in every such token already, a marker.
+"""
+
+from __future__ import annotations
+
+_B = r"(?<![A-Za-z0-9])"
+_RANDOM = r"(?=[a-z_.-]*[A-Z0-9])"  # words joined by dashes are no token
+TOKEN_SHAPES: tuple[tuple[str, str], ...] = (
+    (
+        "private key",
+        (
+            r"-----BEGIN (?:[A-Z0-9]+ ){0,3}PRIVATE KEY(?: BLOCK)?-----"
+            r"(?=(?:\s|\\+[nr]|[\"'+,]|[\w-]+:[^\n]*\n)*[A-Za-z0-9+/]{16})"  # not code that looks for keys
+            r"(?:[\s\S]*?-----END (?:[A-Z0-9]+ ){0,3}PRIVATE KEY(?: BLOCK)?-----|[\s\S]*)"
+        ),
+    ),
+    ("github token", _B + r"(?:gh[pousr]_[A-Za-z0-9]{30,255}|github_pat_[A-Za-z0-9_]{22,255})"),
+    (
+        "gitlab token",
+        _B + r"gl(?:pat|dt|rt|rtr|cbt|ptt|ft|imt|agent|soat|oas|ffct)-" + _RANDOM + r"[A-Za-z0-9_.-]{20,255}",
+    ),
+    ("anthropic key", r"(?<![A-Za-z0-9_-])sk-ant-" + _RANDOM + r"[A-Za-z0-9_-]{20,}"),
+    (
+        "openai key",
+        (
+            r"(?<![A-Za-z0-9_-])sk-(?:(?:proj|svcacct|admin|None|or-v1)-" + _RANDOM + r"[A-Za-z0-9_-]{20,}"
+            r"|(?=[A-Za-z]{0,200}[0-9])[A-Za-z0-9]{32,})"
+        ),
+    ),
+    ("slack token", _B + r"(?:xox[abceoprs]|xapp)-" + _RANDOM + r"[A-Za-z0-9-]{10,}"),
+    ("slack webhook", r"https://hooks\.slack\.com/services/[A-Za-z0-9/]{20,}"),
+    ("hugging face token", _B + r"(?:hf|api_org)_[A-Za-z0-9]{30,}"),
+    (
+        "google key",
+        _B + r"(?:AIza[A-Za-z0-9_-]{35}|ya29\.[A-Za-z0-9_-]{20,}|GOCSPX-[A-Za-z0-9_-]{20,})",
+    ),
+    ("aws access key", _B + r"(?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{16}(?![A-Za-z0-9])"),
+    ("azure key", r"(?<=AccountKey=)[A-Za-z0-9+/]{40,}={0,2}"),
+    ("stripe key", _B + r"(?:(?:sk|rk)_(?:live|test)|whsec)_[A-Za-z0-9]{10,}"),
+    ("sendgrid key", _B + r"SG\.[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{16,}"),
+    ("databricks token", _B + r"dapi[0-9a-f]{32}(?![A-Za-z0-9])"),
+    ("docker token", _B + r"dckr_(?:pat|oat)_[A-Za-z0-9_-]{20,}"),
+    ("npm token", _B + r"npm_[A-Za-z0-9]{36}"),
+    ("pypi token", _B + r"pypi-AgE[A-Za-z0-9_-]{16,}"),
+    (
+        "json web token",
+        _B + r"eyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}",
+    ),
+    ("bearer token", r"(?<=[Bb]earer )(?=[A-Za-z_.~+/=-]*[0-9])[A-Za-z0-9_.~+/=-]{16,}"),
+    ("url password", r"(?<=://)(?P<user>[^/\s:@?#\[]*):(?!\[redacted|[{$<%*])[^/\s@?#]+(?=@)"),
+)
+# No shape can match a text that has none of these; searching substrings is the fastest test.
+MARKERS = (
+    *("://", "sk-", "ghp_", "gho_", "ghs_", "ghu_", "ghr_", "github_pat", "hf_", "api_org_", "eyJ"),
+    *("AKIA", "ASIA", "ABIA", "ACCA", "AccountKey", "AIza", "ya29.", "GOCSPX", "earer ", "xox"),
+    *("xapp-", "hooks.slack", "k_live", "k_test", "whsec_", "SG.", "dapi", "dckr_", "npm_", "pypi-"),
+    *("-----BEGIN", "glpat", "gldt", "glrt", "glcbt", "glptt", "glft", "glimt", "glagent"),
+    *("glsoat", "gloas", "glffct"),
+)
+AWS_SECRET = (
+    r"(?<![A-Za-z0-9/+=])(?=[^\s]{0,39}[a-z])(?=[^\s]{0,39}[A-Z])(?=[^\s]{0,39}[0-9])"
+    r"[A-Za-z0-9/+]{40}(?![A-Za-z0-9/+=])"
+)
+AWS_REACH = 200  # characters after an access key within which its secret is looked for
+
+NAME_PARTS = r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+"
+STRONG_NAMES = (
+    r"(?:^|_)(?:(?P<password>password|passwd|passphrase|passcode|pwd)"
+    r"|(?P<secret>secrets?)"
+    r"|(?P<credentials>credentials?|authorization|connection_string)"
+    r"|(?P<api_key>apikey|api_?key)"
+    r"|(?P<access_key>(?:access|account|secret|auth|master|subscription)_?key)"
+    r"|(?P<private_key>(?:private|signing|encryption|ssh|deploy)_?key)"
+    r"|(?P<token>(?:access|auth|api|refresh|session|bearer|bot|oauth|secret|private|personal"
+    r"|security|deploy|jwt|hf|hub|huggingface|github|gh|gitlab|slack|wandb|openai|npm|pypi)_?token)"
+    r")(?:_[0-9]+)?$"
+)
+TOKEN_NAME = r"(?:^|_)token(?:_[0-9]+)?$"
+VOCABULARY = (
+    r"(?:^|_)(?:pad|eos|bos|sep|cls|mask|unk|unknown|image|img|video|audio|speech|text|start|end"
+    r"|stop|special|prefix|suffix|middle|fill|next|last|first|new|prompt|system|user|assistant"
+    r"|tool|think|thinking|eot|eod|eom|boi|eoi|blank|begin|word|sub|target|label|query|key|value"
+    r"|class|dist|register|latent|per|each|any|one)_token(?:_[0-9]+)?$"
+)
+TRIVIAL = (
+    r"(?:|none|null|nil|true|false|yes|no|on|off|auto|default|required|optional|env|unset|empty"
+    r"|x+|\*+|\.+|\$\{.*\}|\$\(.*\)|\{\{.*\}\}|<.*>|%\w+%|env:.*"
+    r"|(?-i:\$[A-Z_][A-Z0-9_]*|[A-Z0-9_]+_(?:KEY|TOKEN|SECRET|PASSWORD)))"
+)
+PATH = r"(?:~|\.{0,2})/[\w./ @~+-]*|[\w./~-]+\.(?:ya?ml|json|toml|env|txt|pem|key|ini|cfg|p12|gpg|asc)"
+# `name = value` within a text, in shell, JSON, YAML, URL and HTTP header form.
+ASSIGNMENT = (
+    r"(?P<name>(?:passw|passphrase|passcode|pwd|secret|token|key|credential|authorization)"
+    r"[\w-]{0,40})(?P<close>\\?[\"']?\s{0,4})(?P<sep>=>|:=|=|:)(?P<gap>[ \t]{0,4})"
+    r"(?:(?:bearer|basic|token)[ \t]+)?"
+    r"(?:\"(?P<double>[^\"\n]*)\"|'(?P<single>[^'\n]*)'|(?P<bare>[^\s,;\"'&|)\]}(]+))"
+)

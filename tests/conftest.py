@@ -1,0 +1,124 @@
+"""What every test stands on: a git that knows no one, and a home that is empty.
+
+Nothing of the person who runs the tests reaches them: no system or user
+configuration, no variables of git, gitml or MLflow, no home directory.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+settings.register_profile(
+    "gitml",
+    deadline=None,  # machines are shared: slow is not wrong
+    derandomize="CI" in os.environ,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+settings.load_profile("gitml")
+
+FOREIGN = ("GIT_", "GITML_", "MLFLOW_", "PYTEST_XDIST_TESTRUN", "XDG_")
+OUTPUT = ("CLICOLOR", "CLICOLOR_FORCE", "COLUMNS", "FORCE_COLOR", "LESS", "LINES", "NO_COLOR", "PAGER")
+
+SCRIPT = """\
+import sys
+
+print("training with", *sys.argv[1:])
+"""
+
+Git = Callable[..., str]
+Gitml = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture(scope="session")
+def _home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("home")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _hermetic(_home: Path):
+    """Give the whole session an environment of its own."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in list(os.environ):
+            if name.startswith(FOREIGN) or name in OUTPUT:
+                patch.delenv(name)
+        patch.setenv("HOME", str(_home))
+        patch.setenv("GIT_CONFIG_NOSYSTEM", "1")
+        patch.setenv("GIT_CONFIG_GLOBAL", str(_home / ".gitconfig"))
+        patch.setenv("GIT_TERMINAL_PROMPT", "0")
+        patch.setenv("LC_ALL", "C.UTF-8")
+        patch.setenv("TERM", "dumb")
+        (_home / ".gitconfig").touch()
+        yield
+
+
+@pytest.fixture(scope="session")
+def git(_hermetic: None) -> Git:
+    """Run git in a folder and give what it printed: `git(path, "log", "-1")`."""
+
+    def run(folder: Path | str, *arguments: str, **options) -> str:
+        done = subprocess.run(
+            ["git", *arguments], cwd=folder, check=False, capture_output=True, text=True, **options
+        )
+        assert done.returncode == 0, f"git {arguments} failed: {done.stderr}"
+        return done.stdout
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def _template(tmp_path_factory: pytest.TempPathFactory, git: Git) -> Path:
+    folder = tmp_path_factory.mktemp("template") / "repo"
+    git(folder.parent, "init", "--quiet", "--initial-branch=main", "repo")
+    git(folder, "config", "user.name", "Ada Example")
+    git(folder, "config", "user.email", "ada@example.org")
+    (folder / "train.py").write_text(SCRIPT)
+    git(folder, "add", "train.py")
+    git(folder, "commit", "--quiet", "--message", "a script")
+    return folder
+
+
+@pytest.fixture
+def git_repo(tmp_path: Path, _template: Path) -> Path:
+    """A real repository with an identity and one commit (`train.py`) on `main`."""
+    # Starting git three times costs more than most tests: copy one made before.
+    return Path(shutil.copytree(_template, tmp_path / "repo", symlinks=True))
+
+
+@pytest.fixture
+def in_repo(git_repo: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """`git_repo`, with the process standing in it."""
+    monkeypatch.chdir(git_repo)
+    return git_repo
+
+
+@pytest.fixture(scope="session")
+def gitml(_hermetic: None) -> Gitml:
+    """Run the gitml command in a folder: `gitml(path, "log", "--json").stdout`.
+
+    Fails the test when the exit code is not `code` (None: any will do).
+    """
+
+    def run(folder: Path | str, *arguments: str, code: int | None = 0, **options):
+        done = subprocess.run(
+            [sys.executable, "-m", "gitml", *arguments],
+            cwd=folder,
+            check=False,
+            capture_output=True,
+            text=True,
+            **options,
+        )
+        if code is not None:
+            assert done.returncode == code, (
+                f"gitml {arguments} gave {done.returncode}: {done.stdout}{done.stderr}"
+            )
+        return done
+
+    return run

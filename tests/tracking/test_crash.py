@@ -1,0 +1,405 @@
+"""Nothing that was logged is lost: not by kill -9, a full disk, a race or a damaged index."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+
+import pytest
+
+from gitml.entities.run import RunStatus
+from gitml.errors import DamagedError, RefusedError
+from gitml.index import Query
+from gitml.repo import RUNS_REF, Repo
+from gitml.tracking import history
+from gitml.tracking.commit import ForeignBranchError, finish_run, rescue_orphans
+from gitml.tracking.live import IncompleteRunWarning
+from gitml.tracking.start import attach_run, start_run
+
+LOGGER = """
+import sys
+from gitml.repo import Repo
+from gitml.tracking.start import start_run
+live = start_run(Repo.open(), name="doomed", params={"lr": 0.1})
+print(live.run_id, flush=True)
+i = 0
+while True:
+    live.log_metric("loss", i / 3)
+    i += 1
+    if i % 100 == 0:
+        print(i, flush=True)
+"""
+
+
+def test_kill_9_loses_no_point_that_was_logged(repo, git_repo):
+    child = subprocess.Popen([sys.executable, "-c", LOGGER], cwd=git_repo, stdout=subprocess.PIPE, text=True)
+    run_id = child.stdout.readline().strip()
+    logged = 0
+    while logged < 5000:
+        logged = int(child.stdout.readline())
+    assert rescue_orphans(repo) == [], "a living owner keeps its run"
+    child.kill()
+    rest = child.stdout.read()
+    child.wait()
+    logged = int(rest.split()[-1]) if rest.endswith("\n") and rest.split() else logged
+    assert rescue_orphans(repo) == [run_id]
+    run = history.get_run(repo, run_id)
+    points = history.read_metric(repo, run, "loss")
+    assert len(points) >= logged
+    assert points == [(i, point.timestamp_ms, i / 3) for i, point in enumerate(points)]
+    assert run.status is RunStatus.KILLED
+    assert "died" in run.error
+    assert run.params == {"lr": 0.1}
+    assert run.duration_s > 0
+    assert repo.journal.ids() == []
+
+
+# Kill the process just before or just after each step of ending a run.
+STEPS = [
+    ("gitml.tracking.live:LiveRun.flush", 1),
+    ("gitml.tracking.live:LiveRun.update", 1),
+    ("gitml.tracking.live:LiveRun.update", 2),
+    ("gitml.git.repo:GitRepo.write_blob", 1),
+    ("gitml.git.repo:GitRepo.write_blob", 4),
+    ("gitml.git.repo:GitRepo.write_tree", 1),
+    ("gitml.git.repo:GitRepo.write_commit", 1),
+    ("gitml.git.repo:GitRepo.move_ref", 1),
+    ("gitml.journal:Journal.discard", 1),
+    ("shutil:rmtree", 1),
+]
+ENDER = """
+import importlib, os, signal, sys
+from gitml.entities.run import RunStatus
+from gitml.repo import Repo
+from gitml.tracking.commit import finish_run
+from gitml.tracking.start import start_run
+target, nth, when = sys.argv[1], int(sys.argv[2]), sys.argv[3]
+live = start_run(Repo.open(), params={"lr": 0.1})
+for i in range(100):
+    live.log_metric("loss", i / 3)
+live.log_bytes(b"x" * 200_000, "model.bin")
+print(live.run_id, flush=True)
+module, _, path = target.partition(":")
+owner = importlib.import_module(module)
+*folders, name = path.split(".")
+for folder in folders:
+    owner = getattr(owner, folder)
+real = getattr(owner, name)
+calls = 0
+def step(*args, **kwargs):
+    global calls
+    calls += 1
+    if calls == nth and when == "before":
+        os.kill(os.getpid(), signal.SIGKILL)
+    result = real(*args, **kwargs)
+    if calls == nth:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return result
+setattr(owner, name, step)
+finish_run(live_repo := Repo.open(), live, RunStatus.FINISHED)
+"""
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize(("target", "nth"), STEPS)
+def test_kill_9_at_each_step_of_ending_a_run(repo, python, git, git_repo, target, nth, when):
+    done = python(ENDER, target, str(nth), when)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    run_id = done.stdout.strip()
+    history.refresh(repo)
+    runs = repo.index.search(Query())
+    assert [run.id for run in runs] == [run_id]
+    run = runs[0]
+    assert run.status in (RunStatus.KILLED, RunStatus.FINISHED)
+    assert run.metrics["loss"].count == 100
+    assert history.open_artifact(repo, run, "model.bin").read() == b"x" * 200_000
+    assert len(repo.index.records(run_id)) == 1, "committed once, however often it was tried"
+    assert repo.journal.ids() == []
+    assert history.refresh(repo) == []
+    git(git_repo, "fsck", "--strict")
+
+
+def test_a_torn_last_line_is_dropped_and_nothing_else(repo):
+    live = start_run(repo)
+    for value in range(10):
+        live.log_metric("loss", value + 0.5)
+    live.log_param("a", 1)
+    live.set_tag("t", "x")
+    live.close()
+    folder = repo.journal.folder(live.run_id)
+    for file, torn in (("history/loss.tsv", "10\t17900"), ("params.yaml", "b: 0."), ("tags.yaml", "u: \"never"), ("inputs.yaml", "- {na")):
+        with (folder / file).open("a") as stream:
+            stream.write(torn)
+    assert rescue_orphans(repo) == [live.run_id]
+    run = history.get_run(repo, live.run_id)
+    assert [p.value for p in history.read_metric(repo, run, "loss")] == [value + 0.5 for value in range(10)]
+    assert (run.params, run.tags, run.inputs) == ({"a": 1}, {"t": "x"}, ())
+
+
+def test_a_run_lives_as_long_as_any_of_its_processes(repo, git_repo):
+    live = start_run(repo)
+    code = (
+        "import sys\nfrom gitml.repo import Repo\nfrom gitml.tracking.start import attach_run\n"
+        f"live = attach_run(Repo.open(), {live.run_id!r})\nlive.log_metric('child', 1.0)\nprint('ready', flush=True)\n"
+        "sys.stdin.readline()\nlive.log_metric('child', 2.0)\n"
+    )
+    child = subprocess.Popen(
+        [sys.executable, "-c", code], cwd=git_repo, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert child.stdout.readline() == "ready\n"
+    live.close()  # as if this process had died
+    assert rescue_orphans(repo) == []
+    child.communicate("go\n")
+    assert rescue_orphans(repo) == [live.run_id]
+    assert history.get_run(repo, live.run_id).metrics["child"].count == 2
+
+
+def test_forked_children_log_to_the_same_run(repo):
+    live = start_run(repo)
+    children = []
+    for number in range(4):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            pid = os.fork()
+        if pid == 0:
+            for _ in range(200):
+                live.log_metric("shared", float(number))
+            live.log_param(f"p{number}", number)
+            os._exit(0)
+        children.append(pid)
+    assert [os.waitpid(pid, 0)[1] for pid in children] == [0] * 4
+    finish_run(repo, live, RunStatus.FINISHED)
+    run = history.get_run(repo, live.run_id)
+    assert run.metrics["shared"].count == 800
+    assert run.params == {f"p{number}": number for number in run.params.values()}
+    assert len(run.params) == 4
+
+
+WRITER = """
+import sys
+from gitml.entities.run import RunStatus
+from gitml.repo import Repo
+from gitml.tracking.commit import finish_run
+from gitml.tracking.start import start_run
+repo = Repo.open()
+for i in range(int(sys.argv[2])):
+    live = start_run(repo, name=f"w{sys.argv[1]}-{i}", code="commit")
+    live.log_metric("i", i)
+    finish_run(repo, live, RunStatus.FINISHED)
+"""
+
+
+def test_sixteen_processes_record_fifty_runs_each_at_once(repo, git, git_repo):
+    children = [
+        subprocess.Popen([sys.executable, "-c", WRITER, str(n), "50"], cwd=git_repo, stderr=subprocess.PIPE, text=True)
+        for n in range(16)
+    ]
+    errors = [child.communicate()[1] for child in children]
+    assert [child.returncode for child in children] == [0] * 16, errors
+    runs = history.search(repo, Query())
+    assert {run.name for run in runs} == {f"w{n}-{i}" for n in range(16) for i in range(50)}
+    assert len(runs) == 800
+    assert len(git(git_repo, "rev-list", RUNS_REF).split()) == 800
+    git(git_repo, "fsck", "--strict")
+
+
+def test_a_lost_race_for_the_branch_is_retried(repo, monkeypatch):
+    others = Repo.open(repo.git.work_tree)
+    real, lost = repo.git.move_ref, []
+
+    def race(ref, old, new, message="gitml"):
+        if ref == RUNS_REF and len(lost) < 3:
+            tree = repo.git.commit_info(new).tree
+            parents = [old] if old else []
+            rival = others.git.write_commit(tree, parents, f"x\n\nRun-Id: rival{len(lost)}\n", author="B <b@c>", time_s=5)
+            assert others.git.move_ref(ref, old, rival)
+            lost.append(rival)
+        return real(ref, old, new, message)
+
+    monkeypatch.setattr(repo.git, "move_ref", race)
+    live = start_run(repo)
+    commit = finish_run(repo, live, RunStatus.FINISHED)
+    assert len(lost) == 3
+    assert repo.git.commit_info(commit).parents == (lost[-1],), "on top of the others, none overwritten"
+    others.close()
+
+
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small disk needs root")
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path):
+    """A file system of two megabytes."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", place], check=False).returncode:
+        pytest.skip("this machine does not allow mounting a small disk")
+    yield place
+    subprocess.run(["umount", "-l", place], check=True)
+
+
+def make_repository(place: Path, git) -> Path:
+    git(place, "init", "-q", "-b", "main", "repo")
+    git(place / "repo", "config", "user.name", "Ada")
+    git(place / "repo", "config", "user.email", "ada@example.org")
+    git(place / "repo", "commit", "-q", "--allow-empty", "-m", "first")
+    return place / "repo"
+
+
+@needs_root
+def test_a_full_disk_warns_once_keeps_what_it_can_and_never_stops_the_program(small_disk, git):
+    repo = Repo.open(make_repository(small_disk, git))
+    live = start_run(repo, code="commit")
+    live.log_metric("loss", 0.0)
+    filler = small_disk / "filler"
+    with filler.open("wb") as stream, pytest.raises(OSError):
+        while True:
+            stream.write(b"x" * 4096)
+            stream.flush()
+    with pytest.warns(IncompleteRunWarning, match="could not write") as told:
+        for value in range(1, 2000):
+            live.log_metric("loss", float(value))
+        live.log_artifact(sys.executable)
+    assert len(told) == 1, "once, not at every point"
+    filler.unlink()
+    live.log_metric("loss", 2000.0)
+    finish_run(repo, live, RunStatus.FINISHED)
+    run = history.get_run(repo, live.run_id)
+    assert [p.value for p in history.read_metric(repo, run, "loss")] == [float(v) for v in range(2001)]
+    assert run.incomplete, "an artifact is missing"
+    repo.close()
+
+
+@needs_root
+def test_a_disk_full_at_the_end_keeps_the_live_run_for_later(small_disk, git):
+    repo = Repo.open(make_repository(small_disk, git))
+    live = start_run(repo, code="commit")
+    live.log_metric("loss", 1.0)
+    filler = small_disk / "filler"
+    with filler.open("wb") as stream, pytest.raises(OSError):
+        while True:
+            stream.write(b"x" * 1024)
+            stream.flush()
+    with warnings.catch_warnings(), pytest.raises(OSError):
+        warnings.simplefilter("ignore")
+        finish_run(repo, live, RunStatus.FINISHED)
+    filler.unlink()
+    assert rescue_orphans(repo) == [live.run_id]
+    assert history.get_run(repo, live.run_id).metrics["loss"].last == 1.0
+    repo.close()
+
+
+@needs_root
+def test_strict_mode_raises_instead(small_disk, git):
+    repo = Repo.open(make_repository(small_disk, git))
+    live = start_run(repo, code="commit", strict=True)
+    with (small_disk / "filler").open("wb") as stream, pytest.raises(OSError):
+        while True:
+            stream.write(b"x" * 4096)
+            stream.flush()
+    with pytest.raises(OSError):
+        for value in range(2000):
+            live.log_metric("loss", float(value))
+    live.close()
+    repo.close()
+
+
+@needs_root
+def test_a_read_only_repository_can_be_read_and_says_so_when_written(small_disk, git):
+    folder = make_repository(small_disk, git)
+    writable = Repo.open(folder)
+    live = start_run(writable, code="commit")
+    live.log_metric("loss", 0.25)
+    finish_run(writable, live, RunStatus.FINISHED)
+    left = start_run(writable, code="commit")
+    left.close()
+    writable.close()
+    subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
+    repo = Repo.open(folder)
+    found = history.search(repo, Query(filter="metrics.loss < 0.5"))
+    assert [run.id for run in found] == [live.run_id]
+    with pytest.raises(OSError, match="Read-only"):
+        start_run(repo)
+    repo.close()
+    subprocess.run(["mount", "-o", "remount,rw", small_disk], check=True)
+
+
+@pytest.mark.parametrize("damage", [b"", b"not a database", b"SQLite format 3\0" + b"\xff" * 5000])
+def test_a_damaged_or_missing_index_is_rebuilt_silently(repo, git_repo, damage):
+    live = start_run(repo)
+    finish_run(repo, live, RunStatus.FINISHED)
+    assert len(history.search(repo, Query())) == 1
+    repo.close()
+    index = repo.root / "index.sqlite"
+    for file in repo.root.glob("index.sqlite-*"):
+        file.unlink()
+    index.write_bytes(damage)
+    fresh = Repo.open(git_repo)
+    assert len(history.search(fresh, Query())) == 1
+    fresh.close()
+
+
+def test_an_index_damaged_in_the_middle_is_rebuilt_too(repo, git_repo):
+    for _ in range(30):
+        finish_run(repo, start_run(repo, code="commit"), RunStatus.FINISHED)
+    history.search(repo, Query())
+    repo.close()
+    index = repo.root / "index.sqlite"
+    with sqlite3.connect(index) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    connection.close()
+    data = bytearray(index.read_bytes())
+    data[4096 : len(data) - 100] = os.urandom(len(data) - 4196)
+    index.write_bytes(data)
+    fresh = Repo.open(git_repo)
+    assert len(history.search(fresh, Query())) == 30
+    fresh.close()
+
+
+def test_a_branch_made_by_something_else_is_left_alone(repo, git, git_repo):
+    git(git_repo, "branch", "gitml/runs", "main")
+    before = repo.git.tip(RUNS_REF)
+    live = start_run(repo)
+    live.log_metric("loss", 1.0)
+    with pytest.raises(ForeignBranchError, match="gitml did not make") as caught:
+        finish_run(repo, live, RunStatus.FINISHED)
+    assert "git branch -m" in caught.value.hint
+    assert repo.git.tip(RUNS_REF) == before
+    with pytest.raises((RefusedError, DamagedError), match="gitml did not make"):
+        history.search(repo, Query())
+    git(git_repo, "branch", "-m", "gitml/runs", "theirs")
+    assert rescue_orphans(repo) == [live.run_id], "nothing was lost"
+    assert [run.id for run in history.search(repo, Query())] == [live.run_id]
+
+
+def test_a_branch_named_gitml_is_in_the_way_and_told(repo, git, git_repo):
+    git(git_repo, "branch", "gitml")
+    live = start_run(repo)
+    with pytest.raises(RefusedError, match="in its way"):
+        finish_run(repo, live, RunStatus.FINISHED)
+    git(git_repo, "branch", "-m", "gitml", "other")
+    assert rescue_orphans(repo) == [live.run_id]
+
+
+def test_a_lock_left_by_a_dead_git_is_waited_for_then_told(repo, monkeypatch):
+    monkeypatch.setattr("gitml.git.repo._LOCK_PATIENCE_S", 0.2)
+    lock = repo.git.common_dir / "refs/heads/gitml/runs.lock"
+    lock.parent.mkdir(parents=True)
+    lock.touch()
+    live = start_run(repo)
+    with pytest.raises(RefusedError, match="gitml/runs"):
+        finish_run(repo, live, RunStatus.FINISHED)
+    lock.unlink()
+    assert rescue_orphans(repo) == [live.run_id]
+
+
+def test_the_id_of_a_dead_handle_can_be_joined_no_more(repo):
+    live = start_run(repo)
+    finish_run(repo, live, RunStatus.FINISHED)
+    with pytest.raises(Exception, match="not live"):
+        attach_run(repo, live.run_id)
