@@ -11,6 +11,8 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
+import io
+import itertools
 import os
 import shutil
 import threading
@@ -46,80 +48,84 @@ class AppendFile:
 
     What can't be written (a full disk) is kept in memory in order and tried
     again with each later write, so that nothing is lost while there is room.
+
+    Attributes:
+        write: The file's own unbuffered `write` while all is well (one system
+            call, no lock: the system appends atomically), else a slow one. May
+            write less than it was given or raise; then `append_rest` goes on.
+        steps: For the history of a metric, the steps that come next.
     """
 
-    __slots__ = ("_kept", "_report", "fd", "lock", "next_step", "path")
+    __slots__ = ("_file", "_kept", "_lock", "_report", "path", "steps", "write")
 
     def __init__(self, path: Path, report: Trouble) -> None:
         """Name the file and whom to tell of trouble; it is opened at the first write."""
         self.path = path
-        self.fd = -1
-        self.lock = threading.Lock()
-        self.next_step = 0
+        self.steps = itertools.count()
+        self.write: Callable[[bytes], int | None] = self._write_slowly
+        self._file: io.FileIO | None = None
+        self._lock = threading.Lock()
         self._kept = bytearray()
         self._report = report
 
     def append(self, data: bytes) -> None:
         """Write bytes at the end, in one call where the system lets it."""
-        with self.lock:
-            self.append_locked(data)
+        try:
+            written = self.write(data) or 0
+        except (OSError, ValueError):  # ValueError: another thread closed it just now
+            written = 0
+        if written != len(data):
+            self.append_rest(data[written:])
 
-    def append_locked(self, data: bytes) -> None:
-        """`append` for callers that hold `lock`."""
-        if not self._kept and self.fd >= 0:
+    def _write_slowly(self, data: bytes) -> int:
+        self.append_rest(data)
+        return len(data)
+
+    def append_rest(self, data: bytes) -> None:
+        """Write what is not written yet, after what waits already."""
+        with self._lock:
+            room = MAX_KEPT - len(self._kept)
+            self._kept += data[:room]
             try:
-                written = os.write(self.fd, data)
+                self._write_kept()
             except OSError as err:
-                self._keep(data, err)
-                return
-            if written == len(data):
-                return
-            data = data[written:]
-        self._kept += data
-        self._flush_locked()
+                self.write = self._write_slowly
+                what = "kept in memory" if len(data) <= room else "lost: more than 256 MB wait to be written"
+                self._report(err, f"{self.path.name} ({what})")
 
-    def _flush_locked(self) -> None:
-        try:
-            if self.fd < 0:
-                self._open()
-            while self._kept:
-                written = os.write(self.fd, self._kept)
-                del self._kept[:written]
-        except OSError as err:
-            self._keep(b"", err)
+    def _write_kept(self) -> None:
+        if self._file is None:
+            self._file = self._open()
+        while self._kept:
+            written = self._file.write(self._kept)
+            del self._kept[:written]
+        self.write = self._file.write
 
-    def _open(self) -> None:
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
+    def _open(self) -> io.FileIO:
         try:
-            self.fd = os.open(self.path, flags, 0o666)
+            return io.FileIO(self.path, "a")
         except FileNotFoundError:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            self.fd = os.open(self.path, flags, 0o666)
-
-    def _keep(self, data: bytes, err: OSError) -> None:
-        room = MAX_KEPT - len(self._kept)
-        self._kept += data[:room]
-        what = "kept in memory" if len(data) <= room else "lost: more than 256 MB wait to be written"
-        self._report(err, f"{self.path.name} ({what})")
+            return io.FileIO(self.path, "a")
 
     def flush(self) -> bool:
         """Try again to write what was kept; say whether all is written."""
-        with self.lock:
-            if self._kept:
-                self._flush_locked()
-            return not self._kept
-
-    @property
-    def is_idle(self) -> bool:
-        """Whether nothing waits to be written."""
+        if self._kept:
+            self.append_rest(b"")
         return not self._kept
 
     def close(self) -> None:
         """Close the file; a later write opens it again."""
-        with self.lock:
-            if self.fd >= 0:
-                os.close(self.fd)
-                self.fd = -1
+        with self._lock:
+            self.write = self._write_slowly
+            if self._file is not None:
+                self._file.close()
+                self._file = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it holds a file open."""
+        return self._file is not None
 
 
 class FolderLock:
@@ -248,6 +254,23 @@ class Journal:
         Raises:
             NotLiveError: It is not live (any more).
         """
+        run = self.read_facts(run_id)
+        prefix = run_tree.HISTORY + "/"
+        metrics: dict[str, MetricSummary] = {}
+        for name, entry in self.files(run_id):
+            if name.startswith(prefix):
+                data = history.whole_lines(Path(entry.path).read_bytes())
+                summary = history.summarize(data, source=name)
+                if summary is not None:
+                    metrics[names.metric_name(name[len(prefix) :])] = summary
+        return replace(run, metrics=self.in_logged_order(run_id, metrics))
+
+    def read_facts(self, run_id: str) -> Run:
+        """Read a live run without its metrics, whose curves can be long.
+
+        Raises:
+            NotLiveError: It is not live (any more).
+        """
         folder = self.folder(run_id)
         files: dict[str, bytes] = {}
         for name in run_tree.RECORD_FILES:
@@ -256,55 +279,31 @@ class Journal:
         if run_tree.RUN_FILE not in files:
             raise NotLiveError(run_id)
         files.pop(run_tree.METRICS_FILE, None)
-        run = run_tree.decode_run(files, commit=None)
-        return replace(run, metrics=self.summaries(run_id))
+        return run_tree.decode_run(files, commit=None)
 
     def signature(self, run_id: str) -> str:
         """A text that changes whenever something was written to a live run."""
         parts: list[str] = []
-        for path in self.files(run_id):
+        for _, entry in self.files(run_id):
             with contextlib.suppress(FileNotFoundError):
-                status = path.stat()
+                status = entry.stat()
                 parts.append(f"{status.st_ino}:{status.st_size}:{status.st_mtime_ns}")
         return ",".join(parts)
 
-    def files(self, run_id: str) -> list[Path]:
-        """List the files of a live run that are part of its tree."""
-        folder = self.folder(run_id)
-        return [
-            path
-            for path in _walk(folder)
-            if not path.name.startswith(TEMPORARY) and (path.name not in _PRIVATE or path.parent != folder)
-        ]
+    def files(self, run_id: str) -> Iterator[tuple[str, os.DirEntry[str]]]:
+        """Walk the files of a live run that are part of its tree: path in it, and entry."""
+        for name, entry in _walk(os.fspath(self.folder(run_id)), ""):
+            if name not in _PRIVATE and not entry.name.startswith(TEMPORARY):
+                yield name, entry
 
-    def metric_names(self, run_id: str) -> list[str]:
-        """List the metrics of a live run in the order first logged."""
-        folder = self.folder(run_id)
+    def in_logged_order(self, run_id: str, metrics: dict[str, MetricSummary]) -> dict[str, MetricSummary]:
+        """Put metrics into the order in which they were first logged."""
         try:
-            data = (folder / METRICS_FILE).read_bytes()
+            data = (self.folder(run_id) / METRICS_FILE).read_bytes()
         except FileNotFoundError:
-            data = b""
-        listed = list(dict.fromkeys(history.whole_lines(data).decode("utf-8", "replace").splitlines()))
-        found = dict.fromkeys(names.metric_name(path) for path in self._history_files(folder))
-        return [name for name in listed if name in found] + [
-            name for name in found if name not in set(listed)
-        ]
-
-    @staticmethod
-    def _history_files(folder: Path) -> list[str]:
-        base = folder / run_tree.HISTORY
-        return [path.relative_to(base).as_posix() for path in _walk(base) if path.suffix == ".tsv"]
-
-    def summaries(self, run_id: str) -> dict[str, MetricSummary]:
-        """Fold the histories of a live run, in the order first logged."""
-        result: dict[str, MetricSummary] = {}
-        for name in self.metric_names(run_id):
-            path = self.history_path(run_id, name)
-            data = history.whole_lines(path.read_bytes())
-            summary = history.summarize(data, source=path.name)
-            if summary is not None:
-                result[name] = summary
-        return result
+            return metrics
+        logged = dict.fromkeys(history.whole_lines(data).decode("utf-8", "replace").split("\n"))
+        return {name: metrics[name] for name in logged if name in metrics} | metrics
 
     def history_path(self, run_id: str, metric: str) -> Path:
         """Where a metric's history is."""
@@ -338,7 +337,7 @@ def _lock(folder: Path, how: int) -> FolderLock:
     return FolderLock(fd)
 
 
-def _walk(folder: Path) -> Iterator[Path]:
+def _walk(folder: str, prefix: str) -> Iterator[tuple[str, os.DirEntry[str]]]:
     """Regular files below a folder, in name order; links are not followed."""
     try:
         with os.scandir(folder) as scan:
@@ -347,6 +346,6 @@ def _walk(folder: Path) -> Iterator[Path]:
         return
     for entry in entries:
         if entry.is_dir(follow_symlinks=False):
-            yield from _walk(Path(entry.path))
+            yield from _walk(entry.path, f"{prefix}{entry.name}/")
         elif entry.is_file(follow_symlinks=False):
-            yield Path(entry.path)
+            yield prefix + entry.name, entry

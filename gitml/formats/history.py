@@ -7,6 +7,7 @@ exactly; integers stay integers of any size; `nan`, `inf` and `-inf`.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator
 
 from gitml.entities.run import MetricPoint, MetricSummary, Number
@@ -21,6 +22,14 @@ def encode_point(step: int, timestamp_ms: int, value: Number) -> bytes:
 def whole_lines(data: bytes) -> bytes:
     """Cut off a last line that a crash left unfinished."""
     return data if data.endswith(b"\n") else data[: data.rfind(b"\n") + 1]
+
+
+_POINT = re.compile(rb"-?[0-9]+\t-?[0-9]+\t(?:-?[0-9]+|-?[0-9]+\.[0-9]+|-?[0-9.]+e[-+]?[0-9]+|-?inf|nan)\n")
+
+
+def sound_lines(data: bytes) -> bytes:
+    """Keep only lines that are points: what a full disk tore in two is left out."""
+    return b"".join(line for line in data.splitlines(keepends=True) if _POINT.fullmatch(line))
 
 
 def decode_points(data: bytes, *, source: str) -> list[MetricPoint]:

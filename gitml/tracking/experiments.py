@@ -20,7 +20,7 @@ from gitml.formats.names import check_name
 from gitml.git.repo import TreeEntry
 from gitml.repo import Repo
 from gitml.tracking.commit import append_record
-from gitml.tracking.secrets import redact_text
+from gitml.tracking.secrets import redact_value
 from gitml.tracking.values import to_tag
 
 
@@ -204,4 +204,4 @@ def _record(repo: Repo, experiment: Experiment, action: str) -> Experiment:
 
 
 def _checked(tags: Mapping[str, object]) -> dict[str, str]:
-    return {check_name("tag", key): redact_text(to_tag(key, value))[0] for key, value in tags.items()}
+    return {check_name("tag", key): str(redact_value(key, to_tag(key, value))[0]) for key, value in tags.items()}

@@ -15,11 +15,12 @@ from gitml.entities.artifact import Artifact
 from gitml.entities.run import MetricPoint, Run
 from gitml.errors import DamagedError, NotFoundError, UsageError
 from gitml.formats import history, names, run_tree
-from gitml.formats.pointer import decode_attributes, decode_pointer
+from gitml.formats.pointer import MAX_BYTES, decode_attributes, decode_pointer
 from gitml.git.repo import TreeEntryAt
 from gitml.journal import NotLiveError
 from gitml.repo import Repo
-from gitml.tracking.commit import base_of, rescue_orphans
+from gitml.tracking.commit import rescue_orphans
+from gitml.tracking.run_record import base_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -161,13 +162,13 @@ def list_artifacts(repo: Repo, run: Run, path: str = "") -> list[Artifact]:
 
 
 def _live_artifacts(repo: Repo, run_id: str) -> dict[str, Artifact]:
-    folder = repo.journal.folder(run_id) / run_tree.ARTIFACTS
+    prefix = run_tree.ARTIFACTS + "/"
     found: dict[str, Artifact] = {}
-    for file in repo.journal.files(run_id):
-        if file.is_relative_to(folder):
-            name = file.relative_to(folder).as_posix()
-            size = file.stat().st_size
-            pointer = decode_pointer(file.read_bytes()) if size < 1024 else None
+    for path, entry in repo.journal.files(run_id):
+        if path.startswith(prefix):
+            name = path[len(prefix) :]
+            size = entry.stat().st_size
+            pointer = decode_pointer(Path(entry.path).read_bytes()) if size < MAX_BYTES else None
             found[name] = Artifact(name, pointer.size if pointer else size, pointer)
     return found
 

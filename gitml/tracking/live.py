@@ -8,13 +8,13 @@ it is told once, what can be kept is kept, and the run is marked incomplete.
 from __future__ import annotations
 
 import fcntl
-import itertools
 import os
 import threading
 import warnings
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from time import time_ns
 from typing import Any
@@ -87,7 +87,8 @@ class LiveRun:
         self._journal = repo.journal
         self._lock = lock
         self._series: dict[str, AppendFile] = {}
-        self._open = itertools.count()
+        self._opened = count()
+        self._names = AppendFile(folder / METRICS_FILE, self._report)
         self._output = AppendFile(folder / run_tree.OUTPUT_FILE, self._report)
         self._mutex = threading.RLock()
         self._artifacts = ArtifactWriter(
@@ -121,14 +122,21 @@ class LiveRun:
             series = self._new_series(key)
         if type(value) is not float:
             value = to_number(key, value)
-        with series.lock:
-            if step is None:
-                step = series.next_step
-            elif type(step) is not int:
+        if step is None:
+            step = next(series.steps)
+        else:
+            if type(step) is not int:
                 step = int(step)
-            series.next_step = step + 1
-            now = time_ns() // 1_000_000 if timestamp_ms is None else timestamp_ms
-            series.append_locked(f"{step}\t{now}\t{value!r}\n".encode())
+            series.steps = count(step + 1)
+        now = time_ns() // 1_000_000 if timestamp_ms is None else timestamp_ms
+        line = b"%d\t%d\t%r\n" % (step, now, value)
+        # One system call per point; this is the hot path, so no call in between.
+        try:
+            written = series.write(line)
+        except (OSError, ValueError):
+            written = 0
+        if written != len(line):
+            series.append_rest(line[written or 0 :])
 
     def log_metrics(
         self, metrics: Mapping[str, Number], step: int | None = None, timestamp_ms: int | None = None
@@ -145,17 +153,17 @@ class LiveRun:
                 return self._series[key]
             path = self._journal.history_path(self.run_id, key)
             series = AppendFile(path, self._report)
-            series.next_step = _step_after(path)
-            if next(self._open) >= _MAX_OPEN:
+            series.steps = count(_step_after(path))
+            if next(self._opened) >= _MAX_OPEN:
                 self._close_oldest()
-            self._append(self.folder / METRICS_FILE, f"{key}\n".encode())
+            self._names.append(f"{key}\n".encode())
             self._series[key] = series
             return series
 
     def _close_oldest(self) -> None:
         """Keep the number of open files down; a closed one opens again when needed."""
         for series in list(self._series.values()):
-            if series.fd >= 0:
+            if series.is_open:
                 series.close()
                 return
 
@@ -264,12 +272,20 @@ class LiveRun:
     # The run itself
 
     def update(self, **fields: Any) -> Run:
-        """Change fields of run.yaml, such as `name`, `status` or `error`; return the run."""
+        """Change fields of run.yaml, such as `name`, `status` or `error`.
+
+        Returns:
+            What run.yaml says now: the run without params, metrics and tags.
+        """
         with self._mutex:
-            files = {run_tree.RUN_FILE: (self.folder / run_tree.RUN_FILE).read_bytes()}
-            run = replace(run_tree.decode_run(files, commit=None), **fields)
+            run = replace(self.facts(), **fields)
             self._replace(run_tree.RUN_FILE, run_tree.encode_run_file(run))
             return run
+
+    def facts(self) -> Run:
+        """Read run.yaml: the run without params, metrics and tags."""
+        files = {run_tree.RUN_FILE: (self.folder / run_tree.RUN_FILE).read_bytes()}
+        return run_tree.decode_run(files, commit=None)
 
     def to_run(self) -> Run:
         """Read back everything recorded so far."""
@@ -277,15 +293,18 @@ class LiveRun:
 
     def flush(self) -> bool:
         """Try again to write what could not be written; say whether all is."""
-        written = [series.flush() for series in (*self._series.values(), self._output)]
+        written = [series.flush() for series in self._files()]
         return all(written)
+
+    def _files(self) -> list[AppendFile]:
+        return [*self._series.values(), self._names, self._output]
 
     def close(self) -> None:
         """Let go of files and lock. The run stays live unless it was committed."""
         self.flush()
         self.ended = True
         with self._mutex:
-            for series in (*self._series.values(), self._output):
+            for series in self._files():
                 series.close()
             self._series.clear()
         self._lock.release()

@@ -55,7 +55,12 @@ def test_gits_own_parser_agrees_about_trailers(tmp_path):
     run = Run("4c8ae10f", "brisk-heron", experiment="a: b/c", status=RunStatus.KILLED)
     message = commit_message.run_message(run)
     out = subprocess.run(
-        ["git", "interpret-trailers", "--parse"], input=message, capture_output=True, text=True, check=True, cwd=tmp_path
+        ["git", "interpret-trailers", "--parse"],
+        input=message,
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=tmp_path,
     ).stdout
     assert out == "Run-Id: 4c8ae10f\nExperiment: a: b/c\nStatus: killed\n"
 
@@ -80,7 +85,10 @@ def test_points_are_read_back_exactly(points):
     assert plain(history.decode_points(data, source="x")) == plain(points)
 
 
-@given(st.lists(st.builds(MetricPoint, st.integers(0, 9), st.integers(0, 9), numbers), min_size=1, max_size=20), st.integers(0, 20))
+@given(
+    st.lists(st.builds(MetricPoint, st.integers(0, 9), st.integers(0, 9), numbers), min_size=1, max_size=20),
+    st.integers(0, 20),
+)
 def test_a_summary_can_be_built_in_two_steps(points, cut):
     whole = b"".join(history.encode_point(*point) for point in points)
     head = b"".join(history.encode_point(*point) for point in points[:cut])
@@ -129,14 +137,31 @@ def test_a_metric_named_like_a_file_is_no_folder_of_it():
 
 
 @pytest.mark.parametrize(
-    "path", ["/etc/passwd", "../x", "a/../b", "a//b", "C:/x", "a\\b", "", ".", "a/.git/config", ".GIT/x", "git~1", "a\nb", ".g\u200cit"]
+    "path",
+    [
+        "/etc/passwd",
+        "../x",
+        "a/../b",
+        "a//b",
+        "C:/x",
+        "a\\b",
+        "",
+        ".",
+        "a/.git/config",
+        ".GIT/x",
+        "git~1",
+        "a\nb",
+        ".g\u200cit",
+    ],
 )
 def test_bad_artifact_paths_are_refused(path):
     with pytest.raises(InvalidNameError):
         names.check_artifact_path(path)
 
 
-@pytest.mark.parametrize("name", ["", " ", "a\nb", "a\x1b[31m", "x" * 251, "\u202ertl", " a", "\ud800", 7, None, b"a"])
+@pytest.mark.parametrize(
+    "name", ["", " ", "a\nb", "a\x1b[31m", "x" * 251, "\u202ertl", " a", "\ud800", 7, None, b"a"]
+)
 def test_bad_names_are_refused_with_the_rule(name):
     with pytest.raises(InvalidNameError) as caught:
         names.check_name("metric", name)

@@ -13,7 +13,9 @@ from gitml.errors import DamagedError
 from gitml.formats import yaml, yaml_guard
 from tests.strategies import param_values, texts
 
-mappings = st.dictionaries(texts, st.recursive(param_values, lambda v: st.dictionaries(texts, v, max_size=3)), max_size=6)
+mappings = st.dictionaries(
+    texts, st.recursive(param_values, lambda v: st.dictionaries(texts, v, max_size=3)), max_size=6
+)
 
 
 def same(left: object, right: object) -> bool:
@@ -27,8 +29,22 @@ def same(left: object, right: object) -> bool:
 
 
 @given(mappings)
-@example({"a": 1e-5, "b": "1e-5", "c": "yes", "d": -0.0, "e": "", "~": None, "n": "null", "t": "12:30:45", "=": "<<"})
-@example({"a: b": "x: y", "#": "# no comment", "- ": "- ", "'": '"', "line\nbreak": "\x85\u2028\x07", "é🎉": "🎉"})
+@example(
+    {
+        "a": 1e-5,
+        "b": "1e-5",
+        "c": "yes",
+        "d": -0.0,
+        "e": "",
+        "~": None,
+        "n": "null",
+        "t": "12:30:45",
+        "=": "<<",
+    }
+)
+@example(
+    {"a: b": "x: y", "#": "# no comment", "- ": "- ", "'": '"', "line\nbreak": "\x85\u2028\x07", "é🎉": "🎉"}
+)
 def test_what_is_written_is_read_back(mapping):
     for depth in (1, 2):
         data = yaml.dump_mapping(mapping, block_depth=depth).encode()
@@ -36,7 +52,19 @@ def test_what_is_written_is_read_back(mapping):
 
 
 @given(mappings)
-@example({"a": 1e-5, "b": "1e-5", "c": "yes", "d": -0.0, "e": "", "~": None, "n": "null", "t": "12:30:45", "=": "<<"})
+@example(
+    {
+        "a": 1e-5,
+        "b": "1e-5",
+        "c": "yes",
+        "d": -0.0,
+        "e": "",
+        "~": None,
+        "n": "null",
+        "t": "12:30:45",
+        "=": "<<",
+    }
+)
 def test_pyyaml_reads_the_same(mapping):
     data = yaml.dump_mapping(mapping, block_depth=2).encode()
     assert same(yaml_guard.load(data, max_depth=30) or {}, mapping)
@@ -98,7 +126,9 @@ def test_a_billion_laughs_are_refused_at_once():
 
 
 def test_hand_written_yaml_is_read_by_the_core_schema():
-    text = "lr: 1e-3\nyes: no\nname: 'it''s'\nlist:\n  - 1\n  - two\ntime: 12:30\nday: 2026-01-01\n# a comment\n"
+    text = (
+        "lr: 1e-3\nyes: no\nname: 'it''s'\nlist:\n  - 1\n  - two\ntime: 12:30\nday: 2026-01-01\n# a comment\n"
+    )
     assert yaml.load_mapping(text.encode(), source="x") == {
         "lr": 0.001,
         "yes": "no",

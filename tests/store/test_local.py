@@ -40,7 +40,9 @@ def test_what_goes_in_comes_out(store, tmp_path, size):
     pointer = store.put_file(source, progress=seen.append)
     assert pointer == Pointer(hashlib.sha256(source.read_bytes()).hexdigest(), size)
     assert sum(seen) == size
-    assert store.path(pointer.oid) == store.root / "objects" / pointer.oid[:2] / pointer.oid[2:4] / pointer.oid
+    assert (
+        store.path(pointer.oid) == store.root / "objects" / pointer.oid[:2] / pointer.oid[2:4] / pointer.oid
+    )
     store.export(pointer, tmp_path / "out")
     assert (tmp_path / "out").read_bytes() == source.read_bytes()
     assert not list((store.root / "tmp").iterdir())
@@ -49,7 +51,9 @@ def test_what_goes_in_comes_out(store, tmp_path, size):
 @given(st.binary(max_size=2000))
 def test_bytes_are_stored_once_under_their_hash(tmp_path_factory, data):
     store = ObjectStore(tmp_path_factory.mktemp("lfs"))
-    assert store.put_bytes(data) == store.put_bytes(data) == Pointer(hashlib.sha256(data).hexdigest(), len(data))
+    assert (
+        store.put_bytes(data) == store.put_bytes(data) == Pointer(hashlib.sha256(data).hexdigest(), len(data))
+    )
     assert len([name for _, _, names in os.walk(store.root / "objects") for name in names]) == 1
 
 
@@ -143,7 +147,9 @@ def test_a_writer_that_dies_leaves_no_half_object(store, tmp_path):
         "print('go', flush=True)\n"
         "ObjectStore(Path(sys.argv[1])).put_file(Path(sys.argv[2]))\n"
     )
-    child = subprocess.Popen([sys.executable, "-c", code, store.root, source], stdout=subprocess.PIPE, text=True)
+    child = subprocess.Popen(
+        [sys.executable, "-c", code, store.root, source], stdout=subprocess.PIPE, text=True
+    )
     child.stdout.readline()
     while not list(store.root.glob("tmp/*")):
         time.sleep(0.001)

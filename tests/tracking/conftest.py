@@ -24,7 +24,12 @@ def python(git_repo: Path):
 
     def run(code: str, *arguments: str, **options):
         return subprocess.run(
-            [sys.executable, "-c", code, *arguments], cwd=git_repo, capture_output=True, text=True, check=False, **options
+            [sys.executable, "-c", code, *arguments],
+            cwd=git_repo,
+            capture_output=True,
+            text=True,
+            check=False,
+            **options,
         )
 
     return run

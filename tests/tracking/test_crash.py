@@ -132,7 +132,12 @@ def test_a_torn_last_line_is_dropped_and_nothing_else(repo):
     live.set_tag("t", "x")
     live.close()
     folder = repo.journal.folder(live.run_id)
-    for file, torn in (("history/loss.tsv", "10\t17900"), ("params.yaml", "b: 0."), ("tags.yaml", "u: \"never"), ("inputs.yaml", "- {na")):
+    for file, torn in (
+        ("history/loss.tsv", "10\t17900"),
+        ("params.yaml", "b: 0."),
+        ("tags.yaml", 'u: "never'),
+        ("inputs.yaml", "- {na"),
+    ):
         with (folder / file).open("a") as stream:
             stream.write(torn)
     assert rescue_orphans(repo) == [live.run_id]
@@ -196,7 +201,9 @@ for i in range(int(sys.argv[2])):
 
 def test_sixteen_processes_record_fifty_runs_each_at_once(repo, git, git_repo):
     children = [
-        subprocess.Popen([sys.executable, "-c", WRITER, str(n), "50"], cwd=git_repo, stderr=subprocess.PIPE, text=True)
+        subprocess.Popen(
+            [sys.executable, "-c", WRITER, str(n), "50"], cwd=git_repo, stderr=subprocess.PIPE, text=True
+        )
         for n in range(16)
     ]
     errors = [child.communicate()[1] for child in children]
@@ -216,7 +223,9 @@ def test_a_lost_race_for_the_branch_is_retried(repo, monkeypatch):
         if ref == RUNS_REF and len(lost) < 3:
             tree = repo.git.commit_info(new).tree
             parents = [old] if old else []
-            rival = others.git.write_commit(tree, parents, f"x\n\nRun-Id: rival{len(lost)}\n", author="B <b@c>", time_s=5)
+            rival = others.git.write_commit(
+                tree, parents, f"x\n\nRun-Id: rival{len(lost)}\n", author="B <b@c>", time_s=5
+            )
             assert others.git.move_ref(ref, old, rival)
             lost.append(rival)
         return real(ref, old, new, message)

@@ -30,7 +30,12 @@ def test_everything_logged_is_in_the_record(repo, tmp_path):
     (tmp_path / "big.bin").write_bytes(os.urandom(300_000))
     (tmp_path / "small.txt").write_text("hello")
     live = start_run(
-        repo, experiment="churn", name="brisk-heron", tags={"team": "a"}, note="why", command=("python", "train.py")
+        repo,
+        experiment="churn",
+        name="brisk-heron",
+        tags={"team": "a"},
+        note="why",
+        command=("python", "train.py"),
     )
     live.log_params({"lr": 0.1, "net": {"depth": 3, "act": "relu"}, "none": None, "seeds": [1, 2]})
     for step in range(5):
@@ -43,7 +48,12 @@ def test_everything_logged_is_in_the_record(repo, tmp_path):
 
     run = history.get_run(repo, live.run_id)
     assert run.commit == commit == repo.git.tip(RUNS_REF)
-    assert (run.name, run.experiment, run.status, run.exit_code) == ("brisk-heron", "churn", RunStatus.FINISHED, 0)
+    assert (run.name, run.experiment, run.status, run.exit_code) == (
+        "brisk-heron",
+        "churn",
+        RunStatus.FINISHED,
+        0,
+    )
     assert run.params == {"lr": 0.1, "net.depth": 3, "net.act": "relu", "none": None, "seeds": [1, 2]}
     assert run.tags == {"team": "a"}
     assert run.note == "why"
@@ -57,7 +67,10 @@ def test_everything_logged_is_in_the_record(repo, tmp_path):
     ]
     assert history.read_output(repo, run) == b"epoch 1\n"
     assert "requirements.txt" in history.read_environment(repo, run)
-    sizes = {artifact.path: (artifact.size, artifact.pointer is not None) for artifact in history.list_artifacts(repo, run)}
+    sizes = {
+        artifact.path: (artifact.size, artifact.pointer is not None)
+        for artifact in history.list_artifacts(repo, run)
+    }
     assert sizes == {"model/big.bin": (300_000, True), "small.txt": (5, False)}
     out = history.export_artifacts(repo, run, "model", tmp_path / "out")
     assert (out / "big.bin").read_bytes() == (tmp_path / "big.bin").read_bytes()
@@ -84,7 +97,19 @@ def test_a_live_run_answers_like_a_finished_one(repo, tmp_path):
 
 
 def test_special_numbers_come_back_exactly(repo):
-    values = [math.nan, math.inf, -math.inf, 2**63 - 1, -(2**63), 0.1 + 0.2, -0.0, 5e-324, np.float32(0.1), np.int64(7), True]
+    values = [
+        math.nan,
+        math.inf,
+        -math.inf,
+        2**63 - 1,
+        -(2**63),
+        0.1 + 0.2,
+        -0.0,
+        5e-324,
+        np.float32(0.1),
+        np.int64(7),
+        True,
+    ]
     live = start_run(repo)
     for value in values:
         live.log_metric("m", value)
@@ -187,7 +212,11 @@ def test_a_param_is_set_once(repo):
 @pytest.mark.parametrize("key", ["", "a\nb", "x" * 251, "a\x00", "\u202e"])
 def test_bad_names_raise_at_once_and_write_nothing(repo, key):
     live = start_run(repo)
-    for log in (lambda: live.log_metric(key, 1), lambda: live.log_param(key, 1), lambda: live.set_tag(key, 1)):
+    for log in (
+        lambda: live.log_metric(key, 1),
+        lambda: live.log_param(key, 1),
+        lambda: live.set_tag(key, 1),
+    ):
         with pytest.raises(InvalidNameError):
             log()
     run = live.to_run()
@@ -217,7 +246,11 @@ def test_nothing_can_be_logged_after_the_end(repo):
     live = start_run(repo)
     live.log_metric("m", 1.0)
     finish_run(repo, live, RunStatus.FINISHED)
-    for log in (lambda: live.log_metric("m", 1), lambda: live.log_param("a", 1), lambda: live.set_tag("a", 1)):
+    for log in (
+        lambda: live.log_metric("m", 1),
+        lambda: live.log_param("a", 1),
+        lambda: live.set_tag("a", 1),
+    ):
         with pytest.raises(RunEndedError):
             log()
 
@@ -225,11 +258,14 @@ def test_nothing_can_be_logged_after_the_end(repo):
 def test_secrets_are_redacted_before_they_reach_the_disk(repo, tmp_path):
     token = "ghp_" + "a1B2" * 9
     with pytest.warns(IncompleteRunWarning, match="looks like a secret"):
-        live = start_run(repo, command=("python", "train.py", "--password", "hunter2hunter2"), params={"api_key": token})
+        live = start_run(
+            repo, command=("python", "train.py", "--password", "hunter2hunter2"), params={"api_key": token}
+        )
         live.set_tag("url", "https://ada:hunter2hunter2@example.org/x")
     finish_run(repo, live, RunStatus.FINISHED)
     everything = b"".join(
-        repo.git.read_blob(entry.oid) for entry in repo.git.list_tree(history.get_run(repo, live.run_id).commit)
+        repo.git.read_blob(entry.oid)
+        for entry in repo.git.list_tree(history.get_run(repo, live.run_id).commit)
     )
     assert token.encode() not in everything
     assert b"hunter2" not in everything
@@ -274,7 +310,9 @@ def test_an_artifact_can_be_replaced_from_large_to_small_and_back(repo):
     live = start_run(repo)
     for data in (b"x" * 200_000, b"small", b"y" * 200_000, b"z"):
         live.log_bytes(data, "a/b")
-    live.log_bytes(b"version https://git-lfs.github.com/spec/v1\noid sha256:" + b"a" * 64 + b"\nsize 5\n", "fake")
+    live.log_bytes(
+        b"version https://git-lfs.github.com/spec/v1\noid sha256:" + b"a" * 64 + b"\nsize 5\n", "fake"
+    )
     with pytest.raises(UsageError, match="both a file and a folder"):
         live.log_bytes(b"x", "a/b/c")
     finish_run(repo, live, RunStatus.FINISHED)
@@ -318,7 +356,9 @@ def test_tags_notes_and_names_change_by_new_records(repo):
         resume_run(repo, run.id)
     edit.restore_run(repo, run.id)
     assert history.get_run(repo, run.id).deleted_ms is None
-    assert history.read_environment(repo, now) == history.read_environment(repo, run), "the rest of the tree stays"
+    assert history.read_environment(repo, now) == history.read_environment(repo, run), (
+        "the rest of the tree stays"
+    )
 
 
 def test_live_runs_change_in_place(repo):

@@ -81,8 +81,12 @@ def environ_subset(names: Iterable[str], environ: Mapping[str, str]) -> dict[str
 
 
 def _is_this_python(python: Path) -> bool:
-    own = Path(os.path.abspath(sys.executable)) if sys.executable else None
-    return own == python and not sys.flags.isolated  # isolated, it would not see what the program sees
+    if not sys.executable or sys.flags.isolated:  # isolated, it doesn't see what the program will see
+        return False
+    # `python` and `python3` in one folder are one environment, if they are one file.
+    return os.path.dirname(os.path.abspath(sys.executable)) == str(python.parent) and os.path.samefile(
+        sys.executable, python
+    )
 
 
 def _of_this_python(cache: CaptureCache) -> dict[str, str]:
@@ -117,6 +121,7 @@ def _interpreter_mark(python: Path) -> str:
 
 def _probe(python: Path) -> dict[str, Any] | None:
     """Ask another interpreter for its packages."""
+    reason = "its answer can't be read"
     try:
         result = subprocess.run(
             [python, "-I", packages.__file__],
@@ -125,11 +130,17 @@ def _probe(python: Path) -> dict[str, Any] | None:
             timeout=_PROBE_PATIENCE_S,
             check=True,
         )
-        description = json.loads(result.stdout.rpartition(b"\n")[2])
-    except (OSError, subprocess.SubprocessError, ValueError) as err:
-        warnings.warn(f"the packages of '{python}' are not recorded: {err}", RuntimeWarning, stacklevel=4)
-        return None
-    return dict(description)
+        return dict(json.loads(result.stdout.rpartition(b"\n")[2]))
+    except subprocess.CalledProcessError as err:
+        reason = f"it ended with status {err.returncode} (Python 3.8 or newer is needed)"
+    except subprocess.TimeoutExpired:
+        reason = f"it gave no answer within {_PROBE_PATIENCE_S:g} s"
+    except OSError as err:
+        reason = str(err.strerror)
+    except ValueError:
+        pass
+    warnings.warn(f"the packages of '{python}' are not recorded: {reason}", RuntimeWarning, stacklevel=4)
+    return None
 
 
 def _load(cache: CaptureCache, name: str, mark: str) -> dict[str, str] | None:

@@ -1,0 +1,110 @@
+"""A live folder as a git tree: one pass over its files, each read once."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+from gitml.entities.run import MetricSummary, Run
+from gitml.errors import DamagedError
+from gitml.formats import history, names, run_tree
+from gitml.formats.pointer import (
+    MAX_BYTES,
+    decode_attributes,
+    decode_pointer,
+    encode_attributes,
+    encode_pointer,
+)
+from gitml.git.repo import TREE_MODE, TreeEntry
+from gitml.journal import BASE_FILE
+from gitml.repo import Repo
+
+_ARTIFACTS = run_tree.ARTIFACTS + "/"
+_HISTORY = run_tree.HISTORY + "/"
+
+
+def write_run_tree(repo: Repo, run_id: str) -> tuple[Run, str]:
+    """Store a live run as a tree, on top of the record that it resumes (if any).
+
+    Returns:
+        The run as recorded, and the tree's object id.
+    """
+    entries, pointers = _base(repo, run_id)
+    metrics: dict[str, MetricSummary] = {}
+    damaged = False
+    for name, entry in repo.journal.files(run_id):
+        if name in run_tree.RECORD_FILES:
+            continue
+        data = Path(entry.path).read_bytes()
+        if name.startswith(_HISTORY):
+            whole = history.whole_lines(data)
+            data, summary = _sound(whole, name)
+            damaged |= data != whole
+            if summary is None:
+                continue
+            metrics[names.metric_name(name[len(_HISTORY) :])] = summary
+            if len(data) > repo.settings.history_limit:
+                data = _as_pointer(repo, Path(entry.path), data)
+        entries[name] = TreeEntry(repo.git.write_blob(data))
+        _note_pointer(pointers, name, data)
+    run = repo.journal.read_facts(run_id)
+    metrics = repo.journal.in_logged_order(run_id, metrics)
+    run = replace(run, live=False, metrics=metrics, incomplete=run.incomplete or damaged)
+    for name, data in run_tree.encode_run(run).items():
+        entries[name] = TreeEntry(repo.git.write_blob(data))
+    if run.code.tree is not None:
+        entries[run_tree.CODE] = TreeEntry(run.code.tree, TREE_MODE)
+    if pointers:
+        entries[run_tree.ATTRIBUTES_FILE] = TreeEntry(repo.git.write_blob(encode_attributes(pointers)))
+    return run, repo.git.write_tree(entries)
+
+
+def _note_pointer(pointers: dict[str, bool], name: str, data: bytes) -> None:
+    if name.startswith((_ARTIFACTS, _HISTORY)):
+        pointer = decode_pointer(data) if len(data) < MAX_BYTES else None
+        if pointer is not None:
+            pointers[name] = pointer.lfs
+        else:
+            pointers.pop(name, None)
+
+
+def _sound(data: bytes, name: str) -> tuple[bytes, MetricSummary | None]:
+    """Fold a history; lines that a full disk tore in two are left out."""
+    try:
+        return data, history.summarize(data, source=name)
+    except DamagedError:
+        data = history.sound_lines(data)
+        return data, history.summarize(data, source=name)
+
+
+def _as_pointer(repo: Repo, path: Path, data: bytes) -> bytes:
+    """Put a large history into the store; the file is made to hold exactly that first."""
+    if path.stat().st_size != len(data):
+        path.write_bytes(data)
+    return encode_pointer(repo.objects.put_file(path, lfs=repo.settings.artifacts_url is None))
+
+
+def base_of(repo: Repo, run_id: str) -> str | None:
+    """The record that a live run goes on from, None if it is new."""
+    with suppress(FileNotFoundError):
+        return (repo.journal.folder(run_id) / BASE_FILE).read_text().strip() or None
+    return None
+
+
+def _base(repo: Repo, run_id: str) -> tuple[dict[str, TreeEntry], dict[str, bool]]:
+    """The files of the record that a live run resumes, and which are pointers.
+
+    Flat, but code stays one tree: it can be large and does not change.
+    """
+    base = base_of(repo, run_id)
+    if base is None:
+        return {}, {}
+    entries: dict[str, TreeEntry] = {}
+    for entry in repo.git.list_tree(base, recursive=False):
+        if entry.is_tree and entry.path != run_tree.CODE:
+            for inner in repo.git.list_tree(base, entry.path):
+                entries[f"{entry.path}/{inner.path}"] = TreeEntry(inner.oid, inner.mode)
+        elif entry.path not in (*run_tree.RECORD_FILES, run_tree.ATTRIBUTES_FILE):
+            entries[entry.path] = TreeEntry(entry.oid, entry.mode)
+    return entries, decode_attributes(repo.git.read_path(base, run_tree.ATTRIBUTES_FILE) or b"")
