@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gitml.errors import ConflictError, DamagedError, NotARepositoryError, RefusedError
+from gitml.git.loose import LooseObjects
 from gitml.git.process import GitCommandFailedError, GitProcess
 
 if TYPE_CHECKING:
@@ -62,6 +63,39 @@ class CommitInfo:
     message: str
 
 
+class _WaitForLock:
+    """Patience with the lock of a ref that another program holds.
+
+    A lock is held for milliseconds. One that stayed the same for ten seconds
+    was left by a process that was killed, and is removed.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._seen = self._mark()
+        self._since = time.monotonic()
+        self._give_up = self._since + 6 * _LOCK_PATIENCE_S
+        self.waits = 0
+
+    def _mark(self) -> tuple[int, int] | None:
+        try:
+            status = self._path.stat()
+        except OSError:
+            return None
+        return status.st_ino, status.st_mtime_ns
+
+    def wait(self) -> bool:
+        """Wait a moment; False if there is no point in waiting any longer."""
+        self.waits += 1
+        time.sleep(min(0.001 * self.waits, 0.05))
+        now, mark = time.monotonic(), self._mark()
+        if mark != self._seen:
+            self._seen, self._since = mark, now
+        elif mark is not None and now - self._since > _LOCK_PATIENCE_S:
+            self._path.unlink(missing_ok=True)
+        return now < self._give_up
+
+
 class GitRepo:
     """Objects and refs of one repository."""
 
@@ -73,6 +107,7 @@ class GitRepo:
         self.common_dir = common_dir
         self.work_tree = work_tree
         self.object_format = object_format
+        self._loose = LooseObjects(common_dir / "objects", object_format)
         self.process = GitProcess(
             work_tree or git_dir, git_dir=git_dir, common_dir=common_dir, work_tree=work_tree
         )
@@ -121,9 +156,7 @@ class GitRepo:
 
     def write_blob(self, data: bytes) -> str:
         """Store a file's content; return its object id."""
-        from dulwich.objects import Blob
-
-        return self._add(Blob.from_string(data))
+        return self._loose.write(b"blob", data)
 
     def write_tree(self, files: Mapping[str, TreeEntry]) -> str:
         """Store a tree with all its sub-trees; return its object id.
@@ -177,8 +210,7 @@ class GitRepo:
         return self._add(commit)
 
     def _add(self, obj: ShaFile) -> str:
-        self._objects.add_object(obj)
-        return obj.get_id(self._objects.object_format).decode()
+        return self._loose.write(obj.type_name, obj.as_raw_string())
 
     def _raw(self, oid: str) -> tuple[int, bytes]:
         from dulwich.objects import ObjectID
@@ -330,8 +362,7 @@ class GitRepo:
 
         name = Ref(ref.encode())
         expected = None if old is None else ObjectID(old.encode())
-        give_up = time.monotonic() + _LOCK_PATIENCE_S
-        pause = 0.001
+        lock = _WaitForLock(self.common_dir / f"{ref}.lock")
         while True:
             try:
                 if new is None:
@@ -341,10 +372,8 @@ class GitRepo:
                     return self._refs.add_if_new(name, target)
                 return self._refs.set_if_equals(name, expected, target)
             except FileLocked:
-                if time.monotonic() > give_up:
-                    raise ConflictError(ref, 1) from None
-                time.sleep(pause)
-                pause = min(pause * 2, 0.05)
+                if not lock.wait():
+                    raise ConflictError(ref, lock.waits) from None
             except (NotADirectoryError, IsADirectoryError) as err:
                 raise RefusedError(
                     f"'{ref}' can't be made: a ref of your own is in its way",

@@ -102,14 +102,13 @@ class ArtifactWriter:
         try:
             _write_new(temporary, data)
             os.replace(temporary, target)
-        except (NotADirectoryError, IsADirectoryError, FileExistsError):
-            temporary.unlink(missing_ok=True)
-            raise UsageError(
-                f"artifact '{name}' would be both a file and a folder", hint="log it under another path"
-            ) from None
-        except BaseException:
+        except OSError as err:
             if temporary.parent.is_dir():
                 temporary.unlink(missing_ok=True)
+            if isinstance(err, NotADirectoryError | IsADirectoryError | FileExistsError):
+                raise UsageError(
+                    f"artifact '{name}' would be both a file and a folder", hint="log it under another path"
+                ) from None
             raise
 
 

@@ -83,11 +83,12 @@ def commit_live(repo: Repo, run_id: str) -> str:
 
 
 def _forget(repo: Repo, run_id: str) -> None:
-    repo.journal.discard(run_id)
+    """Remove what only a live run needs; the folder last, so that this can be repeated."""
     ref = LIVE_REFS + run_id
     pinned = repo.git.tip(ref)
     if pinned is not None:
         repo.git.move_ref(ref, pinned, None)
+    repo.journal.discard(run_id)
 
 
 def rescue_orphans(repo: Repo) -> list[str]:

@@ -204,4 +204,6 @@ def _record(repo: Repo, experiment: Experiment, action: str) -> Experiment:
 
 
 def _checked(tags: Mapping[str, object]) -> dict[str, str]:
-    return {check_name("tag", key): str(redact_value(key, to_tag(key, value))[0]) for key, value in tags.items()}
+    return {
+        check_name("tag", key): str(redact_value(key, to_tag(key, value))[0]) for key, value in tags.items()
+    }

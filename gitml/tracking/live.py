@@ -301,13 +301,15 @@ class LiveRun:
 
     def close(self) -> None:
         """Let go of files and lock. The run stays live unless it was committed."""
-        self.flush()
         self.ended = True
-        with self._mutex:
-            for series in self._files():
-                series.close()
-            self._series.clear()
-        self._lock.release()
+        try:
+            self.flush()
+        finally:
+            with self._mutex:
+                for file in self._files():
+                    file.close()
+                self._series.clear()
+            self._lock.release()
 
     # Trouble
 

@@ -7,6 +7,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 import warnings
 from pathlib import Path
 
@@ -44,8 +45,7 @@ def test_kill_9_loses_no_point_that_was_logged(repo, git_repo):
         logged = int(child.stdout.readline())
     assert rescue_orphans(repo) == [], "a living owner keeps its run"
     child.kill()
-    rest = child.stdout.read()
-    child.wait()
+    rest = child.communicate()[0]
     logged = int(rest.split()[-1]) if rest.endswith("\n") and rest.split() else logged
     assert rescue_orphans(repo) == [run_id]
     run = history.get_run(repo, run_id)
@@ -63,10 +63,11 @@ def test_kill_9_loses_no_point_that_was_logged(repo, git_repo):
 STEPS = [
     ("gitml.tracking.live:LiveRun.flush", 1),
     ("gitml.tracking.live:LiveRun.update", 1),
-    ("gitml.tracking.live:LiveRun.update", 2),
+    ("gitml.tracking.live:LiveRun.facts", 1),
     ("gitml.git.repo:GitRepo.write_blob", 1),
     ("gitml.git.repo:GitRepo.write_blob", 4),
     ("gitml.git.repo:GitRepo.write_tree", 1),
+    ("gitml.git.loose:_write_new", 2),
     ("gitml.git.repo:GitRepo.write_commit", 1),
     ("gitml.git.repo:GitRepo.move_ref", 1),
     ("gitml.journal:Journal.discard", 1),
@@ -94,10 +95,11 @@ calls = 0
 def step(*args, **kwargs):
     global calls
     calls += 1
-    if calls == nth and when == "before":
+    mine = calls == nth
+    if mine and when == "before":
         os.kill(os.getpid(), signal.SIGKILL)
     result = real(*args, **kwargs)
-    if calls == nth:
+    if mine:
         os.kill(os.getpid(), signal.SIGKILL)
     return result
 setattr(owner, name, step)
@@ -117,7 +119,8 @@ def test_kill_9_at_each_step_of_ending_a_run(repo, python, git, git_repo, target
     run = runs[0]
     assert run.status in (RunStatus.KILLED, RunStatus.FINISHED)
     assert run.metrics["loss"].count == 100
-    assert history.open_artifact(repo, run, "model.bin").read() == b"x" * 200_000
+    with history.open_artifact(repo, run, "model.bin") as stream:
+        assert stream.read() == b"x" * 200_000
     assert len(repo.index.records(run_id)) == 1, "committed once, however often it was tried"
     assert repo.journal.ids() == []
     assert history.refresh(repo) == []
@@ -252,6 +255,18 @@ def small_disk(tmp_path: Path):
     subprocess.run(["umount", "-l", place], check=True)
 
 
+def fill_disk(file: Path) -> None:
+    """Write until not a byte is left."""
+    fd = os.open(file, os.O_WRONLY | os.O_CREAT)
+    for size in (65536, 4096, 1):
+        try:
+            while os.write(fd, b"x" * size):
+                pass
+        except OSError:
+            continue
+    os.close(fd)
+
+
 def make_repository(place: Path, git) -> Path:
     git(place, "init", "-q", "-b", "main", "repo")
     git(place / "repo", "config", "user.name", "Ada")
@@ -266,10 +281,7 @@ def test_a_full_disk_warns_once_keeps_what_it_can_and_never_stops_the_program(sm
     live = start_run(repo, code="commit")
     live.log_metric("loss", 0.0)
     filler = small_disk / "filler"
-    with filler.open("wb") as stream, pytest.raises(OSError):
-        while True:
-            stream.write(b"x" * 4096)
-            stream.flush()
+    fill_disk(filler)
     with pytest.warns(IncompleteRunWarning, match="could not write") as told:
         for value in range(1, 2000):
             live.log_metric("loss", float(value))
@@ -290,10 +302,7 @@ def test_a_disk_full_at_the_end_keeps_the_live_run_for_later(small_disk, git):
     live = start_run(repo, code="commit")
     live.log_metric("loss", 1.0)
     filler = small_disk / "filler"
-    with filler.open("wb") as stream, pytest.raises(OSError):
-        while True:
-            stream.write(b"x" * 1024)
-            stream.flush()
+    fill_disk(filler)
     with warnings.catch_warnings(), pytest.raises(OSError):
         warnings.simplefilter("ignore")
         finish_run(repo, live, RunStatus.FINISHED)
@@ -307,14 +316,12 @@ def test_a_disk_full_at_the_end_keeps_the_live_run_for_later(small_disk, git):
 def test_strict_mode_raises_instead(small_disk, git):
     repo = Repo.open(make_repository(small_disk, git))
     live = start_run(repo, code="commit", strict=True)
-    with (small_disk / "filler").open("wb") as stream, pytest.raises(OSError):
-        while True:
-            stream.write(b"x" * 4096)
-            stream.flush()
+    fill_disk(small_disk / "filler")
     with pytest.raises(OSError):
         for value in range(2000):
             live.log_metric("loss", float(value))
-    live.close()
+    with pytest.raises(OSError):
+        live.close()
     repo.close()
 
 
@@ -395,16 +402,35 @@ def test_a_branch_named_gitml_is_in_the_way_and_told(repo, git, git_repo):
     assert rescue_orphans(repo) == [live.run_id]
 
 
-def test_a_lock_left_by_a_dead_git_is_waited_for_then_told(repo, monkeypatch):
+def test_a_lock_left_by_a_killed_process_is_waited_for_then_removed(repo, monkeypatch):
     monkeypatch.setattr("gitml.git.repo._LOCK_PATIENCE_S", 0.2)
     lock = repo.git.common_dir / "refs/heads/gitml/runs.lock"
     lock.parent.mkdir(parents=True)
     lock.touch()
     live = start_run(repo)
-    with pytest.raises(RefusedError, match="gitml/runs"):
-        finish_run(repo, live, RunStatus.FINISHED)
-    lock.unlink()
-    assert rescue_orphans(repo) == [live.run_id]
+    finish_run(repo, live, RunStatus.FINISHED)
+    assert not lock.exists()
+    assert history.get_run(repo, live.run_id).status is RunStatus.FINISHED
+
+
+def test_a_lock_that_somebody_uses_is_waited_for(repo):
+    lock = repo.git.common_dir / "refs/heads/gitml/runs.lock"
+    lock.parent.mkdir(parents=True)
+    lock.touch()
+    threading.Timer(0.3, lock.unlink).start()
+    live = start_run(repo)
+    finish_run(repo, live, RunStatus.FINISHED)
+    assert history.get_run(repo, live.run_id).status is RunStatus.FINISHED
+
+
+def test_an_object_that_a_killed_writer_left_half_is_in_nobodys_way(repo):
+    oid = repo.git.write_blob(b"content")
+    path = repo.git.common_dir / "objects" / oid[:2] / oid[2:]
+    path.unlink()
+    path.with_name(f"{oid[2:]}.lock").write_bytes(b"half")
+    path.with_name("tmp_obj_dead").write_bytes(b"half")
+    assert repo.git.write_blob(b"content") == oid
+    assert repo.git.read_blob(oid) == b"content"
 
 
 def test_the_id_of_a_dead_handle_can_be_joined_no_more(repo):
