@@ -23,12 +23,13 @@ from pathlib import Path
 
 from gitml.entities.run import MetricSummary, Run
 from gitml.errors import NotFoundError
-from gitml.formats import history, names, run_tree
+from gitml.formats import history, names, run_tree, yaml
 
 LOCK_FILE = ".lock"
 METRICS_FILE = ".metrics"  # names of metrics in the order first logged
 BASE_FILE = ".base"  # the record that a resumed run goes on from
-_PRIVATE = frozenset((LOCK_FILE, METRICS_FILE, BASE_FILE))
+ASSUMED_FILE = ".assumed"  # params that hold unless params.yaml has others by these names
+_PRIVATE = frozenset((LOCK_FILE, METRICS_FILE, BASE_FILE, ASSUMED_FILE))
 TEMPORARY = ".gitml-"  # begins the name of a file that is not whole yet
 MAX_KEPT = 256 * 1024**2
 
@@ -279,7 +280,11 @@ class Journal:
         if run_tree.RUN_FILE not in files:
             raise NotLiveError(run_id)
         files.pop(run_tree.METRICS_FILE, None)
-        return run_tree.decode_run(files, commit=None)
+        run = run_tree.decode_run(files, commit=None)
+        with contextlib.suppress(FileNotFoundError):
+            assumed = yaml.load_journal((folder / ASSUMED_FILE).read_bytes(), source=ASSUMED_FILE)
+            run = replace(run, params={**assumed, **run.params})
+        return run
 
     def signature(self, run_id: str) -> str:
         """A text that changes whenever something was written to a live run."""

@@ -12,6 +12,8 @@ from gitml.entities.run import RunStatus
 from gitml.formats import run_tree
 
 if TYPE_CHECKING:
+    from typing_extensions import Self
+
     from gitml.api.client import Client
     from gitml.entities import run as entities
     from gitml.tracking.live import LiveRun
@@ -56,6 +58,7 @@ class ActiveRun(Run):
         self.ended = False
         self.pid = os.getpid()
         self.monitor: Stoppable | None = None
+        self.client = client()  # the one it was opened with, whatever is chosen later
         self._client = client
         self._end = end
         self._final: entities.Run | None = None
@@ -68,7 +71,8 @@ class ActiveRun(Run):
         live = self.live
         if live is not None and not live.ended:
             return live.to_run()
-        run = self._client().get_run(self.run_id).entity
+        client = self.client if self.pid == os.getpid() else self._client()
+        run = client.get_run(self.run_id).entity
         if not run.live:
             self._final = run
         return run
@@ -88,18 +92,14 @@ class ActiveRun(Run):
         self.owned = False
         self.monitor = None
 
-    def __hash__(self) -> int:
-        return hash(self.run_id)
-
-    def __eq__(self, other: object) -> bool:
-        if isinstance(other, ActiveRun):
-            return self.run_id == other.run_id
-        return super().__eq__(other)
+    # Two handles are two: telling whether they show the same would read whole runs.
+    __hash__ = object.__hash__
+    __eq__ = object.__eq__
 
     def __repr__(self) -> str:
         return f"<ActiveRun {self.run_id[:12]}{' (ended)' if self.ended else ''}>"
 
-    def __enter__(self) -> ActiveRun:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(

@@ -8,11 +8,9 @@ from __future__ import annotations
 
 from gitml.api.client_artifacts import ArtifactCalls
 from gitml.api.client_experiments import ExperimentCalls
-from gitml.api.client_logging import LoggingCalls
-from gitml.api.client_runs import RunCalls
 
 
-class Client(ExperimentCalls, RunCalls, LoggingCalls, ArtifactCalls):
+class Client(ExperimentCalls, ArtifactCalls):
     """Everything that can be done with the runs of one repository.
 
     Runs are named by their full id, or wherever a run is only read by

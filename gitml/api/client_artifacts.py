@@ -96,7 +96,7 @@ class ArtifactCalls(LoggingCalls):
 
         Args:
             run_id: The run.
-            image: Height × width, or with 1, 3 or 4 channels; 0…255 as
+            image: Height by width, or with 1, 3 or 4 channels; 0…255 as
                 integers or 0…1 as floats.
             artifact_file: Its path within the run; or else
             key: names a series of pictures, kept below `images/`,
@@ -171,7 +171,7 @@ class ArtifactCalls(LoggingCalls):
                     raise
                 continue
             table = content.decode_table(data, artifact_file)
-            facts = runs_frame([run]).iloc[0] if extra_columns else {}
+            facts: Any = runs_frame([run]).iloc[0] if extra_columns else {}
             for column in extra_columns or ():
                 _add_column(table, column, facts)
             tables.append(table)
@@ -206,7 +206,9 @@ class ArtifactCalls(LoggingCalls):
             found.setdefault(name, FileInfo(prefix + name, bool(is_deeper), size))
         return [found[name] for name in sorted(found)]
 
-    def download_artifacts(self, run_id: str, path: str = "", dst_path: str | os.PathLike[str] | None = None) -> str:
+    def download_artifacts(
+        self, run_id: str, path: str = "", dst_path: str | os.PathLike[str] | None = None
+    ) -> str:
         """Copy a file or folder of a run out to the file system.
 
         Args:
@@ -260,10 +262,14 @@ def image_path(artifact_file: str | None, key: str | None, step: int | None, tim
     """
     if artifact_file is not None:
         if key is not None or step is not None or timestamp is not None:
-            raise UsageError("'artifact_file' can't go with 'key', 'step' or 'timestamp'", hint="give one or the other")
+            raise UsageError(
+                "'artifact_file' can't go with 'key', 'step' or 'timestamp'", hint="give one or the other"
+            )
         return check_artifact_path(artifact_file)
     if key is None:
-        raise UsageError("log_image needs 'artifact_file' or 'key'", hint="log_image(image, 'plots/sample.png')")
+        raise UsageError(
+            "log_image needs 'artifact_file' or 'key'", hint="log_image(image, 'plots/sample.png')"
+        )
     if not _IMAGE_KEY.fullmatch(key):
         raise InvalidNameError("image key", key, "it can have letters, digits, '_', '-', '.', ' ' and '/'")
     moment = timestamp if timestamp is not None else time.time_ns() // 1_000_000
@@ -280,5 +286,7 @@ def _add_column(table: pd.DataFrame, column: str, facts: Any) -> None:
     if column in table:
         raise UsageError(f"the table has a column '{column}' already", hint="leave it out of extra_columns")
     if column not in facts:
-        raise UsageError(f"runs have no column '{column}'", hint="use a column of search_runs, such as 'run_id'")
+        raise UsageError(
+            f"runs have no column '{column}'", hint="use a column of search_runs, such as 'run_id'"
+        )
     table[column] = facts[column]

@@ -133,7 +133,9 @@ class ExperimentCalls(Connection):
         """Set a tag of an experiment; the value becomes text."""
         from gitml.tracking import experiments
 
-        experiments.set_experiment_tag(self.repo, self.get_experiment(experiment_id).experiment_id, key, value)
+        experiments.set_experiment_tag(
+            self.repo, self.get_experiment(experiment_id).experiment_id, key, value
+        )
 
     def delete_experiment_tag(self, experiment_id: str, key: str) -> None:
         """Remove a tag of an experiment.

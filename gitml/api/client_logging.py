@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from gitml.api.client_runs import RunCalls
+from gitml.api.client_runs import RunCalls, live_tags, split_tags
 from gitml.api.inputs import input_record
 from gitml.api.values import Metric, Param, RunTag
 from gitml.entities.run import Number, ParamValue
@@ -81,7 +81,9 @@ class LoggingCalls(RunCalls):
         del synchronous
         log_batch_to(self.writer(run_id), metrics, params, tags)
 
-    def log_inputs(self, run_id: str, datasets: Iterable[object] | None = None, models: object = None) -> None:
+    def log_inputs(
+        self, run_id: str, datasets: Iterable[object] | None = None, models: object = None
+    ) -> None:
         """Record data sets that a run used.
 
         Args:
@@ -106,7 +108,10 @@ class LoggingCalls(RunCalls):
 
 
 def log_batch_to(
-    live: LiveRun, metrics: Iterable[Metric], params: Iterable[Param] | Mapping[str, Any], tags: Iterable[RunTag]
+    live: LiveRun,
+    metrics: Iterable[Metric],
+    params: Iterable[Param] | Mapping[str, Any],
+    tags: Iterable[RunTag],
 ) -> None:
     """Record a batch into a live run: params first, for they may be refused."""
     named = params if isinstance(params, Mapping) else {param.key: param.value for param in params}
@@ -115,5 +120,4 @@ def log_batch_to(
     for metric in metrics:
         live.log_metric(metric.key, metric.value, metric.step, metric.timestamp)
     texts = {tag.key: tag.value for tag in tags}
-    if texts:
-        live.set_tags(texts)
+    live_tags(live, *split_tags(texts))

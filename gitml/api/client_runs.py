@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from gitml.api.command_line import running_command
 from gitml.api.connection import Connection
-from gitml.api.handles import NOTE_TAG, PARENT_TAG, RUN_NAME_TAG, Run, Runs, run_handles
+from gitml.api.handles import Run, Runs, run_handles
 from gitml.api.paging import check_size, offset_of, token_for
+from gitml.api.reserved import NOTE_TAG, PARENT_TAG, RUN_NAME_TAG
 from gitml.api.values import Metric, ViewType, parse_status
 from gitml.entities import run as entities
 from gitml.errors import InvalidNameError, NotFoundError, RefusedError
 from gitml.formats.names import check_name, check_run_id
 from gitml.tracking.values import to_tag
 
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from gitml.index import Query
+
+_VIEWS: Mapping[str, Literal["active", "deleted", "all"]] = {
+    "active_only": "active",
+    "deleted_only": "deleted",
+    "all": "all",
+}
 _OWN_TAGS = (RUN_NAME_TAG, NOTE_TAG, PARENT_TAG)
 
 
@@ -92,26 +103,35 @@ class RunCalls(Connection):
         Raises:
             FilterSyntaxError: The filter or an ordering means nothing.
         """
-        from gitml.index import Query
         from gitml.tracking.history import search
 
-        if isinstance(experiment_ids, str | int):
-            experiment_ids = [str(experiment_ids)]
-        check_size(max_results)
-        if not experiment_ids:
-            return Runs()
         start = offset_of(page_token)
-        query = Query(
-            filter=filter_string or "",
-            order_by=tuple(order_by or ()),
-            experiments=tuple(map(str, experiment_ids)),
-            view=ViewType.to_string(run_view_type),
-            limit=max_results + 1,
-            offset=start,
-        )
+        check_size(max_results)
+        query = _query(experiment_ids, filter_string, run_view_type, order_by, max_results + 1, start)
         found = search(self.repo, query)
         token = token_for(start + max_results) if len(found) > max_results else None
         return run_handles(found[:max_results], token)
+
+    def search_frame(
+        self,
+        experiment_ids: Sequence[str],
+        filter_string: str = "",
+        run_view_type: int = ViewType.ACTIVE_ONLY,
+        max_results: int = 100_000,
+        order_by: Sequence[str] | None = None,
+    ) -> pd.DataFrame:
+        """Find runs as a DataFrame; see `search_runs`, and `gitml.search_runs` for the columns.
+
+        Raises:
+            FilterSyntaxError: The filter or an ordering means nothing.
+        """
+        from gitml.api.frames import columns_frame
+        from gitml.tracking.history import refresh
+
+        check_size(max_results)
+        query = _query(experiment_ids, filter_string, run_view_type, order_by, max_results, 0)
+        refresh(self.repo)
+        return columns_frame(self.repo.index.columns(query))
 
     def get_metric_history(self, run_id: str, key: str) -> list[Metric]:
         """Read all points of a metric, exact, in the order they were logged.
@@ -126,9 +146,12 @@ class RunCalls(Connection):
         run = self._find(run_id)
         if key not in run.metrics:
             return []
-        return [Metric(key, point.value, point.timestamp_ms, point.step) for point in read_metric(self.repo, run, key)]
+        return [
+            Metric(key, point.value, point.timestamp_ms, point.step)
+            for point in read_metric(self.repo, run, key)
+        ]
 
-    def get_metric_frame(self, run_id: str, key: str) -> Any:
+    def get_metric_frame(self, run_id: str, key: str) -> pd.DataFrame:
         """Read all points of a metric as a DataFrame: `step`, `timestamp` (UTC), `value`.
 
         Raises:
@@ -161,7 +184,9 @@ class RunCalls(Connection):
         else:
             self.open_runs.resume(run.id).update(status=wanted)
 
-    def set_terminated(self, run_id: str, status: str | int | None = None, end_time: int | None = None) -> None:
+    def set_terminated(
+        self, run_id: str, status: str | int | None = None, end_time: int | None = None
+    ) -> None:
         """End a run: it becomes a commit.
 
         If another process writes to it, that process is told, and commits it.
@@ -230,7 +255,8 @@ class RunCalls(Connection):
         if own.get(PARENT_TAG) is not None:
             if not self.open_runs.is_live(run_id):
                 raise RefusedError(
-                    f"run '{run_id[:8]}' has ended and can't become part of another", hint="set the parent when you start it"
+                    f"run '{run_id[:8]}' has ended and can't become part of another",
+                    hint="set the parent when you start it",
                 )
             self.open_runs.writer(run_id).update(parent_id=own[PARENT_TAG])
         if plain:
@@ -269,6 +295,27 @@ class RunCalls(Connection):
             return get_run(self.repo, run_id)
         except (RunNotFoundError, InvalidNameError):
             return resolve_run(self.repo, run_id)
+
+
+def _query(
+    experiment_ids: Sequence[str],
+    filter_string: str,
+    run_view_type: int,
+    order_by: Sequence[str] | None,
+    limit: int,
+    offset: int,
+) -> Query:
+    from gitml.index import Query  # SQLite is not needed to record
+
+    ids = [experiment_ids] if isinstance(experiment_ids, str) else experiment_ids
+    return Query(
+        filter=filter_string or "",
+        order_by=tuple(order_by or ()),
+        experiment_ids=tuple(map(str, ids)),
+        view=_VIEWS[ViewType.to_string(run_view_type)],
+        limit=limit,
+        offset=offset,
+    )
 
 
 def split_tags(tags: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:

@@ -23,4 +23,4 @@ def running_command() -> tuple[str, ...]:
         words = [sys.executable, *sys.argv]
     if not words:
         return ()
-    return (os.path.basename(words[0]), *words[1:])  # noqa: PTH119 - a word, perhaps not a path
+    return (os.path.basename(words[0]), *words[1:])

@@ -18,7 +18,11 @@ class Connection:
     """A repository opened for Python callers."""
 
     def __init__(
-        self, repo: Repo | str | Path | None = None, *, tracking_uri: str | Path | None = None, strict: bool = False
+        self,
+        repo: Repo | str | Path | None = None,
+        *,
+        tracking_uri: str | Path | None = None,
+        strict: bool = False,
     ) -> None:
         """Open a repository.
 

@@ -53,7 +53,8 @@ def decode_dictionary(data: bytes, artifact_file: str) -> Any:
 
     try:
         if PurePosixPath(artifact_file).suffix.lower() in _YAML_ENDINGS:
-            return yaml.load_mapping(data, source=artifact_file)
+            load = yaml.load_sequence if data.lstrip()[:1] in (b"-", b"[") else yaml.load_mapping
+            return load(data, source=artifact_file)
         return json.loads(data)
     except ValueError as err:
         raise InvalidValueError("artifact", artifact_file, f"it is not JSON: {err}") from err
@@ -87,14 +88,17 @@ def encode_figure(figure: Any, artifact_file: str, save_kwargs: Mapping[str, Any
     except (ValueError, TypeError) as err:
         raise _not_writable("figure", artifact_file, err) from err
     raise InvalidValueError(
-        "figure", type(figure).__name__, "it is neither a matplotlib nor a plotly figure", hint="pass the Figure object itself"
+        "figure",
+        type(figure).__name__,
+        "it is neither a matplotlib nor a plotly figure",
+        hint="pass the Figure object itself",
     )
 
 
 def encode_image(image: Any, artifact_file: str) -> bytes:
     """Write a NumPy array or a Pillow image as a picture.
 
-    An array is height × width, or height × width × 1, 3 or 4 channels. Values
+    An array is height by width, or height by width by 1, 3 or 4 channels. Values
     are 0…255 as integers, or 0…1 as floats or booleans.
 
     Raises:
@@ -111,7 +115,9 @@ def encode_image(image: Any, artifact_file: str) -> bytes:
     Image.init()
     kind = Image.EXTENSION.get(ending)
     if kind is None:
-        raise InvalidValueError("image", artifact_file, f"no picture format ends in '{ending}'", hint="use .png or .jpg")
+        raise InvalidValueError(
+            "image", artifact_file, f"no picture format ends in '{ending}'", hint="use .png or .jpg"
+        )
     try:
         picture.save(stream, format=kind)
     except (OSError, ValueError, KeyError) as err:
@@ -123,10 +129,12 @@ def _pixels(image: Any) -> Any:
     import numpy as np
 
     array = np.asarray(image.to_pil() if hasattr(image, "to_pil") else image)
-    if array.ndim == 3 and array.shape[2] == 1:  # noqa: PLR2004 - height, width, one channel
+    if array.ndim == 3 and array.shape[2] == 1:
         array = array[:, :, 0]
-    if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] not in (3, 4)):  # noqa: PLR2004
-        raise InvalidValueError("image", str(array.shape), "an image is height x width, or with 1, 3 or 4 channels")
+    if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] not in (3, 4)):
+        raise InvalidValueError(
+            "image", str(array.shape), "an image is height x width, or with 1, 3 or 4 channels"
+        )
     if array.dtype == np.uint8:
         return array
     unit = array.dtype.kind in "bf"

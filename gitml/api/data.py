@@ -36,7 +36,15 @@ if TYPE_CHECKING:
 
 DIGEST_LENGTH = 32
 _CHUNK = 1024**2
-_SCHEMES = {"": "local", "file": "local", "http": "http", "https": "http", "gs": "gs", "s3": "s3", "hf": "hugging_face"}
+_SCHEMES = {
+    "": "local",
+    "file": "local",
+    "http": "http",
+    "https": "http",
+    "gs": "gs",
+    "s3": "s3",
+    "hf": "hugging_face",
+}
 _COLUMN_TYPES = {
     "bool": "boolean",
     "boolean": "boolean",
@@ -107,7 +115,9 @@ def from_pandas(
     """
     for role, column in (("targets", targets), ("predictions", predictions)):
         if column is not None and column not in df.columns:
-            raise InvalidValueError("data set", name or "dataset", f"{role} {column!r} is not one of its columns")
+            raise InvalidValueError(
+                "data set", name or "dataset", f"{role} {column!r} is not one of its columns"
+            )
     columns = [
         {"type": _column_type(df[column]), "name": str(column), "required": not bool(df[column].hasnans)}
         for column in df.columns
@@ -116,7 +126,9 @@ def from_pandas(
     roles = {"targets": targets, "predictions": predictions}
     profile.update({role: column for role, column in roles.items() if column is not None})
     where, kind = _source(source)
-    return Dataset(name or "dataset", digest or frame_digest(df), where, kind, {"mlflow_colspec": columns}, profile)
+    return Dataset(
+        name or "dataset", digest or frame_digest(df), where, kind, {"mlflow_colspec": columns}, profile
+    )
 
 
 def from_numpy(
@@ -141,7 +153,9 @@ def from_numpy(
         profile[f"{role}_shape"] = _per_array(arrays, lambda array: list(array.shape))
         profile[f"{role}_size"] = _per_array(arrays, lambda array: int(array.size))
         profile[f"{role}_nbytes"] = _per_array(arrays, lambda array: int(array.nbytes))
-    schema = {"mlflow_tensorspec": {role: json.dumps(_tensor_specs(arrays)) for role, arrays in parts.items()}}
+    schema = {
+        "mlflow_tensorspec": {role: json.dumps(_tensor_specs(arrays)) for role, arrays in parts.items()}
+    }
     where, kind = _source(source)
     return Dataset(name or "dataset", digest or _arrays_digest(parts), where, kind, schema, profile)
 
@@ -182,7 +196,9 @@ def path_digest(path: Path) -> str:
         return _file_hash(path)[:DIGEST_LENGTH]
     total = hashlib.sha256()
     for file in _files_below(path):
-        total.update(f"{_file_hash(file)}  {file.relative_to(path).as_posix()}\n".encode("utf-8", "surrogateescape"))
+        total.update(
+            f"{_file_hash(file)}  {file.relative_to(path).as_posix()}\n".encode("utf-8", "surrogateescape")
+        )
     return total.hexdigest()[:DIGEST_LENGTH]
 
 

@@ -20,7 +20,12 @@ _FIELDS: dict[str, Callable[[Experiment], Any]] = {
     "creation_time": lambda experiment: experiment.created_ms,
     "last_update_time": lambda experiment: experiment.updated_ms,
 }
-_ALIASES = {"experiment_name": "name", "id": "experiment_id", "created": "creation_time", "updated": "last_update_time"}
+_ALIASES = {
+    "experiment_name": "name",
+    "id": "experiment_id",
+    "created": "creation_time",
+    "updated": "last_update_time",
+}
 _COMPARE: dict[str, Callable[[Any, Any], bool]] = {
     "=": lambda a, b: a == b,
     "==": lambda a, b: a == b,
@@ -94,7 +99,9 @@ def _test(text: str, predicate: Predicate) -> Callable[[Any], bool]:
         try:
             found = re.compile(str(values[0]))
         except re.error as err:
-            raise FilterSyntaxError("filter", text, predicate.words[0].at, f"no regular expression: {err}") from None
+            raise FilterSyntaxError(
+                "filter", text, predicate.words[0].at, f"no regular expression: {err}"
+            ) from None
         return lambda value: found.search(str(value)) is not None
     if op in _COMPARE:
         return _comparison(text, predicate, values[0])
@@ -131,12 +138,16 @@ def _field(what: str, text: str, name: Name) -> Callable[[Experiment], Any]:
         key = key[1:-1] if key[:1] in ("`", '"') else key
         return lambda item: item.tags.get(key)
     raise FilterSyntaxError(
-        what, text, name.at, f"experiments have no '{name.text}'", hint=f"use {', '.join(_FIELDS)} or tags.<key>"
+        what,
+        text,
+        name.at,
+        f"experiments have no '{name.text}'",
+        hint=f"use {', '.join(_FIELDS)} or tags.<key>",
     )
 
 
 def _canonical(spelled: str) -> str:
-    word = spelled.strip("`\"").lower()
+    word = spelled.strip('`"').lower()
     kind, dot, rest = word.partition(".")
     word = rest if dot and kind in ("attribute", "attributes", "attr") else word
     return _ALIASES.get(word, word)

@@ -14,33 +14,36 @@ from __future__ import annotations
 import atexit
 import os
 import sys
-import threading
 import warnings
 from collections.abc import Mapping
 from contextvars import ContextVar
-from dataclasses import dataclass, field
-from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from gitml.api.active_run import ActiveRun, describe_error, status_of
-from gitml.api.client import Client
 from gitml.api.client_runs import live_tags, split_tags, start_facts
 from gitml.api.command_line import running_command
-from gitml.api.connection import local_path
-from gitml.api.handles import NOTE_TAG, Experiment, Run
-from gitml.api.values import parse_status
-from gitml.entities.run import DEFAULT_EXPERIMENT_ID, RunStatus
-from gitml.errors import GitmlError, NotFoundError, RefusedError, UsageError
+from gitml.api.handles import Run
+from gitml.api.inputs import input_record
+from gitml.api.reserved import NOTE_TAG, RUN_NAME_TAG
+from gitml.api.session import Session
+from gitml.api.values import DONE, Done, parse_status
+from gitml.errors import GitmlError, RefusedError, UsageError
 
 if TYPE_CHECKING:
+    from gitml.api.client import Client
+    from gitml.entities.run import RunStatus
     from gitml.tracking.live import LiveRun
 
-_FALSE = ("", "0", "false", "no", "off")
+session = Session(os.environ)
 
 # One tuple a context, never changed in place: contexts are copied, not deeply.
 _stack: ContextVar[tuple[ActiveRun, ...]] = ContextVar("gitml_runs", default=())
 _last_run_id: ContextVar[str | None] = ContextVar("gitml_last_run", default=None)
+_open: dict[ActiveRun, None] = {}  # of all contexts, oldest first
+_joined: str | None = None  # the wrapper's run, once this process joined it
+_crash: BaseException | None = None
+_ends_at_exit = False
 
 
 class RunIncompleteWarning(UserWarning):
@@ -48,7 +51,7 @@ class RunIncompleteWarning(UserWarning):
 
 
 class RunActiveError(RefusedError):
-    """A run was started while another one is active, and not as its child."""
+    """A run was started while another one is active, and not as its part."""
 
     exit_code = 2
 
@@ -60,144 +63,9 @@ class RunActiveError(RefusedError):
         self.run_id = run_id
 
 
-@dataclass(slots=True)
-class SystemMetricsSettings:
-    """Whether and how the machine is measured while a run lasts."""
-
-    enabled: bool | None = None
-    interval_s: float | None = None
-    samples_before_logging: int | None = None
-    node_id: str | None = None
-
-
-@dataclass(slots=True)
-class _Session:
-    """What the process is set to, apart from the current run."""
-
-    location: str | Path | None = None
-    client: Client | None = None
-    experiment_id: str | None = None
-    strict: bool = False
-    system_metrics: SystemMetricsSettings = field(default_factory=SystemMetricsSettings)
-    open: dict[str, ActiveRun] = field(default_factory=dict)
-    joined: str | None = None  # the run named by the environment, once it was joined
-    crash: BaseException | None = None
-    ends_at_exit: bool = False
-    inherited: list[Client | None] = field(default_factory=list)
-    lock: threading.RLock = field(default_factory=threading.RLock)
-
-
-_session = _Session(strict=os.environ.get("GITML_STRICT", "").lower() not in _FALSE)
-
-
-# The repository
-
-
 def get_client() -> Client:
     """Get the client that the functions of this package use."""
-    client = _session.client
-    if client is None:
-        with _session.lock:
-            client = _session.client
-            if client is None:
-                where = _session.location or os.environ.get("GITML_REPO") or None
-                client = _session.client = Client(where, strict=_session.strict)
-    return client
-
-
-def set_tracking_uri(uri: str | Path) -> None:
-    """Choose the repository to record into: a path in it, or a `file://` URI.
-
-    Without this it is the one that the current folder is in when gitml is
-    first used. The chosen experiment is forgotten; active runs go on.
-
-    Raises:
-        NotARepositoryError: The path is in no repository.
-        UsageError: It is the address of a server.
-    """
-    client = Client(local_path(uri) if uri else None, strict=_session.strict)
-    with _session.lock:
-        _session.inherited.append(_session.client)  # active runs still use it
-        _session.location = local_path(uri) if uri else None
-        _session.client = client
-        _session.experiment_id = None
-
-
-def get_tracking_uri() -> str:
-    """Give the repository in use as a `file://` URI of its folder."""
-    git = get_client().repo.git
-    return (git.work_tree or git.common_dir).resolve().as_uri()
-
-
-def is_tracking_uri_set() -> bool:
-    """Tell whether a repository was chosen, by a call or by `GITML_REPO`."""
-    return _session.location is not None or bool(os.environ.get("GITML_REPO"))
-
-
-def is_strict() -> bool:
-    """Tell whether trouble while logging raises; see `gitml.strict`."""
-    return _session.strict
-
-
-def set_strict(strict: bool) -> None:
-    """Choose whether trouble while logging raises; see `gitml.strict`."""
-    _session.strict = bool(strict)
-    if _session.client is not None:
-        _session.client.strict = bool(strict)
-
-
-# The experiment
-
-
-def set_experiment(experiment_name: str | None = None, experiment_id: str | None = None) -> Experiment:
-    """Choose the experiment of runs started from now on; make it if it is new.
-
-    Processes that this one starts inherit the choice.
-
-    Args:
-        experiment_name: Its name, or else
-        experiment_id: its id, which must exist.
-
-    Raises:
-        RefusedError: It was deleted.
-        UsageError: Both were given, or neither.
-    """
-    if (experiment_name is None) == (experiment_id is None):
-        raise UsageError("set_experiment takes a name or an id", hint="gitml.set_experiment('churn')")
-    client = get_client()
-    if experiment_name is not None:
-        experiment = client.ensure_experiment(experiment_name)
-    else:
-        experiment = client.get_experiment(str(experiment_id))
-        if experiment.lifecycle_stage != "active":
-            raise RefusedError(f"experiment '{experiment.name}' was deleted", hint="gitml.restore_experiment(…) first")
-    _session.experiment_id = experiment.experiment_id
-    os.environ["GITML_EXPERIMENT"] = experiment.name
-    return experiment
-
-
-def chosen_experiment() -> dict[str, str]:
-    """Name the experiment of a new run in the words of `tracking.start.start_run`."""
-    if _session.experiment_id is not None:
-        return {"experiment_id": _session.experiment_id}
-    for variable in ("GITML_EXPERIMENT", "MLFLOW_EXPERIMENT_NAME"):
-        if name := os.environ.get(variable):
-            return {"experiment": name}
-    if experiment_id := os.environ.get("MLFLOW_EXPERIMENT_ID"):
-        return {"experiment_id": experiment_id}
-    return {}
-
-
-def current_experiment_id() -> str:
-    """Give the id of the experiment that searches look in by default."""
-    chosen = chosen_experiment()
-    if "experiment" in chosen:
-        found = get_client().get_experiment_by_name(chosen["experiment"])
-        return DEFAULT_EXPERIMENT_ID if found is None else found.experiment_id
-    return chosen.get("experiment_id", DEFAULT_EXPERIMENT_ID)
-
-
-# Runs
+    return session.client
 
 
 def start_run(
@@ -233,29 +101,30 @@ def start_run(
         RefusedError: The run or the experiment was deleted.
         NotARepositoryError: The current folder is in no git repository.
     """
+    global _joined
     stack = _open_stack()
     if stack and not nested:
         raise RunActiveError(stack[-1].run_id)
     if description is not None:
         if NOTE_TAG in (tags or {}):
-            raise UsageError(f"the note was given twice, as 'description' and as tag '{NOTE_TAG}'", hint="give it once")
+            raise UsageError(
+                f"the note was given twice, as 'description' and as tag '{NOTE_TAG}'", hint="give it once"
+            )
         tags = {**(tags or {}), NOTE_TAG: description}
-    resumed = run_id or (_environment_run_id() if _session.joined is None else None)
-    if resumed is not None:
-        if any(active.run_id == resumed for active in stack):
-            raise RunActiveError(resumed)
-        live = get_client().open_runs.resume(resumed)
-        live_tags(live, *split_tags({**(tags or {}), **({"mlflow.runName": run_name} if run_name else {})}))
-        if run_id is None:
-            _session.joined = resumed
+    wrapper_id = session.wrapper_run_id
+    resumed_id = run_id or (wrapper_id if _joined is None else None)
+    if resumed_id is not None:
+        live = _resume(stack, resumed_id, run_name, tags)
+        _joined = resumed_id if resumed_id == wrapper_id else _joined
     else:
         live = _begin(stack, experiment_id, run_name, parent_run_id, tags)
-    # A run that another thread opened here is that thread's to end.
-    active = ActiveRun(live, get_client, _end, owned=live.owner and live.run_id not in _session.open)
-    _session.open.setdefault(active.run_id, active)
-    _stack.set((*stack, active))
+    # What another thread has open already is that thread's to end.
+    is_ours = live.owner and all(other.run_id != live.run_id for other in _open)
+    active = ActiveRun(live, get_client, _end, owned=is_ours)
     _end_at_exit()
-    if _wants_system_metrics(log_system_metrics):
+    _open[active] = None
+    _stack.set((*stack, active))
+    if session.wants_system_metrics(log_system_metrics):
         _watch_machine(active, live)
     return active
 
@@ -296,13 +165,67 @@ def end_run(status: str = "FINISHED") -> None:
 
 
 def current_live() -> LiveRun:
-    """Get the run to log to, started or joined if there is none."""
-    current = active_run()
-    if current is None:
-        current = _join_environment_run() or start_run()
+    """Get the run to log to; if there is none, one is started or joined."""
+    current = active_run() or start_run(run_id=session.wrapper_run_id)
     live = current.live
-    if live is None:  # in a forked child, on its first word
+    if live is None:  # the first word in a forked child
         live = current.live = get_client().open_runs.writer(current.run_id)
+    return live
+
+
+def live_of(run_id: str | None) -> LiveRun:
+    """Get the run of an id to log to; the current one if it is None."""
+    return current_live() if run_id is None else get_client().writer(run_id)
+
+
+def log_metric(
+    key: str,
+    value: float,
+    step: int | None = None,
+    synchronous: bool | None = None,
+    timestamp: int | None = None,
+    run_id: str | None = None,
+    model_id: str | None = None,
+    dataset: object = None,
+) -> Done | None:
+    """Log one value of a metric.
+
+    Args:
+        key: The metric's name; '/' groups.
+        value: A number: Python's, NumPy's or a tensor with one element. NaN,
+            infinities and integers of any size are kept exactly.
+        step: An integer position; one more than the last if not given.
+        synchronous: The value is written when the call returns in any case;
+            with False something is returned that can be waited for.
+        timestamp: UTC milliseconds since 1970; now if not given.
+        run_id: Log to this run rather than the current one.
+        model_id: Has no effect; models are artifacts here.
+        dataset: What it was measured on; recorded as an input of the run.
+
+    Raises:
+        InvalidNameError: The name can't be used.
+        InvalidValueError: The value is no number.
+    """
+    del model_id
+    if run_id is None:
+        stack = _stack.get()
+        live = stack[-1].live if stack else None
+        (live or current_live()).log_metric(key, value, step, timestamp)
+    else:
+        get_client().log_metric(run_id, key, value, timestamp, step)
+    if dataset is not None:
+        live_of(run_id).log_input(input_record(dataset))
+    return DONE if synchronous is False else None
+
+
+def _resume(
+    stack: tuple[ActiveRun, ...], run_id: str, run_name: str | None, tags: Mapping[str, Any] | None
+) -> LiveRun:
+    if any(active.run_id == run_id for active in stack):
+        raise RunActiveError(run_id)
+    live = get_client().open_runs.resume(run_id)
+    named = {RUN_NAME_TAG: run_name} if run_name else {}
+    live_tags(live, *split_tags({**(tags or {}), **named}))
     return live
 
 
@@ -316,16 +239,27 @@ def _begin(
     client = get_client()
     facts = start_facts(tags, run_name)
     if parent_run_id is not None:
-        parent = client.get_run(parent_run_id)
-        if parent.entity.deleted_ms is not None:
-            raise RefusedError(f"run '{parent_run_id[:8]}' was deleted and can't have parts", hint="restore it first")
-        facts["parent_id"] = parent.entity.id
+        parent = client.get_run(parent_run_id).entity
+        if parent.deleted_ms is not None:
+            raise RefusedError(
+                f"run '{parent.id[:8]}' was deleted and can't have parts", hint="restore it first"
+            )
+        facts["parent_id"] = parent.id
     elif stack:
         facts["parent_id"] = stack[-1].run_id
     elif facts["parent_id"] is None:
-        facts["parent_id"] = _session.joined  # later runs inside `gitml run` are parts of its run
-    home = {"experiment_id": str(experiment_id)} if experiment_id is not None else chosen_experiment()
+        facts["parent_id"] = _joined  # later runs inside `gitml run` are parts of its run
+    home = {"experiment_id": str(experiment_id)} if experiment_id is not None else session.experiment
     return client.open_runs.start(command=running_command(), **home, **facts)
+
+
+def _watch_machine(active: ActiveRun, live: LiveRun) -> None:
+    from gitml.tracking.system_metrics import SystemMetricsMonitor  # psutil, and only where it is wanted
+
+    interval_s, samples, node_id = session.system_metrics
+    monitor = SystemMetricsMonitor(live.log_metrics, interval_s, samples, node_id=node_id)
+    monitor.start()
+    active.monitor = monitor
 
 
 def _open_stack() -> tuple[ActiveRun, ...]:
@@ -341,29 +275,33 @@ def _open_stack() -> tuple[ActiveRun, ...]:
 def _end(active: ActiveRun, status: RunStatus, error: str | None) -> None:
     """End a run, after those that were started within it and are still open."""
     stack = _stack.get()
-    within = stack[stack.index(active) + 1 :] if active in stack else ()
-    for part in reversed(within):
-        if not part.ended:
-            _finish(part, status, error)
-    _finish(active, status, error)
-    _stack.set(stack[: stack.index(active)] if active in stack else stack)
-    _last_run_id.set(active.run_id)
+    at = stack.index(active) if active in stack else len(stack)
+    try:
+        for part in reversed(stack[at + 1 :]):
+            if not part.ended:
+                _finish(part, status, error)
+        _finish(active, status, error)
+    finally:
+        _stack.set(stack[:at])
+        _last_run_id.set(active.run_id)
 
 
 def _finish(active: ActiveRun, status: RunStatus, error: str | None) -> None:
     active.ended, active.live = True, None
+    _open.pop(active, None)
     if active.monitor is not None:
         active.monitor.stop()
-    if _session.open.get(active.run_id) is active:
-        del _session.open[active.run_id]
     if not active.owned or active.pid != os.getpid():
         return
     try:
-        live = get_client().open_runs.end(active.run_id, status, error=error)
+        live = active.client.open_runs.end(active.run_id, status, error=error)
     except (OSError, GitmlError) as err:
-        if _session.strict:
+        if session.strict:
             raise
-        _warn(f"run '{active.run_id[:8]}' is over but could not be committed yet: {err}; the next gitml command tries again")
+        _warn(
+            f"run '{active.run_id[:8]}' is over but could not be committed: {err}; "
+            "everything it logged is kept, and the next gitml command tries again"
+        )
         return
     if live.troubles:
         listed = "; ".join(live.troubles[:5])
@@ -374,63 +312,41 @@ def _warn(message: str) -> None:
     warnings.warn(message, RunIncompleteWarning, stacklevel=5)
 
 
-# The run of a wrapper, named by the environment
-
-
-def _environment_run_id() -> str | None:
-    return os.environ.get("GITML_RUN_ID") or os.environ.get("MLFLOW_RUN_ID") or None
-
-
-def _join_environment_run() -> ActiveRun | None:
-    """Make the wrapper's run the current one of this context for logging."""
-    run_id = _environment_run_id()
-    if run_id is None:
-        return None
-    with _session.lock:
-        known = _session.open.get(run_id)
-        if known is None:
-            live = get_client().open_runs.resume(run_id)
-            known = _session.open[run_id] = ActiveRun(live, get_client, _end, owned=live.owner)
-            _end_at_exit()
-        _session.joined = run_id
-    return known
-
-
-# The end of the process
+# The end of the process, and its children
 
 
 def _end_at_exit() -> None:
-    if _session.ends_at_exit:
+    global _ends_at_exit
+    if _ends_at_exit:
         return
-    _session.ends_at_exit = True
+    _ends_at_exit = True
     atexit.register(_end_everything)
     previous = sys.excepthook
 
     def note_crash(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-        _session.crash = error
+        global _crash
+        _crash = error
         previous(kind, error, trace)
 
     sys.excepthook = note_crash
-    util = sys.modules.get("multiprocessing.util")
+    util: Any = sys.modules.get("multiprocessing.util")
     if util is not None:  # its children leave without atexit
         util.Finalize(None, _end_everything, exitpriority=0)
 
 
 def _end_everything() -> None:
-    for active in reversed(list(_session.open.values())):
-        if not active.ended and active.pid == os.getpid():
-            _finish(active, status_of(_session.crash), describe_error(_session.crash))
+    for active in reversed(list(_open)):
+        if active.pid == os.getpid():
+            _finish(active, status_of(_crash), describe_error(_crash))
 
 
 def _after_fork_in_child() -> None:
-    for active in _session.open.values():
+    global _ends_at_exit
+    for active in _open:
         active.disown()
-    # Kept alive unused: closing what the parent still uses is not ours to do.
-    _session.inherited.append(_session.client)
-    _session.client = None
-    _session.open = {}
-    _session.ends_at_exit = False
-    _session.lock = threading.RLock()
+    _open.clear()
+    _ends_at_exit = False
+    session.after_fork()
 
 
 if hasattr(os, "register_at_fork"):

@@ -6,22 +6,18 @@ picture of the moment it was made; look the run up again for a later one.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
+from gitml.api.frames import runs_frame
 from gitml.api.inputs import DatasetInputs, input_handles
+from gitml.api.reserved import artifact_uri, mlflow_tags
 from gitml.api.values import LifecycleStage, PagedList, _Dictionary
 from gitml.entities import run as entities
 
 if TYPE_CHECKING:
     import pandas as pd
-
-_SCRIPTS = (".py", ".ipynb", ".R", ".r", ".sh", ".jl")
-
-RUN_NAME_TAG = "mlflow.runName"
-NOTE_TAG = "mlflow.note.content"
-PARENT_TAG = "mlflow.parentRunId"
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,8 +132,6 @@ class Runs(PagedList[Run]):
 
         See `gitml.search_runs` for the columns.
         """
-        from gitml.api.frames import runs_frame  # pandas loads when a table is wanted
-
         return runs_frame(run.entity for run in self)
 
     def _repr_html_(self) -> str:
@@ -182,11 +176,6 @@ def run_info(run: entities.Run) -> RunInfo:
     )
 
 
-def artifact_uri(run_id: str, path: str | None = None) -> str:
-    """Name a run's artifacts, or one of them, for calls that take an artifact URI."""
-    return f"runs:/{run_id}/{path}" if path else f"runs:/{run_id}"
-
-
 def experiment_handle(entity: entities.Experiment, artifact_location: str) -> Experiment:
     """Show an experiment in MLflow's shape."""
     return Experiment(
@@ -203,38 +192,3 @@ def experiment_handle(entity: entities.Experiment, artifact_location: str) -> Ex
 def run_handles(runs: Iterable[entities.Run], token: str | None = None) -> Runs:
     """Show runs in MLflow's shape."""
     return Runs(map(Run, runs), token)
-
-
-def mlflow_tags(run: entities.Run) -> dict[str, str]:
-    """Give a run's tags together with those MLflow would have set.
-
-    What gitml records as facts of its own appears under MLflow's reserved
-    names; a tag that somebody set under such a name wins.
-    """
-    code = run.code
-    facts: Mapping[str, str | None] = {
-        RUN_NAME_TAG: run.name,
-        "mlflow.user": run.user,
-        "mlflow.source.name": source_name(run.command),
-        "mlflow.source.type": "PROJECT" if run.entry_point else "LOCAL",
-        "mlflow.project.entryPoint": run.entry_point,
-        "mlflow.source.git.commit": code.commit,
-        "mlflow.source.git.branch": code.branch,
-        "mlflow.source.git.repoURL": code.remote,
-        "mlflow.source.git.dirty": str(code.dirty).lower() if code.commit else None,
-        PARENT_TAG: run.parent_id,
-        NOTE_TAG: run.note or None,
-    }
-    tags = {key: value for key, value in facts.items() if value is not None}
-    return {**tags, **cast("dict[str, str]", run.tags)}
-
-
-def source_name(command: tuple[str, ...]) -> str | None:
-    """Name the program of a command line: the script, not its interpreter.
-
-    Example:
-        >>> source_name(("python", "-u", "train.py", "--lr", "0.1"))
-        'train.py'
-    """
-    scripts = (word for word in command if word.endswith(_SCRIPTS))
-    return next(scripts, command[0] if command else None)

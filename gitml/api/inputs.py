@@ -65,7 +65,11 @@ def input_handles(inputs: Iterable[entities.DatasetInput]) -> DatasetInputs:
 
 def _handle(item: entities.DatasetInput) -> DatasetInput:
     tags = {CONTEXT_TAG: item.context} if item.context is not None else {}
-    source = item.source if item.source.startswith("{") else json.dumps({_SOURCE_KEYS.get(item.source_type, "uri"): item.source})
+    source = (
+        item.source
+        if item.source.startswith("{")
+        else json.dumps({_SOURCE_KEYS.get(item.source_type, "uri"): item.source})
+    )
     info = DatasetInfo(item.name, item.digest, item.source_type, source, item.schema, item.profile)
     return DatasetInput(info, [InputTag(key, value) for key, value in {**tags, **item.tags}.items()])
 
@@ -90,7 +94,11 @@ def input_record(
     if isinstance(dataset, entities.DatasetInput):
         facts, own_tags, own_context = _entity_facts(dataset), dict(dataset.tags), dataset.context
     elif isinstance(dataset, DatasetInput):
-        facts, own_tags, own_context = dataset.dataset.to_dictionary(), {t.key: t.value for t in dataset.tags}, None
+        facts, own_tags, own_context = (
+            dataset.dataset.to_dictionary(),
+            {t.key: t.value for t in dataset.tags},
+            None,
+        )
     elif isinstance(dataset, DescribesDataset):
         facts, own_tags, own_context = dict(dataset.to_dict()), {}, None
     else:
@@ -134,7 +142,7 @@ def _plain_source(source: str) -> str:
     except ValueError:
         return source
     if isinstance(facts, dict) and len(facts) == 1:
-        (key, value), = facts.items()
+        ((key, value),) = facts.items()
         if key in ("uri", "url") and isinstance(value, str):
             return value
     return source
@@ -150,7 +158,9 @@ def _check_limits(record: entities.DatasetInput) -> None:
     for part, text, limit in limits:
         if len(text) > limit:
             raise InvalidValueError(
-                "data set", record.name, f"its {part} has {len(text):,} characters, at most {limit:,} are allowed"
+                "data set",
+                record.name,
+                f"its {part} has {len(text):,} characters, at most {limit:,} are allowed",
             )
     if not record.name or not record.digest:
         raise InvalidValueError("data set", record.name, "it needs a name and a digest")

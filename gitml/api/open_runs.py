@@ -102,7 +102,9 @@ class OpenRuns:
             item = self._held(run_id)
             return None if item is None else item.live
 
-    def end(self, run_id: str, status: RunStatus, *, error: str | None = None, end_ms: int | None = None) -> LiveRun:
+    def end(
+        self, run_id: str, status: RunStatus, *, error: str | None = None, end_ms: int | None = None
+    ) -> LiveRun:
         """End a run, or tell whoever owns it that it should count as ended.
 
         Args:
@@ -198,7 +200,13 @@ class OpenRuns:
             self.settle(run_id)
 
 
-_RUNNING_AGAIN: dict[str, Any] = {"status": RunStatus.RUNNING, "end_ms": None, "duration_s": None, "exit_code": None, "error": None}
+_RUNNING_AGAIN: dict[str, Any] = {
+    "status": RunStatus.RUNNING,
+    "end_ms": None,
+    "duration_s": None,
+    "exit_code": None,
+    "error": None,
+}
 
 
 def _end_of(run: Run) -> dict[str, Any]:

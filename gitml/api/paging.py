@@ -55,5 +55,5 @@ def check_size(size: int | None) -> None:
     Raises:
         UsageError: It is not.
     """
-    if size is not None and (not isinstance(size, int) or size < 1):
+    if size is not None and size < 1:
         raise UsageError(f"max_results is {size!r}, it must be a positive integer")

@@ -114,7 +114,9 @@ class ViewType:
         for number, name in cls._NAMES.items():
             if name == view.lower():
                 return number
-        raise UsageError(f"view type {view!r} is unknown", hint=f"use one of {', '.join(cls._NAMES.values())}")
+        raise UsageError(
+            f"view type {view!r} is unknown", hint=f"use one of {', '.join(cls._NAMES.values())}"
+        )
 
     @classmethod
     def to_string(cls, view_type: int) -> str:
@@ -134,6 +136,16 @@ class LifecycleStage:
 
     ACTIVE: ClassVar[str] = "active"
     DELETED: ClassVar[str] = "deleted"
+
+
+class Done:
+    """What a call returns that was asked not to wait: all is written already."""
+
+    def wait(self) -> None:
+        """Return at once."""
+
+
+DONE = Done()
 
 
 def parse_status(status: str | int | RunStatus) -> RunStatus:

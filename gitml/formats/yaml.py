@@ -42,16 +42,6 @@ _OTHER_TYPE = re.compile(
 _TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z")
 _INT = re.compile(r"-?(?:0|[1-9][0-9]*)")
 _FLOAT = re.compile(r"-?[0-9]+\.[0-9]+(?:e[-+][0-9]+)?")
-_CORE_INT = re.compile(r"[-+]?[0-9]+")
-_CORE_FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
-_CORE_WORDS: dict[str, Any] = {
-    "null": None, "Null": None, "NULL": None, "~": None, "": None,
-    "true": True, "True": True, "TRUE": True,
-    "false": False, "False": False, "FALSE": False,
-    ".inf": math.inf, ".Inf": math.inf, ".INF": math.inf, "+.inf": math.inf,
-    "-.inf": -math.inf, "-.Inf": -math.inf, "-.INF": -math.inf,
-    ".nan": math.nan, ".NaN": math.nan, ".NAN": math.nan,
-}  # fmt: skip
 _WORDS: dict[str, Any] = {
     "null": None, "true": True, "false": False, ".inf": math.inf, "-.inf": -math.inf, ".nan": math.nan,
 }  # fmt: skip
@@ -134,23 +124,6 @@ def dump_mapping(mapping: Mapping[str, object], *, block_depth: int = 1) -> str:
 def dump_sequence(items: Sequence[object]) -> str:
     """Write a sequence, one item a line."""
     return "".join(f"- {dump_value(item)}\n" for item in items)
-
-
-def parse_scalar(text: str) -> Any:
-    """Read one plain scalar as the YAML 1.2 core schema does.
-
-    Example:
-        >>> parse_scalar("1e-3"), parse_scalar("8"), parse_scalar("no"), parse_scalar("true")
-        (0.001, 8, 'no', True)
-    """
-    if text in _CORE_WORDS:
-        return _CORE_WORDS[text]
-    # Python refuses to read integers of more than 4,300 digits; they stay text.
-    if _CORE_INT.fullmatch(text):
-        return int(text) if len(text) <= 4000 else text
-    if _CORE_FLOAT.fullmatch(text):
-        return float(text)
-    return text
 
 
 @lru_cache(maxsize=65536)

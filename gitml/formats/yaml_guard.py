@@ -7,7 +7,7 @@ from typing import Any
 import yaml
 from yaml.events import AliasEvent, CollectionEndEvent, CollectionStartEvent, NodeEvent, ScalarEvent
 
-from gitml.formats.yaml import parse_scalar
+from gitml.formats.scalars import parse_scalar
 
 _Base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 

@@ -20,7 +20,9 @@ _STATUSES = tuple(status.value for status in RunStatus)
 class Checker:
     """Turns predicates as written into conditions that make sense."""
 
-    def __init__(self, text: str, now_ms: int, is_metric: Callable[[str], bool], *, what: str = "filter") -> None:
+    def __init__(
+        self, text: str, now_ms: int, is_metric: Callable[[str], bool], *, what: str = "filter"
+    ) -> None:
         """Keep what is needed to explain a mistake.
 
         Args:
@@ -88,7 +90,9 @@ class Checker:
         elif kind is Type.BOOLEAN or (predicate.words[0].type == "BOOLEAN" and field.kind is not Kind.METRIC):
             allowed = ("=", "!=")
         if op not in allowed:
-            raise self._error(predicate.at, f"'{predicate.name.text}' can be compared by {', '.join(allowed)} only")
+            raise self._error(
+                predicate.at, f"'{predicate.name.text}' can be compared by {', '.join(allowed)} only"
+            )
 
     def _contained(self, predicate: Predicate, field: Field) -> Condition:
         if _type(field) is Type.ADDRESS:
@@ -99,7 +103,8 @@ class Checker:
     def _pattern(self, predicate: Predicate, field: Field, word: Word) -> Condition:
         if _type(field) not in (Type.TEXT, Type.STATUS, Type.COMMIT):
             raise self._error(
-                predicate.at, f"{predicate.op} compares text, and '{predicate.name.text}' is {_type(field).value}"
+                predicate.at,
+                f"{predicate.op} compares text, and '{predicate.name.text}' is {_type(field).value}",
             )
         pattern = _unquoted(word.text)
         if predicate.op in ("LIKE", "ILIKE"):
@@ -109,7 +114,9 @@ class Checker:
             re.compile(pattern)
         except (re.error, OverflowError, RecursionError) as err:
             inside = getattr(err, "pos", None) or 0
-            raise self._error(word.at + 1 + inside, f"the regular expression is wrong: {_reason(err)}") from None
+            raise self._error(
+                word.at + 1 + inside, f"the regular expression is wrong: {_reason(err)}"
+            ) from None
         if _type(field) is Type.STATUS:
             pattern = f"(?i:{pattern})" if not pattern.startswith("(?") else pattern
         return Match(field, pattern, predicate.negated)

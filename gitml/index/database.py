@@ -157,7 +157,11 @@ class Index:
     # How a question is answered whatever state the file is in
 
     def _ask(
-        self, work: Callable[[sqlite3.Connection], T], *, fresh: bool = False, progress: Progress | None = None
+        self,
+        work: Callable[[sqlite3.Connection], T],
+        *,
+        fresh: bool = False,
+        progress: Progress | None = None,
     ) -> T:
         with self._lock:
             self._leave_parent_behind()
@@ -178,7 +182,9 @@ class Index:
                     f"the index can't be built: {err}", hint="is there space left for temporary files?"
                 ) from err
 
-    def _answer(self, work: Callable[[sqlite3.Connection], T], *, fresh: bool, progress: Progress | None) -> T:
+    def _answer(
+        self, work: Callable[[sqlite3.Connection], T], *, fresh: bool, progress: Progress | None
+    ) -> T:
         was_open = self._connection is not None
         connection = self._open()
         if fresh or not was_open:

@@ -83,7 +83,9 @@ _SYSTEM_TAGS = {
 }
 _DATASET_KEYS = ("name", "digest", "context")
 _STATS = ("last", "min", "max", "step", "count")
-_QUOTED = re.compile(r"""(?P<kind>\w+)\.(?P<quote>[`"])(?P<key>.*)(?P=quote)(?:\.(?P<stat>\w+))?""", re.DOTALL)
+_QUOTED = re.compile(
+    r"""(?P<kind>\w+)\.(?P<quote>[`"])(?P<key>.*)(?P=quote)(?:\.(?P<stat>\w+))?""", re.DOTALL
+)
 
 
 class UnknownFieldError(Exception):
@@ -130,7 +132,9 @@ def _of_kind(entity: str, key: str, stat: str, spelled: str) -> Field:
     if kind is None:
         close = difflib.get_close_matches(entity.lower(), _KINDS, n=1, cutoff=0.6)
         suggestions = tuple(f"{word}.{spelled.partition('.')[2]}" for word in close)
-        raise UnknownFieldError(f"'{entity}' is not one of metrics, params, tags, attributes, datasets", suggestions)
+        raise UnknownFieldError(
+            f"'{entity}' is not one of metrics, params, tags, attributes, datasets", suggestions
+        )
     if not key:
         raise UnknownFieldError(f"a name is missing after '{entity}.'")
     if kind is Kind.ATTRIBUTE:
@@ -138,7 +142,9 @@ def _of_kind(entity: str, key: str, stat: str, spelled: str) -> Field:
     if kind is Kind.TAG and key in _SYSTEM_TAGS:
         return Field(Kind.ATTRIBUTE, _SYSTEM_TAGS[key])
     if kind is Kind.DATASET and key not in _DATASET_KEYS:
-        raise UnknownFieldError(f"data sets have no '{key}'", tuple(f"datasets.{name}" for name in _DATASET_KEYS))
+        raise UnknownFieldError(
+            f"data sets have no '{key}'", tuple(f"datasets.{name}" for name in _DATASET_KEYS)
+        )
     return Field(kind, key, stat if kind is Kind.METRIC else "last")
 
 
@@ -148,5 +154,6 @@ def _attribute(name: str) -> Field:
         return Field(Kind.ATTRIBUTE, found.name)
     close = difflib.get_close_matches(name.lower(), _BY_ALIAS, n=1, cutoff=0.7)
     raise UnknownFieldError(
-        f"runs have no attribute '{name}'", tuple(close) or (f"metrics.{name}", f"params.{name}", f"tags.{name}")
+        f"runs have no attribute '{name}'",
+        tuple(close) or (f"metrics.{name}", f"params.{name}", f"tags.{name}"),
     )

@@ -43,7 +43,9 @@ def parse_order(text: str, *, is_metric: Callable[[str], bool] = lambda _: True)
     """
     minus, name, direction = parse(text, "order")
     if minus is not None and direction is not None:
-        raise FilterSyntaxError("sort key", text, direction.start_pos, f"'-' and {direction} say the same twice")
+        raise FilterSyntaxError(
+            "sort key", text, direction.start_pos, f"'-' and {direction} say the same twice"
+        )
     descending = minus is not None or (direction is not None and direction.upper() == "DESC")
     return Order(Checker(text, 0, is_metric, what="sort key").sortable(name), descending)
 

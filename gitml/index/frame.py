@@ -6,11 +6,11 @@ the time of decoding every document.
 
 from __future__ import annotations
 
-import math
 import sqlite3
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from gitml.index.reading import number_or_nan
 from gitml.index.schema import METRIC, PARAM, TAG
 from gitml.index.search import Query, find_numbers
 from gitml.index.values import param_value
@@ -60,14 +60,10 @@ def columns(connection: sqlite3.Connection, query: Query) -> Columns:
     total = connection.execute("SELECT count(*) FROM run").fetchone()[0]
     reader = _Reader(connection, rows_of, few=len(numbers) * _FEW < total)
     result = reader.attributes()
-    result |= reader.keyed("metrics.", METRIC, "SELECT run_n, last FROM metric", _metric)
+    result |= reader.keyed("metrics.", METRIC, "SELECT run_n, last FROM metric", number_or_nan)
     result |= reader.keyed("params.", PARAM, "SELECT run_n, type, number, text FROM param", param_value)
     result |= reader.keyed("tags.", TAG, "SELECT run_n, text FROM tag", lambda text: text)
     return result
-
-
-def _metric(last: float | None) -> float:
-    return math.nan if last is None else last
 
 
 class _Reader:

@@ -15,7 +15,9 @@ _UNITS = {
     "w": 604800, "week": 604800, "weeks": 604800,
 }  # fmt: skip
 _AMOUNT = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*([a-z]+)\s*")
-_NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|[+-]?(?:inf(?:inity)?|nan)", re.IGNORECASE)
+_NUMBER = re.compile(
+    r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|[+-]?(?:inf(?:inity)?|nan)", re.IGNORECASE
+)
 _MOST_DIGITS = 4000  # Python refuses to read longer integers
 _SMALLEST, _LARGEST = -(2**63), 2**63 - 1
 
@@ -85,7 +87,8 @@ def parse_moment(text: str, now_ms: int) -> int | None:
         return now_ms
     try:
         if word in ("today", "yesterday"):
-            midnight = datetime.fromtimestamp(now_ms / 1000).replace(hour=0, minute=0, second=0, microsecond=0)
+            now = datetime.fromtimestamp(now_ms / 1000)  # noqa: DTZ006 - people mean their own midnight
+            midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
             return _milliseconds(midnight - timedelta(days=word == "yesterday"))
         if word.endswith("ago"):
             seconds = parse_duration(word[: -len("ago")])

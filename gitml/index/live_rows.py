@@ -49,7 +49,10 @@ def put_live(git: GitRepo, connection: sqlite3.Connection, rows: Iterable[LiveRo
 
 
 def _replace(
-    git: GitRepo, connection: sqlite3.Connection, loaded: Iterable[tuple[LiveRow, Run | None]], gone: Iterable[str]
+    git: GitRepo,
+    connection: sqlite3.Connection,
+    loaded: Iterable[tuple[LiveRow, Run | None]],
+    gone: Iterable[str],
 ) -> None:
     writer = RowWriter(connection)
     ended = set(gone)
@@ -57,11 +60,13 @@ def _replace(
         if run is None:
             ended.add(row.run_id)
             continue
-        number = writer.put(replace(run, commit=None, live=True))
+        number = writer.put_run(replace(run, commit=None, live=True))
         writer.flush()
         connection.execute("INSERT OR REPLACE INTO live VALUES (?, ?)", (number, row.signature))
     for run_id in ended:
-        found = connection.execute("SELECT run_n FROM live JOIN run USING (run_n) WHERE run_id = ?", (run_id,)).fetchone()
+        found = connection.execute(
+            "SELECT run_n FROM live JOIN run USING (run_n) WHERE run_id = ?", (run_id,)
+        ).fetchone()
         if found is None:
             continue  # another process noticed first
         if places(connection, "run_n", found[0]):

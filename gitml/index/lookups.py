@@ -7,7 +7,7 @@ import sqlite3
 
 from gitml.entities.run import Experiment, Run
 from gitml.formats.run_tree import decode_experiment
-from gitml.index.search import load_runs
+from gitml.index.reading import load_runs
 
 _LAST_CHARACTER = "\U0010ffff"
 _HEX = re.compile(r"[0-9a-f]{4,64}")
@@ -16,7 +16,9 @@ _NEWEST = "ORDER BY deleted_ms IS NOT NULL, start_ms DESC, run_id"
 
 def run(connection: sqlite3.Connection, run_id: str) -> Run | None:
     """Find a run by its id."""
-    numbers = [number for (number,) in connection.execute("SELECT run_n FROM run WHERE run_id = ?", (run_id,))]
+    numbers = [
+        number for (number,) in connection.execute("SELECT run_n FROM run WHERE run_id = ?", (run_id,))
+    ]
     return next(load_runs(connection, numbers), None)
 
 

@@ -32,14 +32,18 @@ CREATE TABLE run (
     run_n INTEGER PRIMARY KEY, run_id TEXT NOT NULL UNIQUE, name TEXT, experiment_id TEXT, experiment TEXT,
     status TEXT, start_ms INTEGER NOT NULL, end_ms INTEGER, duration_s, parent_id TEXT, user TEXT, host TEXT,
     entry_point TEXT, exit_code INTEGER, error TEXT, deleted_ms INTEGER, code_commit TEXT, branch TEXT,
-    dirty INTEGER NOT NULL, live INTEGER NOT NULL, commit_id TEXT
+    dirty INTEGER NOT NULL, live INTEGER NOT NULL, commit_id TEXT, layout_id INTEGER NOT NULL
 );
 CREATE INDEX run_by_start ON run (start_ms DESC, run_id);
+-- The record files that have no tables of their own, as they are.
 CREATE TABLE document (run_n INTEGER PRIMARY KEY, body BLOB NOT NULL);
+-- Which keys a run has, in its order, as JSON: lists of metrics, params and tags. Most runs share a few layouts.
+CREATE TABLE layout (layout_id INTEGER PRIMARY KEY, keys TEXT NOT NULL UNIQUE);
 CREATE TABLE live (run_n INTEGER PRIMARY KEY, signature TEXT NOT NULL);
 CREATE TABLE key (key_id INTEGER PRIMARY KEY, kind INTEGER NOT NULL, name TEXT NOT NULL, UNIQUE (kind, name));
 CREATE TABLE metric (
-    key_id INTEGER, run_n INTEGER, last, min, max, step INTEGER, count INTEGER, PRIMARY KEY (key_id, run_n)
+    key_id INTEGER, run_n INTEGER, last, step INTEGER, time INTEGER, min, min_step INTEGER, max, max_step INTEGER,
+    count INTEGER, PRIMARY KEY (key_id, run_n)
 ) WITHOUT ROWID;
 CREATE TABLE param (
     key_id INTEGER, run_n INTEGER, type INTEGER NOT NULL, number, text TEXT NOT NULL, PRIMARY KEY (key_id, run_n)

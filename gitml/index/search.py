@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
 from gitml.entities.run import Run
 from gitml.index.expressions import Order
 from gitml.index.filters import parse_filter, parse_order
-from gitml.index.rows import read_run
+from gitml.index.reading import load_runs
 from gitml.index.schema import METRIC
 from gitml.index.sql import Sql, condition_sql, order_sql
 
 View = Literal["active", "deleted", "all"]
 _VIEWS = {"active": "r.deleted_ms IS NULL", "deleted": "r.deleted_ms IS NOT NULL", "all": "1"}
-_CHUNK = 500
 
 
 @dataclass(frozen=True)
@@ -71,23 +70,6 @@ def find_numbers(connection: sqlite3.Connection, query: Query) -> list[int]:
     return [number for (number,) in rows]
 
 
-def load_runs(connection: sqlite3.Connection, numbers: Iterable[int]) -> Iterator[Run]:
-    """Read runs by their numbers, in the order given."""
-    wanted = list(numbers)
-    for start in range(0, len(wanted), _CHUNK):
-        chunk = wanted[start : start + _CHUNK]
-        rows = connection.execute(
-            "SELECT run_n, body, commit_id, experiment, live FROM document JOIN run USING (run_n) "  # noqa: S608
-            f"WHERE run_n IN ({', '.join('?' * len(chunk))})",
-            chunk,
-        )
-        found = {number: rest for number, *rest in rows}
-        for number in chunk:
-            if number in found:
-                body, commit, experiment, live = found[number]
-                yield read_run(body, commit, experiment, live=bool(live))
-
-
 def _where(connection: sqlite3.Connection, query: Query) -> Sql:
     parts: list[str] = [_VIEWS[query.view]]
     values: list[object] = []
@@ -113,5 +95,7 @@ class _Metrics:
         self._connection = connection
 
     def __call__(self, name: str) -> bool:
-        found = self._connection.execute("SELECT 1 FROM key WHERE kind = ? AND name = ?", (METRIC, name)).fetchone()
+        found = self._connection.execute(
+            "SELECT 1 FROM key WHERE kind = ? AND name = ?", (METRIC, name)
+        ).fetchone()
         return found is not None

@@ -31,7 +31,7 @@ from gitml.index.expressions import (
 from gitml.index.fields import ATTRIBUTES, Type
 from gitml.index.literals import storable
 from gitml.index.schema import METRIC, PARAM, TAG
-from gitml.index.values import NULL, BOOLEAN
+from gitml.index.values import BOOLEAN, NULL
 
 Sql = tuple[str, list[object]]
 
@@ -72,14 +72,22 @@ def order_sql(orders: Sequence[Order]) -> tuple[str, str, list[object]]:
                 joins.append(f"LEFT JOIN note {name} ON {name}.run_n = r.run_n")
             column = f"{name}.text" if field.key == "note" else f"r.{ATTRIBUTES[field.key].column}"
             # The first form lets the index by start time give the order.
-            terms += [column + direction] if field.key == "start_time" else [f"{column} IS NULL", column + direction]
+            terms += (
+                [column + direction]
+                if field.key == "start_time"
+                else [f"{column} IS NULL", column + direction]
+            )
             continue
         table, kind = _TABLES[field.kind]
         key = _KEY.format(kind=kind)
         joins.append(f"LEFT JOIN {table} {name} ON {name}.key_id = {key} AND {name}.run_n = r.run_n")
         values.append(field.key)
         if field.kind is Kind.METRIC:
-            terms += [f"{name}.run_n IS NULL", f"{name}.{field.stat} IS NULL", f"{name}.{field.stat}{direction}"]
+            terms += [
+                f"{name}.run_n IS NULL",
+                f"{name}.{field.stat} IS NULL",
+                f"{name}.{field.stat}{direction}",
+            ]
         elif field.kind is Kind.PARAM:
             terms += [f"({name}.run_n IS NULL OR {name}.type = {NULL})", f"{name}.number IS NULL"]
             terms += [f"{name}.number{direction}", f"{name}.text{direction}"]
@@ -104,15 +112,15 @@ def _about(field: Field, test: str, values: list[object]) -> Sql:
         column = f"r.{ATTRIBUTES[field.key].column}"
         return f"({column} IS NOT NULL AND {test.replace('{}', column)})", values
     if field.kind is Kind.ATTRIBUTE:
-        return f"r.run_n IN (SELECT run_n FROM note WHERE {test.replace('{}', 'text')})", values
+        return f"r.run_n IN (SELECT run_n FROM note WHERE {test.replace('{}', 'text')})", values  # noqa: S608
     if field.kind is Kind.DATASET:
         test = test.replace("{}", field.key)
-        return f"r.run_n IN (SELECT run_n FROM dataset WHERE {field.key} IS NOT NULL AND {test})", values
+        return f"r.run_n IN (SELECT run_n FROM dataset WHERE {field.key} IS NOT NULL AND {test})", values  # noqa: S608
     table, kind = _TABLES[field.kind]
     column = field.stat if field.kind is Kind.METRIC else "text"
     key = _KEY.format(kind=kind)
     test = test.replace("{}", column)
-    return f"r.run_n IN (SELECT run_n FROM {table} WHERE key_id = {key} AND {test})", [field.key, *values]
+    return f"r.run_n IN (SELECT run_n FROM {table} WHERE key_id = {key} AND {test})", [field.key, *values]  # noqa: S608
 
 
 def _present(field: Field) -> Sql:

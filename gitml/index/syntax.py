@@ -7,7 +7,7 @@ a character. What names stand for and whether values fit is for `checks`.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Union
@@ -28,7 +28,9 @@ class FilterSyntaxError(UsageError):
     `position` counts characters of `expression` from 0.
     """
 
-    def __init__(self, what: str, expression: str, position: int, problem: str, *, hint: str | None = None) -> None:
+    def __init__(
+        self, what: str, expression: str, position: int, problem: str, *, hint: str | None = None
+    ) -> None:
         start = max(0, position - _WINDOW)
         shown = expression[start : position + _WINDOW]
         line = "".join(character if character.isprintable() else " " for character in shown)
@@ -88,62 +90,71 @@ class _Nested:
     depth: int
 
 
+class _Drafts:
+    """What the parser calls for each rule, with the rule's parts.
+
+    It runs while parsing, so no depth of input can exhaust the stack. It is no
+    lark.Transformer, because that would have to be imported first.
+    """
+
+    def key(self, parts: list[Any]) -> Name:
+        return Name(str(parts[0]), _start(parts[0]))
+
+    def value(self, parts: list[Any]) -> Word:
+        return Word(parts[0].type, str(parts[0]), _start(parts[0]))
+
+    def compare(self, parts: list[Any]) -> _Nested:
+        name, op, word = parts
+        return _leaf(name, op, (word,), negated=False)
+
+    def like(self, parts: list[Any]) -> _Nested:
+        name, negated, op, pattern = parts
+        return _leaf(name, op, (self.value([pattern]),), negated=negated is not None)
+
+    rlike = like
+
+    def match(self, parts: list[Any]) -> _Nested:
+        name, op, pattern = parts
+        return _leaf(name, op, (self.value([pattern]),), negated=op == "!~")
+
+    def contained(self, parts: list[Any]) -> _Nested:
+        name, negated, start, *words = parts
+        values = tuple(word for word in words if isinstance(word, Word))
+        return _Nested(Predicate(name, "IN", values, negated is not None, _start(start)), 1)
+
+    def null(self, parts: list[Any]) -> _Nested:
+        name, negated = parts
+        return _Nested(Predicate(name, "NULL", (), negated is not None, name.at), 1)
+
+    def truth(self, parts: list[Any]) -> _Nested:
+        return _Nested(Predicate(parts[0], "TRUE", (), negated=False, at=parts[0].at), 1)
+
+    def negate(self, parts: list[Any]) -> _Nested:
+        return _deeper(Group("NOT", (parts[1].draft,)), parts[1].depth)
+
+    def group(self, parts: list[Any]) -> _Nested:
+        return _deeper(parts[1].draft, parts[1].depth)
+
+    def all(self, parts: list[Any]) -> _Nested:
+        return _joined("ALL", parts)
+
+    def any(self, parts: list[Any]) -> _Nested:
+        return _joined("ANY", parts)
+
+    def order(self, parts: list[Any]) -> tuple[Any, ...]:
+        return tuple(parts)
+
+
 @lru_cache(maxsize=1)
 def _parser() -> Lark:
-    from lark import Lark, Transformer, v_args  # 50 ms, and most commands have no filter
-
-    @v_args(inline=True)
-    class Drafts(Transformer["Token", Any]):
-        """Runs while parsing, so that no depth of input can exhaust the stack."""
-
-        def key(self, token: Token) -> Name:
-            return Name(str(token), _start(token))
-
-        def value(self, token: Token) -> Word:
-            return Word(token.type, str(token), _start(token))
-
-        def compare(self, name: Name, op: Token, word: Word) -> _Nested:
-            return _leaf(name, op, (word,), negated=False)
-
-        def like(self, name: Name, negated: Token | None, op: Token, pattern: Token) -> _Nested:
-            return _leaf(name, op, (self.value(pattern),), negated=negated is not None)
-
-        rlike = like
-
-        def match(self, name: Name, op: Token, pattern: Token) -> _Nested:
-            return _leaf(name, op, (self.value(pattern),), negated=op == "!~")
-
-        def contained(self, name: Name, negated: Token | None, start: Token, *words: Word | None) -> _Nested:
-            values = tuple(word for word in words if isinstance(word, Word))
-            return _Nested(Predicate(name, "IN", values, negated is not None, _start(start)), 1)
-
-        def null(self, name: Name, negated: Token | None) -> _Nested:
-            return _Nested(Predicate(name, "NULL", (), negated is not None, name.at), 1)
-
-        def truth(self, name: Name) -> _Nested:
-            return _Nested(Predicate(name, "TRUE", (), negated=False, at=name.at), 1)
-
-        def negate(self, _word: Token, item: _Nested) -> _Nested:
-            return _deeper(Group("NOT", (item.draft,)), item.depth)
-
-        def group(self, _open: Token, item: _Nested) -> _Nested:
-            return _deeper(item.draft, item.depth)
-
-        def all(self, *items: _Nested) -> _Nested:
-            return _joined("ALL", items)
-
-        def any(self, *items: _Nested) -> _Nested:
-            return _joined("ANY", items)
-
-        def order(self, minus: Token | None, name: Name, direction: Token | None) -> tuple[Any, ...]:
-            return minus, name, direction
+    from lark import Lark  # 50 ms, and most commands have no filter
 
     return Lark.open_from_package(
-        __package__ or "gitml.index",
+        "gitml.index",
         "grammar.lark",
         parser="lalr",
         start=["filter", "order"],
-        transformer=Drafts(),
+        transformer=_Drafts(),
         maybe_placeholders=True,
     )
 
@@ -156,8 +167,7 @@ def _leaf(name: Name, op: Token, words: tuple[Word, ...], *, negated: bool) -> _
     return _Nested(Predicate(name, op.upper(), words, negated, _start(op)), 1)
 
 
-def _joined(joint: str, items: Iterable[_Nested]) -> _Nested:
-    items = tuple(items)
+def _joined(joint: str, items: Sequence[_Nested]) -> _Nested:
     return _Nested(Group(joint, tuple(item.draft for item in items)), max(item.depth for item in items))
 
 
@@ -189,7 +199,11 @@ def parse(text: str, start: str) -> Any:
         result = _parser().parse(text, start=start)
     except _TooDeepError:
         raise FilterSyntaxError(
-            what, text, _deepest(text), f"it is nested more than {MAX_NESTING} deep", hint="leave out parentheses"
+            what,
+            text,
+            _deepest(text),
+            f"it is nested more than {MAX_NESTING} deep",
+            hint="leave out parentheses",
         ) from None
     except UnexpectedInput as err:
         raise _explained(what, text, err) from None
@@ -220,10 +234,11 @@ _EXPECTED = {
 def _explained(what: str, text: str, err: UnexpectedInput) -> FilterSyntaxError:
     from lark import UnexpectedToken
 
-    position = err.pos_in_stream if isinstance(err.pos_in_stream, int) else len(text)
     at_end = isinstance(err, UnexpectedToken) and err.token.type == "$END"
-    position = len(text.rstrip()) if at_end else position
-    names = set(getattr(err, "accepts", None) or getattr(err, "allowed", None) or getattr(err, "expected", ()) or ())
+    position = len(text.rstrip()) if at_end else int(err.pos_in_stream or 0)
+    names = set(
+        getattr(err, "accepts", None) or getattr(err, "allowed", None) or getattr(err, "expected", ()) or ()
+    )
     wanted = [phrase for terminal, phrase in _EXPECTED.items() if terminal in names]
     if "NUMBER" in names and "STRING" in names:
         wanted.remove(_EXPECTED["STRING"])

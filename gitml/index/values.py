@@ -25,21 +25,21 @@ def param_row(value: ParamValue) -> ParamRow:
     The number is None where there is none and of NaN; a text that spells a
     number has it too, because runs from MLflow hold nothing but texts.
     """
-    kind = type(value)
-    if kind is float:
-        return (NUMBER, None if math.isnan(value) else value, repr(value))  # type: ignore[arg-type]
-    if kind is str:
-        return (TEXT, _number_in(value), value)  # type: ignore[arg-type]
-    if kind is bool:
+    if isinstance(value, float):
+        return (NUMBER, None if math.isnan(value) else value, repr(value))
+    if isinstance(value, str):
+        return (TEXT, number_in(value), value)
+    if isinstance(value, bool):
         return (BOOLEAN, None, "true" if value else "false")
-    if kind is int:
-        return (NUMBER, storable(value), str(value))  # type: ignore[arg-type]
+    if isinstance(value, int):
+        return (NUMBER, storable(value), str(value))
     if value is None:
         return (NULL, None, "null")
     return (LIST, None, json.dumps(value, ensure_ascii=False))
 
 
-def _number_in(text: str) -> int | float | None:
+def number_in(text: str) -> int | float | None:
+    """The number that a text spells; None if it spells none, or NaN."""
     if text[:1] not in "+-.0123456789iI":
         return None
     number = parse_number(text)
@@ -54,7 +54,7 @@ def param_value(kind: int, number: float | None, text: str) -> ParamValue:
         if number is None:
             return math.nan
         # Integers beyond 64 bits are held as floats, and exactly as text.
-        return int(text) if isinstance(number, float) and text.lstrip("-").isdigit() else number
+        return int(text) if text.lstrip("-").isdigit() else number
     if kind == BOOLEAN:
         return text == "true"
     if kind == NULL:

@@ -118,7 +118,9 @@ def newest(git: GitRepo, places: Iterable[Place]) -> list[str]:
     for place in sorted(places, key=lambda place: -place.n):
         if not any(head.surely_follows(place) for head in heads):
             heads.append(place)
-    return sorted(git.independent([head.commit for head in heads]) if len(heads) > 1 else [h.commit for h in heads])
+    return sorted(
+        git.independent([head.commit for head in heads]) if len(heads) > 1 else [h.commit for h in heads]
+    )
 
 
 def common_base(git: GitRepo, places: Iterable[Place], heads: Sequence[str]) -> list[str]:

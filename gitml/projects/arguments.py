@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from gitml.entities.run import ParamValue
 from gitml.errors import InvalidNameError
 from gitml.formats.names import check_name
-from gitml.formats.yaml import parse_scalar
+from gitml.formats.scalars import parse_scalar
 
 MAX_PARAMS = 500
 MAX_VALUE_CHARACTERS = 500
@@ -24,7 +24,9 @@ MAX_ITEMS = 100
 _OPTION = re.compile(r"--?([A-Za-z][\w.:/-]*)(?:=(.*))?", re.DOTALL)
 _ATTACHED_NUMBER = re.compile(r"-([A-Za-z])([0-9].*)", re.DOTALL)
 _ASSIGNMENT = re.compile(r"\+{0,2}([A-Za-z_][\w./@-]*)=(.*)", re.DOTALL)
-_NUMBER = re.compile(r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?|[-+]?\.?(?:inf|nan)", re.IGNORECASE)
+_NUMBER = re.compile(
+    r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?|[-+]?\.?(?:inf|nan)", re.IGNORECASE
+)
 # Of Hydra, whose overrides look like values of the option before them.
 _NEVER_WITH_VALUE = frozenset(("multirun", "resolve", "help", "version", "verbose", "hydra-help"))
 _HYDRA_MULTIRUN = "-m"

@@ -15,30 +15,29 @@ from pathlib import PurePath
 _MOST_LAUNCHERS = 8
 
 _PYTHON = re.compile(r"(?:python|pypy)[0-9.]*(?:t|w)?(?:\.exe)?")
+_MODULE = re.compile(r"[A-Za-z_][\w.]*")
 _SHELLS = frozenset(("sh", "bash", "dash", "zsh", "ksh", "fish", "ash"))
 _INTERPRETERS = frozenset(("julia", "node", "deno", "bun", "ruby", "perl", "lua", "php", "octave", "java"))
 # They start another program; their own options come before it.
-_LAUNCHERS = frozenset(
-    (
-        *("env", "nice", "ionice", "nohup", "time", "timeout", "stdbuf", "setsid", "taskset", "numactl", "xvfb-run"),
-        *("catchsegv", "strace", "ltrace", "perf", "nsys", "ncu", "sudo", "doas", "chrt", "unbuffer", "script"),
-        *("uv", "uvx", "poetry", "pipenv", "pdm", "hatch", "rye", "pixi", "conda", "mamba", "micromamba"),
-        *("torchrun", "accelerate", "deepspeed", "horovodrun", "composer", "mpirun", "mpiexec", "srun", "ray"),
-        *("coverage", "kernprof", "scalene", "py-spy", "viztracer", "ipython", "papermill", "litgpt", "xargs"),
-    )
-)
+_LAUNCHERS = frozenset((
+    "env", "nice", "ionice", "nohup", "time", "timeout", "stdbuf", "setsid", "taskset", "numactl",
+    "xvfb-run", "catchsegv", "strace", "ltrace", "perf", "nsys", "ncu", "sudo", "doas", "chrt",
+    "unbuffer", "script", "uv", "uvx", "poetry", "pipenv", "pdm", "hatch", "rye", "pixi", "conda",
+    "mamba", "micromamba", "torchrun", "accelerate", "deepspeed", "horovodrun", "composer", "mpirun",
+    "mpiexec", "srun", "ray", "coverage", "kernprof", "scalene", "py-spy", "viztracer", "ipython",
+    "papermill", "litgpt", "xargs",
+))  # fmt: skip
 # Of these, the ones whose first word without a dash is the program.
 _PLAIN_LAUNCHERS = frozenset(("env", "nohup", "time", "setsid", "stdbuf", "catchsegv", "unbuffer"))
-_PYTHON_LAUNCHERS = frozenset(
-    (
-        *("torch.distributed.run", "torch.distributed.launch", "accelerate.commands.launch", "deepspeed.launcher.runner"),
-        *("cProfile", "profile", "pdb", "trace", "coverage", "kernprof", "line_profiler", "memory_profiler", "scalene"),
-        *("viztracer", "debugpy", "IPython"),
-    )
-)
-_SCRIPT = re.compile(
-    r".*\.(?:py|pyw|ipy|ipynb|r|jl|js|mjs|cjs|ts|rb|pl|lua|php|m|sh|bash|zsh|fish|ps1|jar)", re.IGNORECASE
-)
+_PYTHON_LAUNCHERS = frozenset((
+    "torch.distributed.run", "torch.distributed.launch", "accelerate.commands.launch",
+    "deepspeed.launcher.runner", "cProfile", "profile", "pdb", "trace", "coverage", "kernprof",
+    "line_profiler", "memory_profiler", "scalene", "viztracer", "debugpy", "IPython",
+))  # fmt: skip
+_SCRIPT_SUFFIXES = frozenset((
+    ".py", ".pyw", ".ipy", ".ipynb", ".r", ".jl", ".js", ".mjs", ".cjs", ".ts", ".rb", ".pl", ".lua",
+    ".php", ".m", ".sh", ".bash", ".zsh", ".fish", ".jar",
+))  # fmt: skip
 _PYTHON_VALUE_OPTIONS = "WX"  # `-W error`, `-X dev`: apart or in one word
 _SHELL_VALUE_OPTIONS = frozenset(("-o", "+o", "-O", "+O", "--rcfile", "--init-file"))
 
@@ -150,7 +149,8 @@ def _shell(program: str, words: list[str]) -> CommandLine | list[str]:
     at = 0
     while at < len(words) and words[at][:1] in ("-", "+") and words[at] not in ("-", "--"):
         if words[at].startswith("-") and not words[at].startswith("--") and "c" in words[at][1:]:
-            return CommandLine(program, ())  # a piece of shell text: which of its words count is not ours to guess
+            # A piece of shell text: which of its words count is not ours to guess.
+            return CommandLine(program, ())
         at += 2 if words[at] in _SHELL_VALUE_OPTIONS else 1
     if at < len(words) and words[at] == "--":
         at += 1
@@ -158,35 +158,41 @@ def _shell(program: str, words: list[str]) -> CommandLine | list[str]:
 
 
 def _interpreter(program: str, words: list[str]) -> CommandLine:
-    for is_script in (lambda word: _SCRIPT.fullmatch(word), lambda word: not word.startswith("-")):
-        for at, word in enumerate(words):
-            if not word.startswith("-") and is_script(word):
-                return CommandLine(word, tuple(words[at + 1 :]))
-    return CommandLine(program, ())
+    plain = [at for at, word in enumerate(words) if not word.startswith("-")]
+    at = next((at for at in plain if _is_script(words[at])), plain[0] if plain else None)
+    return CommandLine(program, ()) if at is None else CommandLine(words[at], tuple(words[at + 1 :]))
 
 
 def _launched(launcher: str, words: list[str]) -> CommandLine | list[str]:
     """Find what a launcher starts, without knowing the options of each."""
     own_name = PurePath(launcher).name.lower()
     for at, word in enumerate(words):
-        if word == "-m" and at + 1 < len(words) and re.fullmatch(r"[A-Za-z_][\w.]*", words[at + 1]):
-            return CommandLine(words[at + 1], tuple(words[at + 2 :]))
-        if word == "--" and at + 1 < len(words):
-            return words[at + 1 :]
+        rest = words[at + 1 :]
+        if word == "-m" and rest and _MODULE.fullmatch(rest[0]):
+            return CommandLine(rest[0], tuple(rest[1:]))
+        if word == "--" and rest:
+            return rest
         if word.startswith("-") or "=" in word:
             continue
-        if own_name in _PLAIN_LAUNCHERS:
+        if word == "run" and rest and not rest[0].startswith("-"):
+            return rest
+        if own_name in _PLAIN_LAUNCHERS or _is_launcher(word, own_name):
             return words[at:]
-        if word == "run" and at + 1 < len(words) and not words[at + 1].startswith("-"):
-            return words[at + 1 :]
-        name = PurePath(word).name.lower()
-        if _PYTHON.fullmatch(name) or name in _SHELLS or name in _INTERPRETERS or name in ("rscript", "r"):
-            return words[at:]
-        if name in _LAUNCHERS and name != own_name:
-            return words[at:]
-        if _SCRIPT.fullmatch(word):
-            return CommandLine(word, tuple(words[at + 1 :]))
-        before = words[at - 1] if at else ""
-        if "/" in word and (not before.startswith("-") or "=" in before):
-            return CommandLine(word, tuple(words[at + 1 :]))
+        if _is_script(word) or ("/" in word and not _may_be_value(words, at)):
+            return CommandLine(word, tuple(rest))
     return CommandLine(launcher, ())
+
+
+def _is_launcher(word: str, own_name: str) -> bool:
+    name = PurePath(word).name.lower()
+    known = name in _SHELLS or name in _INTERPRETERS or name in ("rscript", "r") or name in _LAUNCHERS
+    return name != own_name and (known or _PYTHON.fullmatch(name) is not None)
+
+
+def _may_be_value(words: list[str], at: int) -> bool:
+    """Whether a word could belong to the option before it."""
+    return at > 0 and words[at - 1].startswith("-") and "=" not in words[at - 1]
+
+
+def _is_script(word: str) -> bool:
+    return PurePath(word).suffix.lower() in _SCRIPT_SUFFIXES

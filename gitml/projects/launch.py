@@ -14,28 +14,33 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gitml.config import CodeMode
 from gitml.entities.run import ParamValue, Run, RunStatus
 from gitml.errors import GitmlError, UsageError
+from gitml.git.repo import GitRepo
 from gitml.projects.arguments import params_from_arguments
 from gitml.projects.command_line import CommandLine, parse_command_line
-from gitml.projects.metric_files import MetricFiles
 from gitml.projects.outcome import Outcome, interrupted_outcome, not_started_outcome, process_outcome
-from gitml.projects.outputs import check_pattern, find_outputs
-from gitml.projects.process import gets_terminal, run_process
-from gitml.projects.scalars import Rule, ScalarScanner, compile_rule
+from gitml.projects.process import run_process, stdout_is_terminal
 from gitml.projects.signals import SignalRelay
-from gitml.projects.spawn import CommandNotStartedError
 from gitml.repo import Repo
 from gitml.tracking.capture import environ_subset
 from gitml.tracking.commit import finish_run
 from gitml.tracking.live import LiveRun
+from gitml.tracking.secrets import redact_command
 from gitml.tracking.start import start_run
+
+if TYPE_CHECKING:
+    # At run time only where a request has use for them: `gitml run true` should cost little.
+    from gitml.projects.metric_files import MetricFiles
+    from gitml.projects.outputs import Output
+    from gitml.projects.scalars import Rule
 
 RUN_VARIABLE = "GITML_RUN_ID"
 REPO_VARIABLE = "GITML_REPO"
+_WORKERS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,22 +129,51 @@ def launch(repo: Repo, request: LaunchRequest, *, grace_s: float = 1.0) -> Launc
     """
     if not request.command or not request.command[0]:
         raise UsageError("there is no command to run", hint="gitml run python train.py")
-    rules = tuple(compile_rule(text) for text in request.scalars)
     base = Path.cwd()
-    patterns = tuple(check_pattern(text, base) for text in request.artifacts)
+    rules = _rules(request.scalars)
+    patterns = _patterns(request.artifacts, base)
     noticed: list[str] = []
     with SignalRelay() as signals, _warnings_kept(noticed):
         line = parse_command_line(request.command)
         with signals.held():
             live = _start(repo, request, line)
-        session = _Session(request, line, live, signals, noticed, grace_s)
-        session.metric_files = MetricFiles(request.metrics, base)
+        _notice_secrets(request, noticed)
+        session = _Session(repo, request, live, signals, noticed)
+        if request.auto_params:
+            session.assume_params(line)
+        metric_files = _metric_files(request.metrics, base)
         started = time.monotonic()
-        outcome = session.run(rules, _child_environment(repo, request, live.update()))
+        outcome = session.run(rules, grace_s)
         duration_s = time.monotonic() - started
+        if outcome.started:
+            session.keep_metrics(metric_files)
+            session.keep_files(patterns, base)
         with signals.held():
-            session.keep(patterns, base)
-            return session.finish(repo, outcome, duration_s)
+            return session.finish(outcome, duration_s)
+
+
+def _rules(texts: tuple[str, ...]) -> tuple[Rule, ...]:
+    if not texts:
+        return ()
+    from gitml.projects.scalars import compile_rule
+
+    return tuple(compile_rule(text) for text in texts)
+
+
+def _patterns(texts: tuple[str, ...], base: Path) -> tuple[str, ...]:
+    if not texts:
+        return ()
+    from gitml.projects.outputs import check_pattern
+
+    return tuple(check_pattern(text, base) for text in texts)
+
+
+def _metric_files(paths: tuple[str, ...], base: Path) -> MetricFiles | None:
+    if not paths:
+        return None
+    from gitml.projects.metric_files import MetricFiles
+
+    return MetricFiles(paths, base)
 
 
 def _start(repo: Repo, request: LaunchRequest, line: CommandLine) -> LiveRun:
@@ -159,14 +193,30 @@ def _start(repo: Repo, request: LaunchRequest, line: CommandLine) -> LiveRun:
     )
 
 
+def _notice_secrets(request: LaunchRequest, noticed: list[str]) -> None:
+    noticed += (
+        f"the command line holds what looks like a secret ({kind}); it is recorded without it"
+        for kind in dict.fromkeys(redact_command(request.command)[1])
+    )
+
+
 def _parent_id(repo: Repo, request: LaunchRequest) -> str | None:
     if request.parent is not None:
         from gitml.tracking.resolve import resolve_run  # needs the index, which recording does not
 
         return resolve_run(repo, request.parent).id
     outer = request.environment.get(RUN_VARIABLE)
-    elsewhere = request.environment.get(REPO_VARIABLE, _location(repo)) != _location(repo)
-    return None if not outer or elsewhere else outer
+    return outer if outer and _is_ours(repo, request.environment.get(REPO_VARIABLE)) else None
+
+
+def _is_ours(repo: Repo, location: str | None) -> bool:
+    """Whether a path leads to this repository, perhaps to another work tree of it."""
+    if location in (None, _location(repo)):
+        return True
+    try:
+        return GitRepo.discover(Path(location)).common_dir == repo.git.common_dir
+    except GitmlError:
+        return False
 
 
 def _location(repo: Repo) -> str:
@@ -181,7 +231,7 @@ def _child_environment(repo: Repo, request: LaunchRequest, run: Run) -> dict[str
         "MLFLOW_RUN_ID": run.id,
         "MLFLOW_EXPERIMENT_ID": run.experiment_id,
     }
-    if not gets_terminal(request.pty):
+    if not stdout_is_terminal(request.pty):
         # Python keeps output back when it is no terminal; then neither the
         # user nor the record would see it live, and a crash would lose it.
         environment.setdefault("PYTHONUNBUFFERED", "1")
@@ -192,47 +242,45 @@ class _Session:
     """One program being run, and the live run that records it."""
 
     def __init__(
-        self,
-        request: LaunchRequest,
-        line: CommandLine,
-        live: LiveRun,
-        signals: SignalRelay,
-        noticed: list[str],
-        grace_s: float,
+        self, repo: Repo, request: LaunchRequest, live: LiveRun, signals: SignalRelay, noticed: list[str]
     ) -> None:
-        self.metric_files = MetricFiles((), Path())
+        self._repo = repo
         self._request = request
-        self._line = line
         self._live = live
+        self._run = live.to_run()
         self._signals = signals
         self._noticed = noticed
-        self._grace_s = grace_s
         self._ends_in_line = False
 
-    def run(self, rules: tuple[Rule, ...], environment: Mapping[str, str]) -> Outcome:
+    def run(self, rules: tuple[Rule, ...], grace_s: float) -> Outcome:
         """Run the program, unless a signal came first."""
         if self._signals.ending is not None:
             return interrupted_outcome(self._signals.ending)
-        scanner = ScalarScanner(rules, self._live.log_metric) if rules else None
+        scanner = None
+        on_output: Callable[[bytes], None] = self._live.append_output
+        if rules:
+            from gitml.projects.scalars import ScalarScanner
 
-        def on_output(data: bytes) -> None:
-            self._live.append_output(data)
-            if scanner is not None:
-                scanner.feed(data)
-
+            scanner = ScalarScanner(rules, self._live.log_metric)
+            on_output = _both(self._live.append_output, scanner.feed)
         try:
             result = run_process(
                 self._request.command,
-                environment=environment,
+                environment=_child_environment(self._repo, self._request, self._run),
                 on_output=on_output,
                 signals=self._signals,
                 pty=self._request.pty,
-                grace_s=self._grace_s,
+                grace_s=grace_s,
             )
-        except CommandNotStartedError as err:
+        except GitmlError as err:
             return not_started_outcome(err)
-        except GitmlError as err:  # no pseudo-terminal: nothing was run, and the run says why
-            return Outcome(RunStatus.FAILED, err.exit_code, str(err), err.hint)
+        except OSError as err:  # no more processes or descriptors
+            return Outcome(
+                RunStatus.FAILED,
+                126,
+                f"'{self._request.command[0]}' can't be run: {err.strerror}",
+                started=False,
+            )
         if scanner is not None:
             with self._survived("--scalars"):
                 self._noticed += scanner.finish()
@@ -240,26 +288,57 @@ class _Session:
         self._noticed += result.problems
         return process_outcome(result, self._signals.last_ending)
 
-    def keep(self, patterns: tuple[str, ...], base: Path) -> None:
-        """Record what the program left: its metrics, its files, its own params."""
-        if self._request.auto_params:
-            with self._survived("params of the command line"):
-                self._keep_params()
+    def assume_params(self, line: CommandLine) -> None:
+        """Record the params of the command's own arguments.
+
+        Where the program logs one of them itself, its word counts: it may know
+        better (`--lr 1` is 1.0 to it).
+        """
+        with self._survived("params of the command line"):
+            self._live.assume_params(params_from_arguments(line.arguments))
+
+    def keep_metrics(self, files: MetricFiles | None) -> None:
+        """Record the metrics that the program wrote to files."""
+        if files is None:
+            return
         with self._survived("--metrics"):
-            self._noticed += self.metric_files.record(self._live.log_metrics)
+            self._noticed += files.record(self._live.log_metrics)
+
+    def keep_files(self, patterns: tuple[str, ...], base: Path) -> None:
+        """Record the files that the program left, until a signal says to hurry."""
+        if not patterns:
+            return
+        from concurrent.futures import ThreadPoolExecutor
+
+        from gitml.projects.outputs import find_outputs
+
         outputs = find_outputs(patterns, base)
         self._noticed += outputs.warnings
-        for output in outputs.files:
-            with self._survived(f"'{output.name}'"):
-                self._live.log_artifact(output.path, output.folder or None)
+        asked_before = self._signals.ending_count
 
-    def finish(self, repo: Repo, outcome: Outcome, duration_s: float) -> LaunchResult:
+        def hurry(_: int = 0) -> None:
+            if self._signals.ending_count > asked_before:
+                raise _HurryError
+
+        def keep(output: Output) -> None:
+            hurry()
+            with self._survived(f"'{output.name}'"):
+                self._live.log_artifact(output.path, output.folder or None, hurry)
+
+        try:
+            with ThreadPoolExecutor(min(_WORKERS, len(outputs.files) or 1), "gitml-outputs") as pool:
+                for done in [pool.submit(keep, output) for output in outputs.files]:
+                    done.result()
+        except _HurryError:
+            self._noticed.append("not all files were kept: a signal asked to end")
+
+    def finish(self, outcome: Outcome, duration_s: float) -> LaunchResult:
         """End the run and say what came of it."""
         commit = None
-        run = self._live.update()
         with self._survived("the run (the next gitml command tries again)"):
+            self._run = self._live.to_run()
             commit = finish_run(
-                repo,
+                self._repo,
                 self._live,
                 outcome.status,
                 error=outcome.error,
@@ -268,8 +347,8 @@ class _Session:
             )
         notices = [*self._noticed, *(f"not recorded: {trouble}" for trouble in self._live.troubles)]
         return LaunchResult(
-            run.id,
-            run.name,
+            self._run.id,
+            self._run.name,
             outcome.status,
             outcome.exit_code,
             outcome.error,
@@ -280,22 +359,29 @@ class _Session:
             self._ends_in_line,
         )
 
-    def _keep_params(self) -> None:
-        # At the end, and only those that the program did not log: it may know
-        # better (`--lr 1` is 1.0 to it), and a clash would be an error in it.
-        known = self._live.to_run().params
-        found = params_from_arguments(self._line.arguments)
-        self._live.log_params({key: value for key, value in found.items() if key not in known})
-
     @contextmanager
     def _survived(self, what: str) -> Iterator[None]:
         """Turn trouble with recording into a notice: the program's result stands."""
         try:
             yield
+        except _HurryError:
+            raise
         except GitmlError as err:
             self._noticed.append(f"{what} could not be recorded: {err}")
-        except Exception as err:  # ours, not the program's: it must not look like a failure of that
+        except Exception as err:  # noqa: BLE001 - ours, not the program's: it must not look like a failure of that
             self._noticed.append(f"{what} could not be recorded: {type(err).__name__}: {err}")
+
+
+class _HurryError(Exception):
+    """A signal asked us to end while files were being kept."""
+
+
+def _both(first: Callable[[bytes], None], second: Callable[[bytes], None]) -> Callable[[bytes], None]:
+    def call(data: bytes) -> None:
+        first(data)
+        second(data)
+
+    return call
 
 
 @contextmanager

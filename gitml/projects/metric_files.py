@@ -123,7 +123,9 @@ def _read_table(path: Path, suffix: str) -> Iterator[tuple[dict[str, Number], in
         first = lines.readline()
         delimiter = max("\t,;" if suffix != ".csv" else ",;\t", key=first.count)
         rows = csv.DictReader(itertools.chain([first], lines), delimiter=delimiter)
-        yield from _rows({key: to_number(text) for key, text in row.items() if isinstance(text, str)} for row in rows)
+        yield from _rows(
+            {key: to_number(text) for key, text in row.items() if isinstance(text, str)} for row in rows
+        )
 
 
 def _read_document(path: Path, suffix: str) -> Iterator[tuple[dict[str, Number], int | None]]:
@@ -141,7 +143,7 @@ def _read_document(path: Path, suffix: str) -> Iterator[tuple[dict[str, Number],
         content = json.loads(text)
     except ValueError:
         lines = [line for line in text.splitlines() if line.strip()]
-        if len(lines) < 2 or not lines[0].lstrip().startswith("{"):  # noqa: PLR2004 - one line is no list
+        if len(lines) < 2 or not lines[0].lstrip().startswith("{"):
             raise
         content = [json.loads(line) for line in lines]
     yield from _document(content)

@@ -6,19 +6,28 @@ import signal
 from dataclasses import dataclass
 
 from gitml.entities.run import RunStatus
+from gitml.errors import GitmlError
 from gitml.projects.process import ProcessResult
 from gitml.projects.signals import signal_name
-from gitml.projects.spawn import CommandNotStartedError
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """Status, exit code and reason of a run; `hint` says what to do about it."""
+    """How a run ended.
+
+    Attributes:
+        status: The run's status.
+        exit_code: What to exit with.
+        error: Why it did not end well.
+        hint: What to do about it.
+        started: Whether there was a program at all.
+    """
 
     status: RunStatus
     exit_code: int
     error: str | None = None
     hint: str | None = None
+    started: bool = True
 
 
 def process_outcome(result: ProcessResult, requested: int | None) -> Outcome:
@@ -46,12 +55,14 @@ def process_outcome(result: ProcessResult, requested: int | None) -> Outcome:
 
 def interrupted_outcome(number: int) -> Outcome:
     """Say that a signal came before the program was started."""
-    return Outcome(RunStatus.KILLED, 128 + number, f"{signal_name(number)} before the program was started")
+    return Outcome(
+        RunStatus.KILLED, 128 + number, f"{signal_name(number)} before the program was started", started=False
+    )
 
 
-def not_started_outcome(error: CommandNotStartedError) -> Outcome:
-    """Say that the program could not be started."""
-    return Outcome(RunStatus.FAILED, error.exit_code, str(error), error.hint)
+def not_started_outcome(error: GitmlError) -> Outcome:
+    """Say that the program could not be started; the error's exit code is a shell's where it knows it."""
+    return Outcome(RunStatus.FAILED, error.exit_code, str(error), error.hint, started=False)
 
 
 def _described(number: int) -> str:

@@ -103,6 +103,6 @@ class OutputLog:
     def _try_to_write(self, data: bytes) -> Exception | None:
         try:
             self._write(data)
-        except Exception as error:  # whatever logging meets, the program goes on
+        except Exception as error:  # noqa: BLE001 - whatever logging meets, the program goes on
             return error
         return None

@@ -59,12 +59,18 @@ def check_pattern(pattern: str, base: Path) -> str:
                 break
         else:
             raise InvalidNameError(
-                "artifact", pattern, f"it is not below '{base}', where the program runs", hint="copy it here first"
+                "artifact",
+                pattern,
+                f"it is not below '{base}', where the program runs",
+                hint="copy it here first",
             )
     parts = [part for part in pattern.split("/") if part not in ("", ".")]
     if ".." in parts:
         raise InvalidNameError(
-            "artifact", pattern, "it leads out of the folder that the program runs in", hint="copy the file here"
+            "artifact",
+            pattern,
+            "it leads out of the folder that the program runs in",
+            hint="copy the file here",
         )
     return "/".join(parts) or "."
 
@@ -150,17 +156,21 @@ def _below(base: Path, name: str, real_base: Path, warnings: list[str]) -> Itera
             warnings.append(f"'{name}' is not kept: it is neither a file nor a folder")
         return
     prefix = "" if name == "." else name
-    for here, folders, files in os.walk(path, onerror=lambda err: warnings.append(_unreadable(err, base))):
+    unreadable: list[OSError] = []
+    for here, folders, files in os.walk(path, onerror=unreadable.append):
         relative = os.path.relpath(here, path)
         at = prefix if relative == "." else _join(prefix, relative)
         folders[:] = sorted(folder for folder in folders if folder != ".git")
-        for folder in folders:
-            if os.path.islink(os.path.join(here, folder)):
-                warnings.append(f"'{_join(at, folder)}' is not kept: it is a link to a folder")
+        warnings += (
+            f"'{_join(at, folder)}' is not kept: it is a link to a folder"
+            for folder in folders
+            if Path(here, folder).is_symlink()
+        )
         for file in sorted(files):
             inner = Path(here, file)
             if _is_inside(inner, _join(at, file), real_base, warnings) and inner.is_file():
                 yield Output(inner, _join(at, file))
+    warnings += (_unreadable(err, base) for err in unreadable)
 
 
 def _is_inside(path: Path, name: str, real_base: Path, warnings: list[str]) -> bool:

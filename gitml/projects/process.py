@@ -57,8 +57,10 @@ class _Stage:
     def close_all(self) -> None:
         """Close everything, for a program that could not be started."""
         self.close_child_ends()
-        for fd in {source.fd for source in self.sources}:
-            os.close(fd)
+        for source in self.sources:
+            os.close(source.fd)
+            if source.slave is not None:
+                os.close(source.slave)
 
 
 def run_process(
@@ -128,9 +130,9 @@ def run_process(
     return ProcessResult(code, None, relay.ends_in_line, problems)
 
 
-def gets_terminal(pty: bool | None) -> bool:
-    """Whether what a program prints would go to a pseudo-terminal; `pty` as in `run_process`."""
-    return any(os.isatty(fd) for fd in (STDOUT, STDERR)) if pty is None else pty
+def stdout_is_terminal(pty: bool | None) -> bool:
+    """Whether a program's stdout would be a pseudo-terminal; `pty` as in `run_process`."""
+    return os.isatty(STDOUT) if pty is None else pty
 
 
 def _set_stage(pty: bool | None) -> _Stage:
@@ -141,7 +143,8 @@ def _set_stage(pty: bool | None) -> _Stage:
         except OSError as err:
             if pty:
                 raise UsageError(
-                    f"no pseudo-terminal can be had: {(err.strerror or str(err)).lower()}", hint="use --no-pty"
+                    f"no pseudo-terminal can be had: {(err.strerror or str(err)).lower()}",
+                    hint="use --no-pty",
                 ) from err
     return _pipe_stage((STDOUT, STDERR))
 
@@ -173,11 +176,14 @@ def _terminal_stage(outputs: tuple[int, ...]) -> _Stage:
     shown_on = window if window is not None else STDOUT
     return _Stage(
         pipes.streams,
-        (Source(master, shown_on, is_terminal=True, adds_returns=keys is not None), *pipes.sources),
+        (
+            Source(master, shown_on, is_terminal=True, adds_returns=keys is not None, slave=slave),
+            *pipes.sources,
+        ),
         terminal,
         path,
         ((STDIN, *outputs) if keys is not None else outputs),
-        (slave, *pipes.child_ends),
+        pipes.child_ends,
     )
 
 

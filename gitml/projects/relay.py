@@ -9,6 +9,7 @@ import selectors
 import signal
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from gitml.projects.keyboard import Keyboard
@@ -29,13 +30,17 @@ class Source:
         fd: Where we read it.
         target: Our descriptor that it goes on to.
         is_terminal: Whether it is the program's pseudo-terminal.
-        adds_returns: Whether that terminal makes "\\r\\n" of "\\n".
+        adds_returns: Whether that terminal puts carriage returns before line ends.
+        slave: The program's side of that terminal, held open until it has
+            ended: without that, a program that closes its streams before it
+            exits would hang up its own terminal and die of it.
     """
 
     fd: int
     target: int
     is_terminal: bool = False
     adds_returns: bool = False
+    slave: int | None = None
 
 
 class Relay:
@@ -72,6 +77,7 @@ class Relay:
         self._group = pid
         self._placement = placement
         self._open = {source.fd: source for source in sources}
+        self._slaves = [source.slave for source in sources if source.slave is not None]
         self._mute: set[int] = set()
         self._terminal = terminal
         self._master = next((source.fd for source in sources if source.is_terminal), None)
@@ -96,7 +102,7 @@ class Relay:
             while not self._finished():
                 self._turn()
             self._drain()
-        except Exception as error:  # the program must not suffer for a fault of ours
+        except Exception as error:  # noqa: BLE001 - the program must not suffer for a fault of ours
             self.problems.append(f"output was relayed and recorded only in part: {error!r}")
         finally:
             if self._keyboard is not None:
@@ -117,7 +123,11 @@ class Relay:
             self._selector.register(self._signals.wakeup_fd, selectors.EVENT_READ)
         if self._terminal is not None and self._master is not None:
             self._keyboard = Keyboard(
-                self._terminal, self._master, self._group, self._selector, lambda: self._suspend(whole_group=True)
+                self._terminal,
+                self._master,
+                self._group,
+                self._selector,
+                lambda: self._suspend(whole_group=True),
             )
             self._keyboard.take()
 
@@ -161,6 +171,8 @@ class Relay:
         else:
             self._status = status
             self._deadline = time.monotonic() + self._grace_s
+            while self._slaves:
+                os.close(self._slaves.pop())
 
     # Output
 
@@ -288,8 +300,7 @@ class Relay:
         self._forward(signal.SIGCONT)
 
     def _copy_size(self) -> None:
-        if self._terminal is not None and self._master in self._open:
-            assert self._master is not None
+        if self._terminal is not None and self._master is not None and self._master in self._open:
             self._terminal.copy_size(self._master)
 
 
@@ -308,10 +319,8 @@ def _typed_on_our_terminal() -> bool:
 
 
 def _send(kill: Callable[[int, int], None], target: int, number: int) -> None:
-    try:
+    with suppress(ProcessLookupError, PermissionError):  # it has ended, or became another user's (sudo)
         kill(target, number)
-    except (ProcessLookupError, PermissionError):
-        pass  # it has ended, or became another user's (sudo)
 
 
 def _write_all(fd: int, data: bytes) -> None:

@@ -27,7 +27,9 @@ _AUTO_VALUE = re.compile(
     rf"(?P<value>(?i:{_NUMBER}))(?=%?(?:[\s,;|)\]}}]|\.?$|\.\s))"
 )
 _STEP_WORDS = r"(?:global[_ ]step|step|iteration|iter|epoch)"
-_AUTO_STEP = re.compile(rf"(?<![\w.])['\"]?(?i:{_STEP_WORDS})['\"]?[\s:=#\[(]{{0,4}}(?P<step>\d+)\b(?!\.\d*[1-9])")
+_AUTO_STEP = re.compile(
+    rf"(?<![\w.])['\"]?(?i:{_STEP_WORDS})['\"]?[\s:=#\[(]{{0,4}}(?P<step>\d+)\b(?!\.\d*[1-9])"
+)
 _STEP_NAME = re.compile(_STEP_WORDS, re.IGNORECASE)
 # Colours, cursor movements, window titles: ECMA-48 sequences.
 _CONTROL_SEQUENCES = re.compile(
@@ -69,7 +71,7 @@ def compile_rule(text: str) -> Rule:
         metrics = tuple(name for name in pattern.groupindex if name != "step")
         return lambda line: _find_groups(pattern, line, metrics)
     unnamed = [number for number in range(1, pattern.groups + 1) if number not in pattern.groupindex.values()]
-    if len(unnamed) == 2:  # noqa: PLR2004 - a name and a value
+    if len(unnamed) == 2:
         return lambda line: _find_named(pattern, line, unnamed[0], unnamed[1])
     raise UsageError(
         f"--scalars '{text}' does not say which part is the metric",

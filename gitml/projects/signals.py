@@ -13,8 +13,12 @@ import signal
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType, TracebackType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 _AT_ONCE = (*ENDING, signal.SIGUSR1, signal.SIGUSR2)
@@ -42,7 +46,7 @@ class SignalRelay:
         self._in_turn: deque[int] = deque()
         self._ending: list[int] = []
 
-    def __enter__(self) -> SignalRelay:
+    def __enter__(self) -> Self:
         if threading.current_thread() is not threading.main_thread():
             return self
         self.wakeup_fd, self._wakeup_write = os.pipe()
@@ -72,6 +76,11 @@ class SignalRelay:
         return self._ending[0] if self._ending else None
 
     @property
+    def ending_count(self) -> int:
+        """How often we were asked to end."""
+        return len(self._ending)
+
+    @property
     def last_ending(self) -> int | None:
         """The latest signal that asked us to end."""
         return self._ending[-1] if self._ending else None
@@ -89,11 +98,9 @@ class SignalRelay:
     def take_in_turn(self) -> list[int]:
         """Take the signals that concern the terminal, oldest first, and reset the wake-up."""
         if self.wakeup_fd is not None:
-            try:
+            with suppress(BlockingIOError):
                 while os.read(self.wakeup_fd, 512):
                     pass
-            except BlockingIOError:
-                pass
         taken = []
         while self._in_turn:
             taken.append(self._in_turn.popleft())
@@ -131,7 +138,7 @@ class SignalRelay:
         finally:
             signal.signal(signal.SIGTSTP, self._note)
 
-    def _note(self, number: int, frame: FrameType | None) -> None:
+    def _note(self, number: int, _frame: FrameType | None) -> None:
         if number in _IN_TURN:
             self._in_turn.append(number)
         elif number != signal.SIGCHLD:

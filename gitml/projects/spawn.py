@@ -86,9 +86,7 @@ def spawn(
             return os.posix_spawnp(
                 arguments[0], arguments, environment, file_actions=actions, setsigdef=defaults, setpgroup=0
             )
-        return os.posix_spawnp(
-            arguments[0], arguments, environment, file_actions=actions, setsigdef=defaults
-        )
+        return os.posix_spawnp(arguments[0], arguments, environment, file_actions=actions, setsigdef=defaults)
     except (OSError, ValueError) as err:
         raise _not_started(arguments[0], err, environment.get("PATH")) from err
 
@@ -100,7 +98,10 @@ def _not_started(program: str, error: OSError | ValueError, search: str | None) 
     if error.errno == errno.ENOENT:
         if path is not None:
             return CommandNotStartedError(
-                program, 126, "the interpreter that its first line names does not exist", hint=f"head -n 1 {path}"
+                program,
+                126,
+                "the interpreter that its first line names does not exist",
+                hint=f"head -n 1 {path}",
             )
         return CommandNotStartedError(program, 127, "it was not found", hint=_not_found_hint(program))
     if path is not None and path.is_dir():

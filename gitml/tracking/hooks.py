@@ -139,7 +139,7 @@ def hooks_folder(repo: Repo) -> Path:
         ["config", "--null", "--show-scope", "--type=path", "--get-all", "core.hooksPath"], check=False
     )
     words = os.fsdecode(out).split("\0")
-    configured = [path for scope, path in zip(words[::2], words[1::2]) if scope != "command"]
+    configured = [path for scope, path in zip(words[::2], words[1::2], strict=False) if scope != "command"]
     if not configured:
         return repo.git.common_dir / "hooks"
     return (repo.git.work_tree or repo.git.git_dir) / configured[-1]

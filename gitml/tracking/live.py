@@ -23,7 +23,7 @@ from gitml.entities.run import DatasetInput, Number, ParamValue, Run
 from gitml.errors import GitmlError, RefusedError
 from gitml.formats import history, run_tree, yaml
 from gitml.formats.names import check_name
-from gitml.journal import METRICS_FILE, TEMPORARY, AppendFile, FolderLock
+from gitml.journal import ASSUMED_FILE, METRICS_FILE, TEMPORARY, AppendFile, FolderLock
 from gitml.repo import Repo
 from gitml.store.local import Progress
 from gitml.tracking.artifacts import ArtifactWriter
@@ -185,6 +185,13 @@ class LiveRun:
     def log_params(self, params: Mapping[str, Any]) -> None:
         """Record several params: all of them, or on a wrong one none."""
         self._add_params(dict(flatten_params(params)))
+
+    def assume_params(self, params: Mapping[str, Any]) -> None:
+        """Record params that hold unless the program itself logs others by these names."""
+        self._refuse_if_ended()
+        clean = {key: self._redacted("param", key, value) for key, value in flatten_params(params)}
+        lines = "".join(yaml.dump_line(key, value) for key, value in clean.items())
+        self._append(self.folder / ASSUMED_FILE, lines.encode())
 
     def _add_params(self, params: dict[str, ParamValue]) -> None:
         self._refuse_if_ended()

@@ -7,11 +7,10 @@ after each run costs the same with one run before it and with 100,000.
 
 from __future__ import annotations
 
-import os
+import itertools
 import re
-import uuid
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -19,12 +18,12 @@ from gitml.entities.artifact import Pointer
 from gitml.errors import RemoteError, UsageError
 from gitml.formats import run_tree
 from gitml.formats.pointer import decode_attributes, decode_pointer
-from gitml.git.process import GitCommandFailedError
 from gitml.repo import Repo
-from gitml.store.local import ObjectStore
+from gitml.store.local import ObjectMissingError
 
 _NAMESPACES = ("refs/heads/gitml/", "refs/tags/gitml/", "refs/gitml/")
-_LFS_BATCH = 200  # object ids on one command line
+_LFS_BATCH = 500  # object ids on one command line
+_OID = re.compile("[0-9a-f]{40}|[0-9a-f]{64}")
 Progress = Callable[[int], None]
 
 
@@ -67,16 +66,6 @@ class ArtifactsNotSentError(RemoteError):
         self.count = count
 
 
-@dataclass(frozen=True, slots=True)
-class _Wanted:
-    """Objects that pushed runs need: each with one file that it stands for."""
-
-    files: dict[Pointer, str] = field(default_factory=dict)
-
-    def of_kind(self, *, lfs: bool) -> list[Pointer]:
-        return [pointer for pointer in self.files if pointer.lfs == lfs]
-
-
 def parse_refs(text: str) -> list[PushedRef]:
     """Read what git writes to a pre-push hook.
 
@@ -84,15 +73,14 @@ def parse_refs(text: str) -> list[PushedRef]:
         UsageError: It is something else.
     """
     refs = []
-    for line in text.splitlines():
+    for line in filter(None, text.splitlines()):
         words = line.split(" ")
-        if line and (len(words) != 4 or not re.fullmatch("[0-9a-f]{40,64}", words[1])):
+        if len(words) != 4 or not (_OID.fullmatch(words[1]) and _OID.fullmatch(words[3])):
             raise UsageError(
                 f"'{line[:100]}' is not what git writes to a pre-push hook",
                 hint="git runs this command by itself; to install it: gitml init --hooks",
             )
-        if line:
-            refs.append(PushedRef(*words))
+        refs.append(PushedRef(*words))
     return refs
 
 
@@ -109,63 +97,165 @@ def send_artifacts(
         progress: Called with the number of bytes done since the last call.
 
     Returns:
-        What was sent. Objects that go through Git LFS count as sent, though
-        Git LFS skips those that the server has.
+        What was sent. Objects that go through a Git LFS server count as sent,
+        though the server is given only those that it lacks.
 
     Raises:
         ArtifactsNotSentError: At least one could not be; nothing that points
             at it should be pushed.
     """
-    relevant = [ref for ref in refs if ref.concerns_runs]
-    wanted = _objects_of(repo, relevant, remote) if relevant else _Wanted()
-    done = [
-        _send_to_store(repo, remote, wanted, progress),
-        _send_to_remote(repo, remote, url, wanted, progress),
-    ]
+    wanted = needed_objects(repo, remote, [ref for ref in refs if ref.concerns_runs])
+    parts = []
+    for lfs in (True, False):
+        pointers = [pointer for pointer in wanted if pointer.lfs == lfs]
+        if pointers:
+            target = url if lfs else repo.settings.artifacts_url or ""
+            parts.append(_send(repo, remote, target, pointers, progress))
     return SentObjects(
-        tuple(pointer for part in done for pointer in part.sent),
-        tuple(pointer for part in done for pointer in part.present),
+        tuple(pointer for part in parts for pointer in part.sent),
+        tuple(pointer for part in parts for pointer in part.present),
     )
 
 
-# What is needed
-
-
-def _objects_of(repo: Repo, refs: Sequence[PushedRef], remote: str) -> _Wanted:
-    """Find the pointers in the commits that the remote does not have yet."""
+def needed_objects(repo: Repo, remote: str, refs: Sequence[PushedRef]) -> list[Pointer]:
+    """List the objects behind pointers in commits that the remote does not have yet."""
+    if not refs:
+        return []
     known = _known_to_remote(repo, remote)
     known += [ref.remote_oid for ref in refs if repo.git.has_object(ref.remote_oid)]
-    commits: dict[str, None] = {}
-    for ref in refs:
-        commits |= dict.fromkeys(commit for commit, _ in repo.git.rev_list(ref.local_oid, known))
-    wanted = _Wanted()
-    paths = list(_pointer_paths(repo, commits))
-    for name, data in zip(paths, repo.git.cat_paths(paths)):
-        pointer = decode_pointer(data) if data is not None else None
-        if pointer is not None:
-            wanted.files.setdefault(pointer, name)
-    return wanted
-
-
-def _pointer_paths(repo: Repo, commits: Iterable[str]) -> Iterator[str]:
-    names = [f"{commit}:{run_tree.ATTRIBUTES_FILE}" for commit in commits]
-    seen: set[bytes] = set()
-    for name, data in zip(names, repo.git.cat_paths(names)):
-        if data is None:
-            continue
-        commit = name.partition(":")[0]
-        fresh = data not in seen
-        seen.add(data)
-        # Records of one run share the list of pointers; what they point at can only differ between runs.
-        yield from (f"{commit}:{path}" for path in decode_attributes(data))
-        del fresh
+    commits = {commit: None for ref in refs for commit, _ in repo.git.rev_list(ref.local_oid, known)}
+    attributes = repo.git.cat_paths(f"{commit}:{run_tree.ATTRIBUTES_FILE}" for commit in commits)
+    paths = [
+        f"{commit}:{path}"
+        for commit, data in zip(commits, attributes, strict=True)
+        for path in decode_attributes(data or b"")
+    ]
+    found = (decode_pointer(data or b"") for data in repo.git.cat_paths(paths))
+    return list(dict.fromkeys(pointer for pointer in found if pointer is not None))
 
 
 def _known_to_remote(repo: Repo, remote: str) -> list[str]:
     """Tips that this repository saw at the remote when it last looked."""
-    if "/" in remote and remote not in repo.settings.remotes:
+    if remote not in repo.settings.remotes:
         return []  # a bare URL has no tracking branches
-    out = repo.git.process.run(
-        ["for-each-ref", "--format=%(objectname)", f"refs/remotes/{remote}/gitml/", f"refs/gitml/remotes/{remote}/"]
+    folders = [f"refs/remotes/{remote}/gitml/", f"refs/gitml/remotes/{remote}/"]
+    return repo.git.process.run(["for-each-ref", "--format=%(objectname)", *folders]).decode().split()
+
+
+# How it gets there
+
+
+def _send(
+    repo: Repo, remote: str, url: str, pointers: list[Pointer], progress: Progress | None
+) -> SentObjects:
+    path = local_path(url, repo.git.work_tree or repo.git.git_dir)
+    if path is None and pointers[0].lfs:
+        return _send_by_lfs(repo, remote, url, pointers)
+    if path is None:
+        raise ArtifactsNotSentError(
+            remote, len(pointers),
+            f"they are kept for the store '{url}', which this command can't reach" if url
+            else "they are kept for a store of their own, and gitml.artifacts.url is not set",
+            "git config gitml.artifacts.url file:///FOLDER, or push the runs alone: git push --no-verify",
+        )  # fmt: skip
+    return _copy(repo, remote, _remote_objects(path) if pointers[0].lfs else path, pointers, progress)
+
+
+def _copy(
+    repo: Repo, remote: str, folder: Path, pointers: list[Pointer], progress: Progress | None
+) -> SentObjects:
+    """Copy objects into a folder of the layout `ab/cd/<oid>`, checking their content."""
+    sent, present, missing = [], [], []
+    for pointer in pointers:
+        target = folder / repo.objects.path(pointer.oid).relative_to(repo.objects.root / "objects")
+        if target.is_file() and target.stat().st_size == pointer.size:
+            present.append(pointer)
+        elif not repo.objects.has(pointer.oid, pointer.size):
+            missing.append(pointer)
+        else:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            repo.objects.export(pointer, target, progress)
+            sent.append(pointer)
+    _refuse_missing(remote, missing)
+    return SentObjects(tuple(sent), tuple(present))
+
+
+def _send_by_lfs(repo: Repo, remote: str, url: str, pointers: list[Pointer]) -> SentObjects:
+    """Let git-lfs bring objects to the remote's Git LFS server."""
+    _refuse_missing(
+        remote, [pointer for pointer in pointers if not repo.objects.has(pointer.oid, pointer.size)]
     )
-    return out.decode().split()
+    process = repo.git.process
+    if process.run_status(["lfs", "version"])[0] != 0:
+        raise ArtifactsNotSentError(
+            remote, len(pointers), f"they go through the Git LFS server of '{without_password(url)}'",
+            "install git-lfs (https://git-lfs.com), or push the runs alone: git push --no-verify",
+        )  # fmt: skip
+    oids = iter([pointer.oid for pointer in pointers])
+    while batch := list(itertools.islice(oids, _LFS_BATCH)):
+        status, out, err = process.run_status(["lfs", "push", "--object-id", "--", remote, *batch])
+        if status != 0:
+            told = [line for line in (err or out.decode("utf-8", "replace")).splitlines() if line.strip()]
+            raise ArtifactsNotSentError(
+                remote, len(pointers), f"git lfs: {told[-1] if told else f'exit {status}'}",
+                "check connection and rights, or push the runs alone: git push --no-verify",
+            )  # fmt: skip
+    return SentObjects(sent=tuple(pointers))
+
+
+def _refuse_missing(remote: str, missing: Sequence[Pointer]) -> None:
+    if missing:
+        raise ArtifactsNotSentError(
+            remote, len(missing), str(ObjectMissingError(missing[0].oid, missing[0].size)),
+            "fetch from where the runs were recorded (git lfs fetch), or push the runs alone: "
+            "git push --no-verify",
+        )  # fmt: skip
+
+
+# Where it is
+
+
+def local_path(url: str, base: Path) -> Path | None:
+    """Tell which folder of this machine a URL means, None if it is elsewhere.
+
+    Args:
+        url: As git has it: a path, `file://`, `https://`, `host:path`.
+        base: What a relative path is relative to.
+
+    Example:
+        >>> local_path("file:///srv/my%20runs", Path("/"))
+        PosixPath('/srv/my runs')
+        >>> local_path("host:path", Path("/")) is None
+        True
+    """
+    if url.startswith("file://"):
+        return Path(unquote(url.removeprefix("file://").removeprefix("localhost")))
+    # To git, a colon before the first slash makes it `host:path`.
+    if not url or "://" in url or ":" in url.partition("/")[0]:
+        return None
+    return base / url
+
+
+def _remote_objects(path: Path) -> Path:
+    """Where Git LFS keeps the objects of the repository at a path."""
+    for candidate in (path / ".git", path, Path(f"{path}.git") / ".git", Path(f"{path}.git")):
+        git_dir = _follow(candidate)
+        if (git_dir / "HEAD").is_file():
+            shared = git_dir / "commondir"
+            common = git_dir / shared.read_text(encoding="utf-8").strip() if shared.is_file() else git_dir
+            return common / "lfs" / "objects"
+    raise RemoteError(
+        f"there is no git repository at '{path}'", hint="git remote --verbose shows where it is"
+    )
+
+
+def _follow(path: Path) -> Path:
+    """A linked worktree's and a submodule's `.git` is a file that names the folder."""
+    if not path.is_file():
+        return path
+    return path.parent / path.read_text(encoding="utf-8").removeprefix("gitdir:").strip()
+
+
+def without_password(url: str) -> str:
+    """Leave out what a URL gives away about its user."""
+    return re.sub(r"://[^/@]*@", "://", url)

@@ -133,4 +133,6 @@ def _upstream_step(repo: Repo, remote: str) -> Step:
         return Step(False, f"the upstream of '{_RUNS_BRANCH}' is on '{present}' already{same}")
     repo.git.process.run(["config", "--local", f"{key}.remote", remote])
     repo.git.process.run(["config", "--local", f"{key}.merge", RUNS_REF])
-    return Step(True, f"made '{remote}' the upstream of '{_RUNS_BRANCH}': 'git branch -vv' counts what is not pushed")
+    return Step(
+        True, f"made '{remote}' the upstream of '{_RUNS_BRANCH}': 'git branch -vv' counts what is not pushed"
+    )

@@ -19,6 +19,7 @@ from gitml.journal import BASE_FILE, METRICS_FILE, NotLiveError
 from gitml.repo import LIVE_REFS, Repo
 from gitml.tracking import experiments
 from gitml.tracking.capture import capture_code, capture_command_environment, capture_environment
+from gitml.tracking.commit import rescue_orphans
 from gitml.tracking.live import LiveRun
 from gitml.tracking.secrets import redact_command
 from gitml.tracking.words import random_name
@@ -70,6 +71,7 @@ def start_run(  # noqa: PLR0913 - the facts that a run can begin with, all by na
         NotFoundError: There is no such experiment.
         RefusedError: The experiment was deleted, or there is a run of that id.
     """
+    rescue_orphans(repo)
     home = _experiment(repo, experiment, experiment_id)
     run_id = check_run_id(run_id) if run_id else uuid.uuid4().hex
     state = capture_code(repo.git, code or repo.settings.code, max_file_size=repo.settings.snapshot_limit)

@@ -137,7 +137,7 @@ class Screen:
         os.close(self.slave)
         os.close(self.master)
 
-    def __enter__(self) -> Screen:
+    def __enter__(self):
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import termios
+import time
 from pathlib import Path
 
 from tests.projects.harness import TIMEOUT_S, Screen, Wrapped, child_environment
@@ -181,6 +182,19 @@ def test_redirected_input_is_read_by_the_program(tmp_path: Path) -> None:
         assert screen.seen == b"a\r\nb\r\n"
 
 
+def test_a_program_that_closes_its_streams_before_it_ends(tmp_path: Path) -> None:
+    script = (
+        "import os, time; os.write(1, b'first\\n'); [os.close(fd) for fd in (0, 1, 2)]; time.sleep(0.3);"
+        "os.write(os.open('/dev/tty', os.O_WRONLY), b'last\\n'); os._exit(5)"
+    )
+    wrapped = Wrapped(tmp_path)
+    for redirect in ({}, {"stdin": subprocess.DEVNULL}):
+        with Screen(wrapped.command(sys.executable, "-c", script), redirect=redirect) as screen:
+            assert screen.wait() == 5
+            assert screen.seen == b"first\r\nlast\r\n"
+    assert wrapped.log == b"first\nlast\n" * 2
+
+
 def test_a_pty_can_be_asked_for_without_a_terminal(tmp_path: Path) -> None:
     wrapped = Wrapped(tmp_path, pty=True)
     done = wrapped.run(sys.executable, "-c", "import os; print(os.isatty(1), os.isatty(2))")
@@ -253,3 +267,13 @@ def test_pasting_more_than_the_program_reads(tmp_path: Path) -> None:
             screen.type(b"x" * 1000)
         screen.wait_for(b"read 100000")
         assert screen.wait() == 0
+
+
+def test_a_process_left_behind_on_the_terminal_does_not_hold_us(tmp_path: Path) -> None:
+    wrapped = Wrapped(tmp_path)
+    started = time.monotonic()
+    with Screen(wrapped.command("sh", "-c", "trap '' HUP; sleep 45 & printf done")) as screen:
+        assert screen.wait() == 0
+        assert screen.seen == b"done"
+    assert 0.9 < time.monotonic() - started < 15
+    assert wrapped.log == b"done"

@@ -1,0 +1,10 @@
+"""`python -m gitml`: the same as the `gitml` command."""
+
+from __future__ import annotations
+
+import sys
+
+from gitml.cli.app import main
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""The terminal: read arguments, call one function below, print."""

@@ -1,0 +1,156 @@
+"""`gitml artifacts …`: the files of a run."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import sys
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from gitml.cli.arguments import RunName
+from gitml.cli.output import Output, listing
+from gitml.errors import UsageError
+
+if TYPE_CHECKING:
+    from gitml.entities.artifact import Artifact
+    from gitml.entities.run import Run
+
+_HELP = {"help_option_names": ["-h", "--help"]}
+_CHUNK = 1024**2
+# What is not text to a terminal: controls other than line ends and tabs, C1 controls in UTF-8 included.
+_UNPRINTABLE = re.compile(rb"[\x00-\x08\x0b-\x0c\x0e-\x1f\x7f]|\xc2[\x80-\x9f]")
+
+ArtifactPath = Annotated[
+    str, typer.Argument(metavar="[PATH]", help="A file or folder of the run; all if not given.")
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the application."""
+    group = typer.Typer(rich_markup_mode=None, no_args_is_help=True, context_settings=_HELP)
+    group.command("list", no_args_is_help=True)(listing()(list_artifacts))
+    group.command("get", no_args_is_help=True)(get)
+    group.command("download", no_args_is_help=True, hidden=True)(get)  # MLflow's word
+    group.command("cat", no_args_is_help=True)(cat)
+    app.add_typer(
+        group,
+        name="artifacts",
+        help="List, get and print the files of a run.\n\nExample: gitml artifacts list @",
+    )
+
+
+def list_artifacts(output: Output, run: RunName, path: ArtifactPath = "") -> None:
+    """List the files of a run with their sizes.
+
+    Examples:
+      gitml artifacts list @
+      gitml artifacts list brisk-heron plots --json
+    """
+    from gitml.render.listing import Listing
+    from gitml.repo import Repo
+    from gitml.tracking import history
+    from gitml.tracking.resolve import resolve_run
+
+    with closing(Repo.open()) as repo:
+        found = history.list_artifacts(repo, resolve_run(repo, run), path)
+        if output.is_text:
+            _write_table(found)
+            return
+        records = [
+            {
+                "path": artifact.path,
+                "size": artifact.size,
+                "sha256": artifact.pointer.oid if artifact.pointer else None,
+                "stored": repo.objects.has(artifact.pointer.oid, artifact.pointer.size)
+                if artifact.pointer
+                else True,
+            }
+            for artifact in found
+        ]
+        output.write(Listing.of("artifacts", records, ("path", "size", "sha256", "stored")))
+
+
+def _write_table(found: list[Artifact]) -> None:
+    from gitml.cli.terminal import screen
+    from gitml.render.numbers import format_size
+    from gitml.render.table import Cell, Column, Table, draw
+    from gitml.render.text import clean
+
+    target = screen()
+    rows = tuple((Cell(format_size(artifact.size)), Cell(clean(artifact.path))) for artifact in found)
+    table = Table((Column("SIZE", right=True), Column("PATH")), rows, heading=False)
+    sys.stdout.write("".join(f"{line}\n" for line in draw(table, cells=target.cells, ink=target.ink).lines))
+
+
+def get(
+    run: RunName,
+    path: ArtifactPath = "",
+    destination: Annotated[
+        Path,
+        typer.Option(
+            "--output", "-o", "--dst-path", metavar="DIR", help="The folder to put them into; made if needed."
+        ),
+    ] = Path(),
+    force: Annotated[bool, typer.Option("--force", help="Replace files that exist.")] = False,
+) -> None:
+    """Copy files of a run out, checked against their hashes; prints where they are.
+
+    Examples:
+      gitml artifacts get @ model.pkl
+      gitml artifacts get brisk-heron plots -o figures
+    """
+    from gitml.render.progress import progress
+    from gitml.repo import Repo
+    from gitml.tracking import history
+    from gitml.tracking.resolve import resolve_run
+
+    with closing(Repo.open()) as repo:
+        found = resolve_run(repo, run)
+        size = sum(artifact.size for artifact in history.list_artifacts(repo, found, path))
+        with progress(f"copying {path or 'files'}", size, "B") as advance:
+            where = history.export_artifacts(
+                repo, found, path, destination, overwrite=force, progress=advance
+            )
+        print(where)
+
+
+def cat(
+    run: RunName,
+    path: Annotated[str, typer.Argument(metavar="PATH", help="A file of the run.")],
+    force: Annotated[bool, typer.Option("--force", help="Also what is not text, to a terminal.")] = False,
+) -> None:
+    """Write a file of a run to standard output.
+
+    Example: gitml artifacts cat @ eval.csv | head
+    """
+    from gitml.repo import Repo
+    from gitml.tracking import history
+    from gitml.tracking.resolve import resolve_run
+
+    with closing(Repo.open()) as repo:
+        found = resolve_run(repo, run)
+        artifact = history.get_artifact(repo, found, path)
+        digest = hashlib.sha256()
+        guarded = sys.stdout.isatty() and not force
+        with history.open_artifact(repo, found, artifact.path) as stream:
+            while chunk := stream.read(_CHUNK):
+                if guarded and _UNPRINTABLE.search(chunk):
+                    raise _not_text(found, artifact)
+                digest.update(chunk)
+                sys.stdout.buffer.write(chunk)
+        sys.stdout.buffer.flush()
+        if artifact.pointer is not None and digest.hexdigest() != artifact.pointer.oid:
+            from gitml.store.local import ChecksumMismatchError
+
+            raise ChecksumMismatchError(artifact.pointer.oid, digest.hexdigest())
+
+
+def _not_text(run: Run, artifact: Artifact) -> UsageError:
+    return UsageError(
+        f"'{artifact.path}' is not text, and this is a terminal",
+        hint=f"gitml artifacts get {run.id[:8]} '{artifact.path}', or --force",
+    )

@@ -1,0 +1,69 @@
+"""The commands there are, and where they live.
+
+A table, so that `gitml --help` loads no command and `gitml log` loads only one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One command or group of commands.
+
+    Attributes:
+        name: What people type.
+        module: The module in `gitml.cli` whose `register` adds it.
+        summary: What it does, in a line.
+        daily: Whether it is one of the commands that `gitml` alone shows.
+    """
+
+    name: str
+    module: str
+    summary: str
+    daily: bool = False
+
+
+SECTIONS: dict[str, tuple[Command, ...]] = {
+    "Record": (
+        Command("run", "run", "Run a program as a tracked run", daily=True),
+        Command("log-metric", "logging_commands", "Log a value of a metric to a live run"),
+        Command("log-param", "logging_commands", "Log a param to a live run"),
+        Command("log-artifact", "logging_commands", "Keep a file or folder with a live run"),
+        Command("set-tag", "logging_commands", "Set a tag on a live run"),
+    ),
+    "Look": (
+        Command("log", "log", "List runs, newest first", daily=True),
+        Command("show", "show", "Show one run", daily=True),
+        Command("diff", "diff", "Compare runs: params, metrics, environment, code", daily=True),
+        Command("status", "status", "Show what a run would record now, and live runs", daily=True),
+        Command("watch", "watch", "Follow a live run", daily=True),
+        Command("plot", "plot", "Draw a metric of one or more runs", daily=True),
+    ),
+    "Annotate and keep order": (
+        Command("tag", "annotate", "Set, list or delete tags of a run", daily=True),
+        Command("note", "annotate", "Show or write the note of a run", daily=True),
+        Command("mv", "annotate", "Rename a run"),
+        Command("rm", "runs_group", "Delete runs; they can be restored"),
+        Command("artifacts", "artifacts", "List, get and print files of a run", daily=True),
+        Command("runs", "runs_group", "List, finish, delete and restore runs"),
+        Command("experiments", "experiments", "List, create, rename and delete experiments"),
+    ),
+    "Set up": (
+        Command("init", "init", "Prepare a repository", daily=True),
+        Command("demo", "demo", "Make a small project with real runs to play with"),
+        Command("completion", "complete", "Print the completion script of a shell"),
+        Command("help", "help", "Explain a command or a topic"),
+    ),
+}
+
+HIDDEN: tuple[Command, ...] = (
+    Command("compare", "diff", "Compare runs; the same as diff"),
+    Command("restore-run", "runs_group", "Restore deleted runs; the same as runs restore"),
+    Command("hook", "hook", "What the scripts in hooks/ call"),
+)
+
+COMMANDS: dict[str, Command] = {
+    command.name: command for section in (*SECTIONS.values(), HIDDEN) for command in section
+}

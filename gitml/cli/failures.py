@@ -1,0 +1,118 @@
+"""Errors become a message, a hint and an exit status."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import traceback
+from collections.abc import Mapping
+
+import click
+
+from gitml.cli.terminal import Session, speaks_unicode, wants_colour
+from gitml.errors import GitmlError
+from gitml.render.ink import Ink
+from gitml.render.text import clean_block
+
+INTERRUPTED = 130
+PIPE_CLOSED = 141  # 128 + SIGPIPE, as git gives
+BUG = 70
+FAILED = 1
+
+
+def report(err: BaseException, asked: Session) -> int:
+    """Tell of an error on standard error.
+
+    Returns:
+        The exit status that belongs to it.
+    """
+    if isinstance(err, SystemExit):
+        return err.code if isinstance(err.code, int) else int(err.code is not None)
+    if isinstance(err, BrokenPipeError):
+        return _pipe_closed()
+    if isinstance(err, (KeyboardInterrupt, click.Abort)):
+        return INTERRUPTED
+    if asked.traceback:
+        traceback.print_exception(err, file=sys.stderr)
+    if isinstance(err, click.exceptions.NoArgsIsHelpError):
+        print(err.message, file=sys.stderr)
+        return err.exit_code
+    message, hint, status = _explain(err)
+    _tell(err, message, hint, status, asked)
+    return status
+
+
+def _explain(err: BaseException) -> tuple[str, str | None, int]:
+    if isinstance(err, GitmlError):
+        return err.message, err.hint, err.exit_code
+    if isinstance(err, click.ClickException):
+        return *_explain_usage(err), err.exit_code
+    if isinstance(err, OSError) and err.strerror:
+        where = f": '{err.filename}'" if err.filename is not None else ""
+        return err.strerror.lower() + where, None, FAILED
+    return f"this is a bug in gitml ({type(err).__name__}: {err})"[:500], _write_report(err), BUG
+
+
+def _explain_usage(err: click.ClickException) -> tuple[str, str | None]:
+    message = err.format_message().rstrip(".").replace("\n", " ")
+    message = message[:1].lower() + message[1:]
+    if isinstance(err, click.NoSuchOption):
+        message = f"there is no option '{err.option_name}'"
+        if err.possibilities:
+            return message, f"did you mean {' or '.join(sorted(err.possibilities))}?"
+    context = err.ctx if isinstance(err, click.UsageError) else None
+    return message, f"{context.command_path} --help" if context else None
+
+
+def _tell(err: BaseException, message: str, hint: str | None, status: int, asked: Session) -> None:
+    if asked.json_errors or _would_be_json(err):
+        facts: Mapping[str, object] = {
+            "type": type(err).__name__,
+            "message": message,
+            "hint": hint,
+            "exit_code": status,
+        }
+        print(json.dumps({"schema": 1, "error": facts}), file=sys.stderr)
+        return
+    ink = Ink(wants_colour(sys.stderr, asked.colour, os.environ), speaks_unicode(sys.stderr))
+    print(ink.paint("error:", "bold red"), ink.sign(clean_block(message)), file=sys.stderr)
+    if hint:
+        print(ink.paint("hint:", "bold"), clean_block(hint), file=sys.stderr)
+
+
+def _would_be_json(err: BaseException) -> bool:
+    """Whether a command line that could not be read asked for JSON."""
+    context = err.ctx if isinstance(err, click.UsageError) else None
+    if context is None:
+        return False
+    formats = {name for option in context.command.params for name in option.opts} & {"--json", "--jsonl"}
+    return not formats.isdisjoint(sys.argv)
+
+
+def _pipe_closed() -> int:
+    # Python flushes standard output once more at exit; give it somewhere to go.
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    return PIPE_CLOSED
+
+
+def _write_report(err: BaseException) -> str:
+    """Keep the traceback in a file and say where."""
+    import platform
+    import tempfile
+
+    from gitml.tracking.secrets import redact_command
+
+    lines = [
+        f"python: {sys.version}",
+        f"platform: {platform.platform()}",
+        f"command: {redact_command(sys.argv)[0]}",
+        "",
+        *traceback.format_exception(err),
+    ]
+    with tempfile.NamedTemporaryFile(
+        "w", prefix="gitml-bug-", suffix=".txt", delete=False, encoding="utf-8", errors="backslashreplace"
+    ) as file:
+        file.write("\n".join(lines))
+    return f"please report it with the file {file.name}"

@@ -1,0 +1,59 @@
+"""`gitml hook …`: what the scripts that git starts call."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import closing
+from typing import Annotated
+
+import typer
+
+from gitml.errors import UsageError
+
+_HELP = {"help_option_names": ["-h", "--help"]}
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the application."""
+    group = typer.Typer(rich_markup_mode=None, no_args_is_help=True, context_settings=_HELP)
+    group.callback()(_hooks)
+    group.command("pre-push", no_args_is_help=True)(pre_push)
+    app.add_typer(group, name="hook")
+
+
+def _hooks() -> None:
+    """Do the work of git hooks; git calls this, people rarely do.
+
+    Example: gitml init --hooks
+    """
+
+
+def pre_push(
+    remote: Annotated[
+        str, typer.Argument(metavar="REMOTE", help="The remote's name, or its URL if it has none.")
+    ],
+    url: Annotated[str, typer.Argument(metavar="URL", help="Where it is.")],
+) -> None:
+    """Send the artifacts of the runs that are pushed; reads git's list of refs.
+
+    Fails only when an artifact could not be sent: then nothing should point at it.
+
+    Example: echo "$refs" | gitml hook pre-push origin ../backup.git
+    """
+    from gitml.tracking.prepush import parse_refs, send_artifacts
+
+    if sys.stdin.isatty():
+        raise UsageError("git runs this command by itself, with a list of refs", hint="gitml init --hooks")
+    refs = parse_refs(sys.stdin.buffer.read().decode("utf-8", "surrogateescape"))
+    if not any(ref.concerns_runs for ref in refs):
+        return
+    from gitml.render.numbers import format_size
+    from gitml.render.progress import progress
+    from gitml.render.text import clean, plural
+    from gitml.repo import Repo
+
+    with closing(Repo.open()) as repo, progress("sending artifacts", None, "B") as advance:
+        done = send_artifacts(repo, remote, url, refs, advance)
+    if done.sent:
+        count = plural(len(done.sent), "artifact")
+        print(f"gitml: sent {count} ({format_size(done.sent_bytes)}) to {clean(remote)}", file=sys.stderr)

@@ -1,0 +1,269 @@
+"""`gitml log`: the runs, newest first."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from gitml.cli import complete
+from gitml.cli.arguments import (
+    ExperimentOption,
+    FilterOption,
+    OrderOption,
+    moment,
+    order_field,
+    order_keys,
+    quoted,
+)
+from gitml.cli.output import Output, hint, listing
+from gitml.errors import UsageError
+
+if TYPE_CHECKING:
+    from gitml.entities.run import Run
+    from gitml.index import Query
+    from gitml.repo import Repo
+
+DEFAULT_COUNT = 20
+NOTHING_MATCHED = 1
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the application."""
+    app.command("log")(listing(template=True)(log))
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """How the runs are laid out."""
+
+    columns: tuple[str, ...] | None = None
+    keep: tuple[str, ...] = ()
+    everything: bool = False
+    group_by: str | None = None
+    graph: bool = False
+    oneline: bool = False
+    vertical: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The runs to show, how many match in all, and how many there are."""
+
+    runs: Sequence[Run]
+    matching: int
+    total: int
+    filtered: bool
+
+
+def log(
+    output: Output,
+    count: Annotated[
+        int | None,
+        typer.Option(
+            "-n",
+            "--max-count",
+            min=0,
+            metavar="N",
+            help="At most so many; 0 for all. 20 for people, all for programs.",
+        ),
+    ] = None,
+    experiment: ExperimentOption = None,
+    filter_: FilterOption = None,
+    order_by: OrderOption = None,
+    top: Annotated[
+        tuple[int, str] | None,
+        typer.Option("--top", metavar="N METRIC", help="The N best runs by a metric: --top 10 acc."),
+    ] = None,
+    since: Annotated[
+        str | None, typer.Option(metavar="DATE", help="Started at or after: 2026-11-01, '2 days ago'.")
+    ] = None,
+    until: Annotated[str | None, typer.Option(metavar="DATE", help="Started before or at.")] = None,
+    author: Annotated[str | None, typer.Option(metavar="TEXT", help="Only runs of this user.")] = None,
+    grep: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="Only runs with this in name or note.")
+    ] = None,
+    columns: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--columns",
+            "-c",
+            "--cols",
+            metavar="NAMES",
+            help="Show these: acc,loss.min,lr,user.",
+            autocompletion=complete.fields,
+        ),
+    ] = None,
+    all_columns: Annotated[
+        bool, typer.Option("--all-columns", help="Show what is the same in all runs, and tags, too.")
+    ] = False,
+    group_by: Annotated[
+        str | None,
+        typer.Option(
+            "--group-by",
+            metavar="KEY",
+            help="One line a value: n, and mean ± sd of metrics.",
+            autocompletion=complete.fields,
+        ),
+    ] = None,
+    graph: Annotated[
+        bool, typer.Option("--graph", help="Show runs below the commits they ran from.")
+    ] = False,
+    oneline: Annotated[bool, typer.Option("--oneline", help="One short line a run.")] = False,
+    vertical: Annotated[bool, typer.Option("--vertical", help="One key a line, for grep.")] = False,
+    deleted: Annotated[bool, typer.Option("--deleted", help="Only deleted runs.")] = False,
+    all_: Annotated[bool, typer.Option("--all", help="Deleted runs too.")] = False,
+    exit_code: Annotated[bool, typer.Option("--exit-code", help="Exit with 1 when nothing matches.")] = False,
+) -> None:
+    """List runs, newest first, with the columns that tell them apart.
+
+    Examples:
+      gitml log -n 10 -s -acc
+      gitml log -f "metrics.acc > 0.9 and params.depth in (6, 8)" --since "7d ago"
+      gitml log --group-by depth
+      gitml log --csv > runs.csv
+    """
+    from gitml.repo import Repo  # git and the index: not for `--help`
+
+    repo = Repo.open()
+    if top is not None and (order_by or count is not None):
+        raise UsageError("--top can't be combined with --order-by or -n", hint="gitml log --top 10 acc")
+    if top is not None:
+        order_by, count = [_best_first(top[1])], top[0]
+    conditions = _conditions(filter_, since, until, author, grep)
+    if top is not None:
+        conditions.append(_has_metric(repo, top[1]))
+    query = _query(
+        repo,
+        conditions,
+        experiment,
+        order_by or [],
+        view="all" if all_ else "deleted" if deleted else "active",
+    )
+    limit = count if count is not None else DEFAULT_COUNT if output.is_text and not group_by else 0
+    found = _find(repo, query, limit or None)
+    shape = _shape(
+        found.runs,
+        columns,
+        [order_field(key) for key in query.order_by],
+        group_by,
+        all_columns,
+        graph,
+        oneline,
+        vertical,
+    )
+    _print(repo, found, shape, output)
+    if exit_code and not found.runs:
+        raise typer.Exit(NOTHING_MATCHED)
+
+
+def _best_first(metric: str) -> str:
+    from gitml.tracking.direction import lower_is_better
+
+    key = metric.removeprefix("metrics.")
+    return f"metrics.`{key}` {'ASC' if lower_is_better(key) else 'DESC'}"
+
+
+def _has_metric(repo: Repo, metric: str) -> str:
+    del repo
+    return f"metrics.`{metric.removeprefix('metrics.')}` IS NOT NULL"
+
+
+def _conditions(
+    filter_: str | None, since: str | None, until: str | None, author: str | None, grep: str | None
+) -> list[str]:
+    found = []
+    if since:
+        found.append(f"start_time >= {quoted(moment(since))}")
+    if until:
+        found.append(f"start_time <= {quoted(moment(until))}")
+    if author:
+        found.append(f"user_id ILIKE {quoted(f'%{author}%')}")
+    if grep:
+        found.append(f"(name ILIKE {quoted(f'%{grep}%')} OR note ILIKE {quoted(f'%{grep}%')})")
+    if filter_ and filter_.strip():
+        # First and bare if it is alone, so that an error message shows what was typed.
+        return [filter_] if not found else [f"({filter_})", *found]
+    return found
+
+
+def _query(
+    repo: Repo, conditions: list[str], experiment: str | None, order_by: list[str], *, view: str
+) -> Query:
+    from gitml.index import Query
+    from gitml.render.progress import count_progress
+    from gitml.tracking.history import refresh
+
+    with count_progress("reading runs", "runs") as progress:
+        refresh(repo, progress)
+    ids = None
+    if experiment is not None:
+        from gitml.tracking.experiments import get_experiment
+
+        ids = (get_experiment(repo, experiment).id,)
+    return Query(
+        filter=" AND ".join(conditions),
+        experiment_ids=ids,
+        order_by=order_keys(repo, order_by),
+        view=view,  # type: ignore[arg-type]  # one of the three literals, chosen above
+    )
+
+
+def _find(repo: Repo, query: Query, limit: int | None) -> Found:
+    from dataclasses import replace
+
+    from gitml.index import Query
+
+    runs = repo.index.search(replace(query, limit=limit))
+    matching = len(runs) if limit is None or len(runs) < limit else repo.index.count(query)
+    filtered = bool(query.filter or query.experiment_ids is not None)
+    total = repo.index.count(Query(view=query.view)) if filtered else matching
+    return Found(runs, matching, total, filtered)
+
+
+def _shape(
+    runs: Sequence[Run], columns: list[str] | None, sorted_by: list[str], group_by: str | None,
+    everything: bool, graph: bool, oneline: bool, vertical: bool,
+) -> Shape:  # fmt: skip
+    from gitml.render.fields import find_field
+
+    chosen = [part.strip() for text in columns or [] for part in text.split(",") if part.strip()]
+    if sum((graph, vertical, group_by is not None)) > 1:
+        raise UsageError("--graph, --vertical and --group-by can't be combined", hint="give one of them")
+    keep = [find_field(key, runs) for key in sorted_by] if runs else []
+    return Shape(
+        columns=tuple(find_field(name, runs) for name in chosen) if chosen and runs else None,
+        keep=tuple(key for key in keep if key.startswith(("metrics.", "params.", "tags."))),
+        everything=everything,
+        group_by=find_field(group_by, runs) if group_by is not None and runs else None,
+        graph=graph,
+        oneline=oneline,
+        vertical=vertical,
+    )
+
+
+def _print(repo: Repo, found: Found, shape: Shape, output: Output) -> None:
+    from gitml.cli.log_output import print_data, print_text
+    from gitml.render.runs_table import RunsView, select_fields
+
+    view = RunsView(shape.columns, shape.keep, shape.everything, int(time.time() * 1000))
+    selection = select_fields(found.runs, view)
+    if not output.is_text:
+        print_data(found, shape, selection, output)
+    elif found.runs:
+        print_text(repo, found, shape, selection, view)
+    else:
+        _say_why_empty(found)
+
+
+def _say_why_empty(found: Found) -> None:
+    import sys
+
+    if found.total:
+        print(f"none of {found.total:,} runs matches", file=sys.stderr)
+    else:
+        print("there are no runs yet", file=sys.stderr)
+        hint("gitml run python train.py")

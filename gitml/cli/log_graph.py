@@ -1,0 +1,120 @@
+"""`gitml log --graph`: commits of the code, and the runs made from them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from gitml.render.fields import SHORT_ID
+from gitml.render.ink import STATUS_STYLE, Ink
+from gitml.render.numbers import format_age, format_duration
+from gitml.render.runs_table import Selection, leaders
+from gitml.render.runs_text import headline
+from gitml.render.text import clean, clip, pad, plural, width
+
+if TYPE_CHECKING:
+    from gitml.entities.run import Run
+    from gitml.repo import Repo
+
+_LOG_FORMAT = "%H%x00%D%x00%s%x00%an%x00%ct"
+_WALKED = 10_000  # commits; older ones are not looked at for what lies between runs
+
+
+@dataclass(frozen=True, slots=True)
+class CodeCommit:
+    """A commit of the code as the graph shows it."""
+
+    id: str
+    refs: str
+    subject: str
+    author: str
+    time_ms: int
+
+
+def graph_text(
+    repo: Repo, runs: Sequence[Run], selection: Selection, ink: Ink, now_ms: int, cells: int | None
+) -> str:
+    """Draw commits newest first with their runs below them; stretches without runs are one line."""
+    by_commit: dict[str | None, list[Run]] = {}
+    for run in runs:
+        by_commit.setdefault(run.code.commit, []).append(run)
+    best = {run.id for _, run in leaders(runs, selection)[:1]}
+    lines: list[str] = []
+    skipped = 0
+    for commit in read_commits(repo, [commit for commit in by_commit if commit]):
+        members = by_commit.pop(commit.id, [])
+        if not members and (skipped or lines):
+            skipped += 1
+            continue
+        lines += _elided(skipped, ink)
+        skipped = 0
+        lines.append(_commit_line(commit, ink, now_ms, cells))
+        lines += _run_lines(members, best, selection, ink, cells)
+    lines += _elided(skipped, ink)
+    for missing, members in by_commit.items():
+        what = f"{missing[:SHORT_ID]} (not in this repository)" if missing else "(no commit recorded)"
+        lines += [
+            f"{ink.sign('○')}  {ink.paint(what, 'dim')}",
+            *_run_lines(members, best, selection, ink, cells),
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def read_commits(repo: Repo, ids: Sequence[str]) -> Iterator[CodeCommit]:
+    """Walk the history of HEAD and of some commits, as far as they are in this repository."""
+    starts = [commit for commit in ids if repo.git.has_object(commit)]
+    if repo.git.resolve_commit("HEAD"):
+        starts.append("HEAD")
+    if not starts:
+        return
+    arguments = [
+        "log",
+        "-z",
+        "--date-order",
+        f"--max-count={_WALKED}",
+        f"--format={_LOG_FORMAT}",
+        "--decorate=short",
+    ]
+    # -z ends a record as it ends a field, so fields are counted.
+    out = repo.git.process.run([*arguments, "--end-of-options", *dict.fromkeys(starts), "--"])
+    fields = out.decode("utf-8", "replace").split("\0")
+    for i in range(0, len(fields) - 4, 5):
+        commit, refs, subject, author, seconds = fields[i : i + 5]
+        yield CodeCommit(commit, refs, subject, author, int(seconds) * 1000)
+
+
+def _elided(count: int, ink: Ink) -> list[str]:
+    return [ink.paint(f"~  {plural(count, 'commit')} without runs", "dim")] if count else []
+
+
+def _commit_line(commit: CodeCommit, ink: Ink, now_ms: int, cells: int | None) -> str:
+    refs = ", ".join(ref for ref in commit.refs.split(", ") if ref and not ref.startswith(("HEAD", "gitml/")))
+    refs = ", ".join(filter(None, (_head_branch(commit.refs), refs)))
+    shown = f" ({clean(refs)})" if refs else ""
+    tail = f"{clean(commit.author)}, {format_age(commit.time_ms, now_ms)}"
+    room = (cells or 100) - 3 - SHORT_ID - width(shown) - width(tail) - 3
+    subject = clip(clean(commit.subject), max(10, room))
+    line = f"{ink.sign('○')}  {ink.paint(commit.id[:SHORT_ID], 'yellow')}{ink.paint(shown, 'green')} "
+    return ink.sign("") + line + pad(subject, max(width(subject), room)) + "  " + ink.paint(tail, "dim")
+
+
+def _head_branch(refs: str) -> str:
+    first = refs.split(", ", maxsplit=1)[0]
+    return first.partition(" -> ")[2] if first.startswith("HEAD -> ") else ""
+
+
+def _run_lines(
+    runs: Sequence[Run], best: set[str], selection: Selection, ink: Ink, cells: int | None
+) -> list[str]:
+    longest = min(24, max((width(clean(run.name)) for run in runs), default=0))
+    lines = []
+    for run in runs:
+        name = pad(clip(clean(run.name), longest), longest)
+        state = format_duration(run.duration_s) if run.status.is_final else run.status.value
+        text = f"{run.id[:SHORT_ID]}{'*' if run.code.dirty else ' '} {name}  {state:>8}  {headline(run, selection, ink)}"
+        text = clip(text.rstrip(), (cells or 1000) - 15)
+        mark = ink.paint(ink.mark(run.status), STATUS_STYLE[run.status])
+        tail = ink.paint(ink.sign("  ← best"), "green") if run.id in best else ""
+        lines.append(f"{ink.sign('│')}  {mark} {text}{tail}")
+    return lines

@@ -1,0 +1,89 @@
+"""What `gitml log` prints, once the runs are found."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from gitml.cli import pager
+from gitml.cli.output import Format, Output, page
+from gitml.cli.terminal import Screen, screen
+from gitml.render.better import has_goal
+from gitml.render.fields import SHORT_ID, fill_template
+from gitml.render.runs_table import RunsView, Selection, describe_constant, leaders, runs_table
+from gitml.render.runs_text import group_runs, groups_listing, groups_table, one_line, runs_listing, vertical
+from gitml.render.table import draw
+from gitml.render.text import clean, clip, plural, width
+
+if TYPE_CHECKING:
+    from gitml.cli.log import Found, Shape
+    from gitml.repo import Repo
+
+
+def print_data(found: Found, shape: Shape, selection: Selection, output: Output) -> None:
+    """Print the runs for programs."""
+    if output.format is Format.TEMPLATE:
+        for run in found.runs:
+            sys.stdout.write(fill_template(output.template or "", run) + output.end)
+    elif shape.group_by is not None:
+        output.write(
+            groups_listing(group_runs(found.runs, shape.group_by), shape.group_by, _metrics(selection))
+        )
+    else:
+        output.write(runs_listing(found.runs, shape.columns, selection))
+
+
+def print_text(repo: Repo, found: Found, shape: Shape, selection: Selection, view: RunsView) -> None:
+    """Print the runs for people."""
+    target = screen()
+    ink = target.ink
+    if shape.vertical:
+        text = vertical(found.runs, shape.columns or ())
+    elif shape.graph:
+        from gitml.cli.log_graph import graph_text
+
+        text = graph_text(repo, found.runs, selection, ink, view.now_ms, target.cells)
+    elif shape.group_by is not None:
+        groups = group_runs(found.runs, shape.group_by)
+        drawing = draw(
+            groups_table(groups, shape.group_by, _metrics(selection), ink), cells=target.cells, ink=ink
+        )
+        text = "\n".join(drawing.lines) + "\n" + _left_out(drawing.left_out, target)
+    elif shape.oneline:
+        lines = (one_line(run, selection, ink, view.now_ms) for run in found.runs)
+        text = "".join(line + "\n" for line in lines)
+    else:
+        drawing = draw(runs_table(found.runs, selection, view, ink), cells=target.cells, ink=ink)
+        text = "\n".join(drawing.lines) + "\n" + _left_out(drawing.left_out, target)
+    if target.interactive and not shape.vertical:
+        text += _footer(found, selection, target)
+    page(text, less=pager.TABLE, config=lambda: repo.settings.values)
+
+
+def _metrics(selection: Selection) -> list[str]:
+    names = [name[len("metrics.") :] for name in selection.columns if name.startswith("metrics.")]
+    return [name for name in names if has_goal(name)] or names
+
+
+def _left_out(names: list[str], target: Screen) -> str:
+    if not names:
+        return ""
+    text = f"+{plural(len(names), 'column')}: {' '.join(names)}"
+    room = max(20, (target.cells or 80) - len("  (-c NAME)"))
+    return target.ink.paint(target.ink.sign(f"{clip(text, room)}  (-c NAME)"), "dim") + "\n"
+
+
+def _footer(found: Found, selection: Selection, target: Screen) -> str:
+    total = found.total if found.filtered else found.matching
+    shown = f"{len(found.runs):,} of {plural(found.matching, 'run')}"
+    parts = [shown if len(found.runs) < found.matching else plural(len(found.runs), "run")]
+    if found.filtered:
+        parts[0] += f" that match, {total:,} in all"
+    if selection.constant:
+        parts.append(f"constant: {describe_constant(selection.constant)}")
+    parts += [f"best {clean(key)} {run.id[:SHORT_ID]}" for key, run in leaders(found.runs, selection)[:1]]
+    line = " · ".join(parts)
+    while len(parts) > 1 and target.cells is not None and width(line) > target.cells:
+        parts.pop()
+        line = " · ".join(parts)
+    return target.ink.paint(target.ink.sign(line), "dim") + "\n"

@@ -1,0 +1,266 @@
+"""`gitml status`: what a run would record now, what is running, what is not shared."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from gitml.cli.output import Output, listing, page
+from gitml.cli.terminal import screen
+
+if TYPE_CHECKING:
+    from gitml.entities.run import CodeState, Run
+    from gitml.render.ink import Ink
+    from gitml.repo import Repo
+
+_LABEL = 10
+_SHOWN_FILES = 10
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the application."""
+    app.command("status")(listing()(status))
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What a run would keep of the source now.
+
+    `changed` counts files that differ from the commit, `size` their bytes on disk.
+    """
+
+    code: CodeState
+    mode: str
+    changed: tuple[str, ...] = ()
+    size: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """Everything that `gitml status` tells."""
+
+    snapshot: Snapshot
+    live: tuple[Run, ...]
+    runs: int
+    deleted: int
+    damaged: int
+    unpushed: Mapping[str, int | None]
+    now_ms: int
+
+
+def status(
+    output: Output,
+    files: Annotated[
+        bool, typer.Option("--files", help="Name every changed file and every file left out.")
+    ] = False,
+) -> None:
+    """Show what a run would record now, live runs, and what is not pushed.
+
+    Examples:
+      gitml status
+      gitml status --json
+    """
+    from gitml.repo import Repo
+
+    repo = Repo.open()
+    state = read_state(repo)
+    if output.is_text:
+        target = screen()
+        page(_text(state, target.ink, all_files=files), config=lambda: repo.settings.values)
+    else:
+        _print_data(state, output)
+
+
+def read_state(repo: Repo) -> State:
+    """Look at the work tree, the live runs, the index and the remotes."""
+    from gitml.index import Query
+    from gitml.tracking.history import search
+
+    live = search(repo, Query(filter="live", view="all"))
+    return State(
+        snapshot=_snapshot(repo),
+        live=tuple(live),
+        runs=repo.index.count(Query()),
+        deleted=repo.index.count(Query(view="deleted")),
+        damaged=len(repo.index.damaged()),
+        unpushed=_unpushed(repo),
+        now_ms=int(time.time() * 1000),
+    )
+
+
+def _snapshot(repo: Repo) -> Snapshot:
+    from gitml.tracking.capture.code import capture_code
+
+    mode = repo.settings.code
+    code = capture_code(repo.git, mode, max_file_size=repo.settings.snapshot_limit)
+    if not code.dirty or code.tree is None:
+        return Snapshot(code, mode)
+    if code.commit is None:
+        entries = repo.git.list_tree(code.tree)
+        changed = {entry.path: entry.oid for entry in entries}
+    else:
+        out = repo.git.process.run(
+            ["diff-tree", "-r", "-z", "--no-renames", "--end-of-options", code.commit, code.tree]
+        )
+        fields = out.decode("utf-8", "replace").split("\0")
+        # Each record is ":oldmode newmode oldid newid letter" and a path.
+        changed = {path: head.split(" ")[3] for head, path in zip(fields[0::2], fields[1::2], strict=False)}
+    oids = [oid for oid in changed.values() if oid.strip("0") and repo.git.has_object(oid)]
+    return Snapshot(code, mode, tuple(changed), sum(repo.git.blob_sizes(oids).values()))
+
+
+def _unpushed(repo: Repo) -> dict[str, int | None]:
+    """Count, for each remote, the records it has not seen; None if nothing was ever pushed there."""
+    from gitml.repo import RUNS_REF
+
+    tip = repo.git.tip(RUNS_REF)
+    if tip is None:
+        return {}
+    counts: dict[str, int | None] = {}
+    for remote in repo.settings.remotes:
+        seen = repo.git.tip(f"refs/remotes/{remote}/gitml/runs")
+        if seen is None:
+            counts[remote] = None
+        else:
+            arguments = ["rev-list", "--count", "--no-merges", "--end-of-options", tip, f"^{seen}"]
+            counts[remote] = int(repo.git.process.run(arguments))
+    return counts
+
+
+def _text(state: State, ink: Ink, *, all_files: bool) -> str:
+    from gitml.render.text import plural
+
+    lines = _code_lines(state.snapshot, ink, all_files=all_files)
+    lines += _live_lines(state, ink)
+    runs = plural(state.runs, "run") + (f", {state.deleted:,} deleted" if state.deleted else "")
+    lines.append(_line("index", f"up to date: {runs}", ink))
+    if state.damaged:
+        lines.append(
+            _line("warning", f"{plural(state.damaged, 'record')} on gitml/runs can't be read", ink, "yellow")
+        )
+    return "\n".join(lines + _remote_lines(state, ink)) + "\n"
+
+
+def _line(label: str, text: str, ink: Ink, style: str = "") -> str:
+    return ink.paint(f"{label:<{_LABEL}}", "dim") + ink.paint(ink.sign(text), style)
+
+
+def _code_lines(snapshot: Snapshot, ink: Ink, *, all_files: bool) -> list[str]:
+    from gitml.render.numbers import format_size
+    from gitml.render.text import clean, plural
+
+    code = snapshot.code
+    if snapshot.mode == "off":
+        return [_line("code", "not recorded (gitml.code is off)", ink)]
+    where = f"branch {clean(code.branch)}" if code.branch else "no branch (detached HEAD)"
+    commit = code.commit[:7] if code.commit else "no commit yet"
+    lines = [_line("code", f"{commit} · {where}", ink)]
+    if not code.dirty:
+        lines.append(_line("work tree", "clean: a run records the commit", ink))
+    elif code.tree is None:
+        lines.append(
+            _line("work tree", "differs from the commit; the changes are NOT recorded", ink, "yellow")
+        )
+    else:
+        count = plural(len(snapshot.changed), "changed file")
+        lines.append(
+            _line(
+                "work tree", f"{count}, {format_size(snapshot.size)}: a run records a snapshot", ink, "yellow"
+            )
+        )
+    lines += _named(snapshot.changed, ink, all_files=all_files)
+    if code.left_out:
+        lines.append(_line("left out", plural(len(code.left_out), "file"), ink, "yellow"))
+        lines += _named(code.left_out, ink, all_files=all_files)
+    return lines
+
+
+def _named(names: tuple[str, ...], ink: Ink, *, all_files: bool) -> list[str]:
+    from gitml.render.text import clean
+
+    shown = names if all_files else names[:_SHOWN_FILES]
+    lines = [f"  {clean(name)}" for name in shown]
+    if len(shown) < len(names):
+        lines.append(ink.paint(f"  (+{len(names) - len(shown)}, --files)", "dim"))
+    return lines
+
+
+def _live_lines(state: State, ink: Ink) -> list[str]:
+    from gitml.render.ink import STATUS_STYLE
+    from gitml.render.numbers import format_duration
+    from gitml.render.text import clean
+
+    if not state.live:
+        return [_line("live", "no runs", ink)]
+    lines = []
+    for run in state.live:
+        mark = ink.paint(ink.mark(run.status), STATUS_STYLE[run.status])
+        age = format_duration(max(0, state.now_ms - run.start_ms) / 1000)
+        text = f"{run.id[:7]} {clean(f'{run.experiment}/{run.name}')}  {age}"
+        lines.append(ink.paint(f"{'live':<{_LABEL}}", "dim") + f"{mark} {text}")
+    return lines
+
+
+def _remote_lines(state: State, ink: Ink) -> list[str]:
+    from gitml.render.text import clean, plural
+
+    if not state.unpushed:
+        return [_line("shared", "no remote" if state.runs else "nothing to share yet", ink)]
+    lines = []
+    for remote, count in state.unpushed.items():
+        if count is None:
+            text = f"nothing pushed to {clean(remote)} yet: git push {clean(remote)} gitml/runs"
+        elif count:
+            text = f"{plural(count, 'record')} not pushed to {clean(remote)}: git push {clean(remote)} gitml/runs"
+        else:
+            text = f"all pushed to {clean(remote)}"
+        lines.append(_line("shared", text, ink, "" if count == 0 else "yellow"))
+    return lines
+
+
+def _print_data(state: State, output: Output) -> None:
+    from gitml.cli.output import Format
+    from gitml.render.as_json import dump_json
+    from gitml.render.listing import Listing
+
+    document = _document(state)
+    if output.format is Format.JSON:
+        sys.stdout.write(dump_json("status", document))
+        return
+    records = [{"key": key, "value": value} for key, value in _flat(document)]
+    output.write(Listing("status", [document], records, ("key", "value"), ("key", "value")))
+
+
+def _document(state: State) -> dict[str, Any]:
+    from gitml.render.as_json import run_document
+
+    code = state.snapshot.code
+    return {
+        "code": {
+            "mode": state.snapshot.mode,
+            "commit": code.commit,
+            "branch": code.branch,
+            "dirty": code.dirty,
+            "tree": code.tree,
+            "changed": list(state.snapshot.changed),
+            "size": state.snapshot.size,
+            "left_out": list(code.left_out),
+        },
+        "live": [run_document(run) for run in state.live],
+        "runs": state.runs,
+        "deleted": state.deleted,
+        "damaged": state.damaged,
+        "unpushed": dict(state.unpushed),
+    }
+
+
+def _flat(document: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    code = [(f"code.{key}", value) for key, value in document["code"].items()]
+    live = [("live", run["id"]) for run in document["live"]]
+    remotes = [(f"unpushed.{remote}", count) for remote, count in document["unpushed"].items()]
+    return [*code, *live, *((key, document[key]) for key in ("runs", "deleted", "damaged")), *remotes]

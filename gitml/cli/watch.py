@@ -1,0 +1,189 @@
+"""`gitml watch`: a live run as it goes."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from gitml.cli import complete
+from gitml.cli.terminal import Screen, screen
+from gitml.errors import NotFoundError
+
+if TYPE_CHECKING:
+    from rich.text import Text
+
+    from gitml.entities.run import Number, Run
+    from gitml.repo import Repo
+
+_PLAIN_INTERVAL_S = 5.0
+_OUTPUT_LINES = 8
+_TAIL_BYTES = 64_000
+
+
+class NothingLiveError(NotFoundError):
+    """No run is going on."""
+
+    def __init__(self) -> None:
+        super().__init__("no run is live", hint="start one: gitml run python train.py")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the application."""
+    app.command("watch")(watch)
+
+
+def watch(
+    name: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[RUN]",
+            help="The run; the newest live one if none is given.",
+            autocompletion=complete.runs,
+        ),
+    ] = None,
+    interval: Annotated[
+        float, typer.Option("--interval", min=0.1, max=60.0, metavar="SECONDS", help="How often to look.")
+    ] = 1.0,
+) -> None:
+    """Follow a live run: metrics, curves, output. Ctrl-C leaves the run alone.
+
+    Example: gitml watch
+    """
+    from gitml.repo import Repo
+
+    repo = Repo.open()
+    run = _find(repo, name)
+    target = screen()
+    follow = _follow_on_screen if target.interactive and not run.status.is_final else _follow_in_lines
+    try:
+        follow(repo, run, target, interval)
+    except KeyboardInterrupt:
+        print(f"\nrun {run.id[:7]} goes on")
+
+
+def _find(repo: Repo, name: str | None) -> Run:
+    from gitml.index import Query
+    from gitml.tracking.history import search
+    from gitml.tracking.resolve import resolve_run
+
+    if name is not None:
+        return resolve_run(repo, name)
+    live = search(repo, Query(filter="live", limit=1))
+    if not live:
+        raise NothingLiveError
+    return live[0]
+
+
+def _states(repo: Repo, run: Run, interval: float) -> Iterator[Run]:
+    """Read a run again and again until it is over, the last state included."""
+    from gitml.tracking.history import get_run, refresh
+
+    while True:
+        yield run
+        if run.status.is_final and not run.live:
+            return
+        time.sleep(interval)
+        run = get_run(repo, run.id)
+        if run.live and repo.journal.is_orphaned(run.id):
+            refresh(repo)  # its process is gone: this records it as killed
+            run = get_run(repo, run.id)
+
+
+def _follow_in_lines(repo: Repo, run: Run, target: Screen, interval: float) -> None:
+    """Print a line when something was logged, at most every few seconds, and one at the end."""
+    from gitml.render.numbers import format_duration
+
+    last_line, last_time = "", float("-inf")
+    for state in _states(repo, run, interval):
+        text = _metrics_line(state)
+        over = state.status.is_final and not state.live
+        if over or (text != last_line and time.monotonic() - last_time >= _PLAIN_INTERVAL_S):
+            seconds = state.duration_s if over else max(0.0, time.time() - state.start_ms / 1000)
+            mark = target.ink.mark(state.status)
+            line = f"{mark} {state.id[:7]} {state.status.value} {format_duration(seconds)}  {text}".rstrip()
+            print(target.ink.sign(line), flush=True)
+            last_line, last_time = text, time.monotonic()
+
+
+def _metrics_line(run: Run) -> str:
+    from gitml.render.numbers import format_number
+    from gitml.render.text import clean
+
+    shown = [(key, summary) for key, summary in run.metrics.items() if not key.startswith("system/")]
+    step = max((summary.step for _, summary in shown), default=None)
+    pairs = [f"{clean(key)}={format_number(summary.last)}" for key, summary in shown]
+    return " ".join([f"step {step}", *pairs] if step is not None else pairs)
+
+
+def _follow_on_screen(repo: Repo, run: Run, target: Screen, interval: float) -> None:
+    from rich.console import Console  # 90 ms, only for who watches
+    from rich.live import Live
+
+    curves = _Curves(repo)
+    console = Console(no_color=not target.ink.colour, highlight=False, markup=False, emoji=False)
+    with Live(console=console, auto_refresh=False, vertical_overflow="crop") as live:
+        for state in _states(repo, run, interval):
+            size = console.size
+            live.update(_frame(repo, state, curves, target, size.width, size.height), refresh=True)
+
+
+class _Curves:
+    """Keeps the curves it has read, so that only what was logged since is read again."""
+
+    def __init__(self, repo: Repo) -> None:
+        self._repo = repo
+        self._known: dict[str, tuple[int, Sequence[Number]]] = {}
+
+    def of(self, run: Run, metrics: Sequence[str]) -> dict[str, Sequence[Number]]:
+        """Read the curves of some metrics as far as they changed."""
+        from gitml.cli.show import curves
+
+        changed = [key for key in metrics if self._known.get(key, (0, ()))[0] != run.metrics[key].count]
+        for key, values in curves(self._repo, run, changed).items():
+            self._known[key] = (run.metrics[key].count, values)
+        return {key: self._known[key][1] for key in metrics if key in self._known}
+
+
+def _frame(repo: Repo, run: Run, curves: _Curves, target: Screen, cells: int, lines: int) -> Text:
+    from rich.text import Text
+
+    from gitml.render.run_text import RunPage, run_text, shown_metrics
+
+    keys = shown_metrics(run, everything=False)[: max(3, lines // 2 - 4)]
+    view = RunPage(run=run, curves=curves.of(run, keys), now_ms=int(time.time() * 1000))
+    body = run_text(view, target.ink, cells).splitlines()[: max(1, lines - 3)]
+    room = max(0, min(_OUTPUT_LINES, lines - len(body) - 4))
+    output = _last_output(repo, run, cells, room)
+    rule = (
+        [target.ink.paint(target.ink.sign("── output " + "─" * max(0, cells - 11)), "dim")] if output else []
+    )
+    return Text.from_ansi("\n".join([*body, *rule, *output]), no_wrap=True, overflow="crop")
+
+
+def _last_output(repo: Repo, run: Run, cells: int, count: int) -> list[str]:
+    from gitml.formats.run_tree import OUTPUT_FILE
+    from gitml.render.text import clean_output, clip
+    from gitml.tracking.history import read_output
+
+    if count == 0:
+        return []
+    file = repo.journal.folder(run.id) / OUTPUT_FILE
+    if run.live and file.exists():
+        data = _read_tail(file, _TAIL_BYTES)
+    else:
+        data = read_output(repo, run)[-_TAIL_BYTES:]
+    text = clean_output(data.decode("utf-8", "replace"), colour=False)
+    kept = [line.expandtabs() for line in text.split("\n") if line.strip()]
+    return [clip(line, cells) for line in kept[-count:]]
+
+
+def _read_tail(file: Path, count: int) -> bytes:
+    with file.open("rb") as stream:
+        stream.seek(0, os.SEEK_END)
+        stream.seek(max(0, stream.tell() - count))
+        return stream.read()

@@ -1,0 +1,1 @@
+"""A small real project to try gitml on: `gitml demo`."""

@@ -1,0 +1,79 @@
+"""What the tables want to know of a run: plain tuples, ready to be written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from gitml.entities.run import Run
+from gitml.index.values import ParamRow, param_row
+
+# In the order of MetricSummary's fields.
+MetricRow = tuple[object, object, object, object, object, object, object, object]
+DatasetRow = tuple["str | None", "str | None", "str | None"]
+EXPERIMENT_ID, EXPERIMENT = 2, 3
+
+
+class Facts(NamedTuple):
+    """A run as rows.
+
+    `row` are the columns of the table of runs from `run_id` to `live`;
+    `datasets` are name, digest and context.
+    """
+
+    row: tuple[object, ...]
+    metrics: Mapping[str, MetricRow]
+    params: Mapping[str, ParamRow]
+    tags: Mapping[str, str]
+    datasets: list[DatasetRow]
+    note: str
+
+    @property
+    def run_id(self) -> str:
+        """The run's id."""
+        return str(self.row[0])
+
+
+def facts_of(run: Run) -> Facts:
+    """Take a run apart."""
+    code = run.code
+    row = (
+        run.id,
+        _text(run.name),
+        _text(run.experiment_id),
+        _text(run.experiment),
+        run.status.value,
+        run.start_ms,
+        run.end_ms,
+        _number(run.duration_s),
+        _text(run.parent_id),
+        _text(run.user),
+        _text(run.host),
+        _text(run.entry_point),
+        _number(run.exit_code),
+        _text(run.error),
+        run.deleted_ms,
+        _text(code.commit),
+        _text(code.branch),
+        int(code.dirty),
+        int(run.live),
+    )
+    return Facts(
+        row,
+        {
+            name: (m.last, m.step, m.timestamp_ms, m.min, m.min_step, m.max, m.max_step, m.count)
+            for name, m in run.metrics.items()
+        },
+        {name: param_row(value) for name, value in run.params.items()},
+        run.tags,
+        [(_text(data.name), _text(data.digest), _text(data.context)) for data in run.inputs],
+        run.note,
+    )
+
+
+def _text(value: object) -> str | None:
+    return str(value) if value else None
+
+
+def _number(value: object) -> int | float | None:
+    return value if isinstance(value, (int, float)) else None

@@ -1,0 +1,138 @@
+"""Other shapes of a list of runs: one line each, one key a line, grouped, and for programs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from gitml.entities.run import Run
+from gitml.render.as_json import run_document
+from gitml.render.better import arrow, has_goal
+from gitml.render.fields import ATTRIBUTES, SHORT_ID, field_value, known_fields
+from gitml.render.ink import STATUS_STYLE, Ink
+from gitml.render.listing import Listing
+from gitml.render.numbers import format_age, format_number, format_param, mean_and_spread
+from gitml.render.runs_table import Selection
+from gitml.render.table import Cell, Column, Table
+from gitml.render.text import clean, clip
+
+PORCELAIN_FIELDS = (
+    "id", "status", "name", "experiment", "start", "duration_s", "code.commit", "code.dirty", "user", "parent",
+)  # fmt: skip
+_CSV_FIELDS = (
+    "id", "name", "experiment", "status", "start", "end", "duration_s", "user", "code.commit", "code.branch",
+    "code.dirty", "parent", "command", "exit_code", "error", "note",
+)  # fmt: skip
+_HEADLINE_METRICS = 3
+
+
+def runs_listing(runs: Sequence[Run], columns: Sequence[str] | None, selection: Selection) -> Listing:
+    """Make runs ready for programs.
+
+    Args:
+        runs: The runs.
+        columns: Fields that were asked for; None for all there are.
+        selection: The columns of the table, which Markdown shows too.
+    """
+    fields = [*_CSV_FIELDS, *known_fields(runs)] if columns is None else ["id", "name", *columns]
+    names = list(dict.fromkeys((*ATTRIBUTES, *fields, *selection.columns)))
+    return Listing(
+        kind="runs",
+        documents=[run_document(run) for run in runs],
+        records=[
+            {name: field_value(run, name) for name in names} | {"run": run.id[:SHORT_ID]} for run in runs
+        ],
+        fields=tuple(dict.fromkeys(fields)),
+        porcelain=(*PORCELAIN_FIELDS, *(columns or ())),
+        markdown=("run", "name", "status", *selection.columns),
+    )
+
+
+def one_line(run: Run, selection: Selection, ink: Ink, now_ms: int) -> str:
+    """Write a run as git's `--oneline` does: id, name, headline metrics, age."""
+    metrics = headline(run, selection, ink)
+    parts = [
+        ink.paint(ink.mark(run.status), STATUS_STYLE[run.status]),
+        ink.paint(run.id[:SHORT_ID], "yellow"),
+        clean(f"{run.experiment}/{run.name}"),
+        metrics,
+        ink.paint(f"({format_age(run.start_ms, now_ms)})", "dim"),
+    ]
+    return " ".join(part for part in parts if part)
+
+
+def headline(run: Run, selection: Selection, ink: Ink) -> str:
+    """Write the first few metrics of a run: those that vary among its neighbours first."""
+    wanted = [name[len("metrics.") :] for name in selection.columns if name.startswith("metrics.")]
+    keys = [key for key in dict.fromkeys((*wanted, *run.metrics)) if key in run.metrics and has_goal(key)]
+    return " ".join(
+        f"{clean(key)}={ink.sign(format_number(run.metrics[key].last))}" for key in keys[:_HEADLINE_METRICS]
+    )
+
+
+def vertical(runs: Sequence[Run], fields: Sequence[str]) -> str:
+    """Write one key a line, each with the run's id before it, so that `grep` keeps its context."""
+    blocks = []
+    for run in runs:
+        names = [*(name for name in _CSV_FIELDS if name != "id"), *(fields or known_fields([run]))]
+        values = {name: field_value(run, name) for name in dict.fromkeys(names)}
+        blocks.append(
+            "".join(
+                f"{run.id[:SHORT_ID]} {clean(name)}: {clean(_text(value))}\n"
+                for name, value in values.items()
+                if value is not None
+            )
+        )
+    return "\n".join(blocks)
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else format_param(value)
+
+
+def group_runs(runs: Sequence[Run], field: str) -> list[tuple[Any, list[Run]]]:
+    """Put runs with the same value of a field together, in the order of first sight."""
+    groups: dict[str, tuple[Any, list[Run]]] = {}
+    for run in runs:
+        value = field_value(run, field)
+        groups.setdefault(f"{type(value).__name__} {value}", (value, []))[1].append(run)
+    return list(groups.values())
+
+
+def groups_table(
+    groups: Sequence[tuple[Any, list[Run]]], field: str, metrics: Sequence[str], ink: Ink
+) -> Table:
+    """Set groups of runs: how many, and mean ± standard deviation of each metric."""
+    columns = [Column(clean(field.partition(".")[2] or field)), Column("n", right=True)]
+    columns += [
+        Column(clip(clean(key), 40) + ink.sign(arrow(key)), right=True, drop=20, name=clean(key))
+        for key in metrics
+    ]
+    rows = [
+        (
+            Cell(ink.sign("–") if value is None else clip(format_param(value), 40)),
+            Cell(str(len(members))),
+            *(Cell(ink.sign(mean_and_spread(_known(members, key)))) for key in metrics),
+        )
+        for value, members in groups
+    ]
+    return Table(tuple(columns), tuple(rows))
+
+
+def groups_listing(groups: Sequence[tuple[Any, list[Run]]], field: str, metrics: Sequence[str]) -> Listing:
+    """Make groups ready for programs."""
+    from statistics import fmean, stdev
+
+    records = []
+    for value, members in groups:
+        record: dict[str, Any] = {field: value, "n": len(members)}
+        for key in metrics:
+            known = [float(number) for number in _known(members, key)]
+            record[f"metrics.{key}.mean"] = fmean(known) if known else None
+            record[f"metrics.{key}.sd"] = stdev(known) if len(known) > 1 else None
+        records.append(record)
+    return Listing.of("groups", records)
+
+
+def _known(runs: Sequence[Run], metric: str) -> list[Any]:
+    return [run.metrics[metric].last for run in runs if metric in run.metrics]

@@ -1,0 +1,82 @@
+"""The package itself: light to import, complete, and honest about its names."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import gitml
+
+SOURCE = Path(gitml.__file__).read_text()
+
+
+def declared_for_type_checkers() -> set[str]:
+    tree = ast.parse(SOURCE)
+    block = next(node for node in tree.body if isinstance(node, ast.If))
+    return {
+        alias.asname or alias.name
+        for node in block.body
+        if isinstance(node, ast.ImportFrom) and node.module != "typing"
+        for alias in node.names
+    }
+
+
+def test_all_public_names_load_and_are_known_to_type_checkers():
+    loadable = {name for name in gitml.__all__ if name not in ("__version__", "strict")}
+    assert declared_for_type_checkers() == loadable
+    for name in loadable:
+        assert getattr(gitml, name) is not None
+    assert set(gitml.__all__) <= set(dir(gitml))
+
+
+def test_unknown_name_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="autolog"):
+        _ = gitml.autolog
+
+
+def test_import_loads_nothing_heavy():
+    heavy = ["pandas", "numpy", "dulwich", "git", "yaml", "lark", "typing", "sqlite3", "rich", "typer"]
+    code = f"import gitml, sys; print([m for m in {heavy} if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-S", "-c", code], capture_output=True, text=True, check=True,
+                          cwd=Path(gitml.__file__).parents[1])  # fmt: skip
+    assert done.stdout.strip() == "[]"
+
+
+def test_strict_is_a_plain_attribute_of_the_module(mlflow):
+    assert mlflow.strict is False
+    mlflow.strict = True
+    assert mlflow.strict is True
+    with mlflow.start_run() as run:
+        assert run.live.strict is True
+        mlflow.strict = False
+        assert run.live.strict is False
+
+
+def test_strict_from_the_environment(run_script):
+    assert run_script("import gitml; print(gitml.strict)", GITML_STRICT="1").stdout == "True\n"
+    assert run_script("import gitml; print(gitml.strict)", GITML_STRICT="0").stdout == "False\n"
+
+
+def test_outside_a_repository_says_what_to_do(tmp_path, monkeypatch):
+    with pytest.raises(gitml.MlflowException, match="is not in a git repository") as caught:
+        gitml.Client(tmp_path)
+    assert "gitml init" in caught.value.hint
+
+
+@pytest.mark.parametrize("uri", ["http://localhost:5000", "sqlite:///mlflow.db", "databricks"])
+def test_servers_are_refused_as_tracking_uri(mlflow, uri):
+    with pytest.raises(gitml.MlflowException, match="there is no") as caught:
+        mlflow.set_tracking_uri(uri)
+    assert "path of a git repository" in caught.value.hint
+
+
+def test_tracking_uri_round_trips(mlflow, git_repo):
+    uri = mlflow.get_tracking_uri()
+    assert uri == git_repo.as_uri()
+    mlflow.set_tracking_uri(uri)
+    assert mlflow.get_tracking_uri() == uri
+    assert mlflow.is_tracking_uri_set()

@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.docs.examples import blocks, matches, run_page
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+
+def _has_examples(page: Path) -> bool:
+    return any(block.is_run for block in blocks(page.read_text(encoding="utf-8")))
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize(
+    "page", [pytest.param(p, id=str(p.relative_to(ROOT))) for p in PAGES if _has_examples(p)]
+)
+def test_examples_do_what_the_page_shows(page: Path, tmp_path: Path):
+    differences = run_page(page, tmp_path / "room")
+    assert not differences, "\n\n".join(map(str, differences))
+
+
+def test_most_pages_for_users_have_examples():
+    with_examples = {str(p.relative_to(ROOT)) for p in PAGES if _has_examples(p)}
+    assert {"README.md", "docs/tutorial.md", "docs/reference/filters.md"} <= with_examples
+
+
+@pytest.mark.parametrize(
+    ("shown", "actual", "same"),
+    [
+        (["run 9f31c02 done in 2.1s"], ["run  77aa0b1   done in 340ms"], True),
+        (["a … z", "…", "end"], ["a b z", "1", "2", "end"], True),
+        (["…", "end"], ["end"], True),
+        (["loss 0.5"], ["loss 0.6"], False),
+        (["one"], ["one", "two"], False),
+        ([], [], True),
+    ],
+)
+def test_output_is_compared_but_for_what_changes(shown: list[str], actual: list[str], same: bool):
+    assert matches(shown, actual) is same
