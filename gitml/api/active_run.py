@@ -8,8 +8,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Protocol
 
 from gitml.api.handles import Run, RunInfo, run_info
+from gitml.api.open_runs import read_brief
 from gitml.entities.run import RunStatus
-from gitml.formats import run_tree
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -83,8 +83,7 @@ class ActiveRun(Run):
         live = self.live
         if live is None or live.ended:
             return run_info(self.entity)
-        data = (live.folder / run_tree.RUN_FILE).read_bytes()
-        return run_info(run_tree.decode_run({run_tree.RUN_FILE: data}, commit=None))
+        return run_info(read_brief(live))
 
     def disown(self) -> None:
         """Become a forked child's view: log to the same run, never end it."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from gitml.api import content
 from gitml.api.client_logging import LoggingCalls
+from gitml.api.open_runs import read_brief
 from gitml.api.values import FileInfo, ViewType
 from gitml.entities import run as entities
 from gitml.errors import InvalidNameError, NotFoundError, UsageError
@@ -129,9 +130,8 @@ class ArtifactCalls(LoggingCalls):
 
         table = content.make_table(data, artifact_file)
         live = self.writer(run_id)
-        run = live.to_run()
         try:
-            before = self.read_artifact(run, artifact_file)
+            before = self.read_artifact(read_brief(live), artifact_file)
         except NotFoundError:
             pass
         else:

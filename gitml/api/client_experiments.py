@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gitml.api.connection import Connection
-from gitml.api.experiment_filter import select_experiments
 from gitml.api.handles import Experiment, experiment_handle
 from gitml.api.paging import page_of
 from gitml.api.values import PagedList, ViewType
@@ -93,6 +92,7 @@ class ExperimentCalls(Connection):
         Raises:
             FilterSyntaxError: The filter or an ordering means nothing.
         """
+        from gitml.api.experiment_filter import select_experiments  # SQLite is not needed to record
         from gitml.tracking import experiments
 
         found = select_experiments(

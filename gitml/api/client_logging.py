@@ -104,7 +104,7 @@ class LoggingCalls(RunCalls):
     def writer(self, run_id: str) -> LiveRun:
         """Get the handle through which this client writes to a run."""
         live = self.open_runs.find(run_id)
-        return live if live is not None else self.open_runs.writer(self._find(run_id).id)
+        return live if live is not None else self.open_runs.writer(self._id_of(run_id))
 
 
 def log_batch_to(

@@ -172,17 +172,17 @@ class RunCalls(Connection):
         """
         from gitml.tracking import edit
 
-        run = self._find(run_id)
-        self.open_runs.settle(run.id)
+        run_id = self._id_of(run_id)
+        self.open_runs.settle(run_id)
         if name is not None:
-            edit.rename_run(self.repo, run.id, name)
+            edit.rename_run(self.repo, run_id, name)
         if status is None:
             return
         wanted = parse_status(status)
         if wanted.is_final:
-            self.open_runs.end(run.id, wanted)
+            self.open_runs.end(run_id, wanted)
         else:
-            self.open_runs.resume(run.id).update(status=wanted)
+            self.open_runs.resume(run_id).update(status=wanted)
 
     def set_terminated(
         self, run_id: str, status: str | int | None = None, end_time: int | None = None
@@ -204,7 +204,7 @@ class RunCalls(Connection):
         if not wanted.is_final:
             self.update_run(run_id, wanted)
             return
-        self.open_runs.end(self._find(run_id).id, wanted, end_ms=end_time)
+        self.open_runs.end(self._id_of(run_id), wanted, end_ms=end_time)
 
     def delete_run(self, run_id: str) -> None:
         """Hide a run; `restore_run` brings it back. Nothing leaves git's history.
@@ -215,9 +215,9 @@ class RunCalls(Connection):
         """
         from gitml.tracking import edit
 
-        run = self._find(run_id)
-        self.open_runs.settle(run.id)
-        edit.delete_run(self.repo, run.id)
+        run_id = self._id_of(run_id)
+        self.open_runs.settle(run_id)
+        edit.delete_run(self.repo, run_id)
 
     def restore_run(self, run_id: str) -> None:
         """Bring a deleted run back.
@@ -227,7 +227,7 @@ class RunCalls(Connection):
         """
         from gitml.tracking import edit
 
-        edit.restore_run(self.repo, self._find(run_id).id)
+        edit.restore_run(self.repo, self._id_of(run_id))
 
     def set_tag(self, run_id: str, key: str, value: Any, synchronous: bool | None = None) -> None:
         """Set a tag of a run, live or ended; see `set_tags`."""
@@ -247,7 +247,7 @@ class RunCalls(Connection):
         """
         from gitml.tracking import edit
 
-        run_id, plain, own = self._find(run_id).id, *split_tags(tags)
+        run_id, plain, own = self._id_of(run_id), *split_tags(tags)
         live = self.open_runs.find(run_id)
         if live is not None:
             live_tags(live, plain, own)
@@ -285,6 +285,15 @@ class RunCalls(Connection):
             live.delete_tag(key)
         else:
             edit.delete_tag(self.repo, run.id, key)
+
+    def _id_of(self, run_id: str) -> str:
+        """Find out the full id; a live run's is known without reading its curves."""
+        try:
+            if self.open_runs.is_live(run_id):
+                return run_id
+        except InvalidNameError:
+            pass
+        return self._find(run_id).id
 
     def _find(self, run_id: str) -> entities.Run:
         """Find a run by its full id, the fast way, or else by any name for it."""

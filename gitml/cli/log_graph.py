@@ -96,7 +96,7 @@ def _commit_line(commit: CodeCommit, ink: Ink, now_ms: int, cells: int | None) -
     room = (cells or 100) - 3 - SHORT_ID - width(shown) - width(tail) - 3
     subject = clip(clean(commit.subject), max(10, room))
     line = f"{ink.sign('○')}  {ink.paint(commit.id[:SHORT_ID], 'yellow')}{ink.paint(shown, 'green')} "
-    return ink.sign("") + line + pad(subject, max(width(subject), room)) + "  " + ink.paint(tail, "dim")
+    return line + pad(subject, max(width(subject), room)) + "  " + ink.paint(tail, "dim")
 
 
 def _head_branch(refs: str) -> str:

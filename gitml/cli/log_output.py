@@ -50,7 +50,7 @@ def print_text(repo: Repo, found: Found, shape: Shape, selection: Selection, vie
         )
         text = "\n".join(drawing.lines) + "\n" + _left_out(drawing.left_out, target)
     elif shape.oneline:
-        lines = (one_line(run, selection, ink, view.now_ms) for run in found.runs)
+        lines = (one_line(run, selection, ink, view.now_ms, target.cells) for run in found.runs)
         text = "".join(line + "\n" for line in lines)
     else:
         drawing = draw(runs_table(found.runs, selection, view, ink), cells=target.cells, ink=ink)

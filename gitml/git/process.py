@@ -103,10 +103,23 @@ def git_executable() -> str:
 
 @cache
 def _door(cwd: str) -> Git:
-    git_executable()  # GitPython prints or raises by itself if there is none
-    from git.cmd import Git  # 40 ms, and many commands never start git
+    return _git_class()(cwd)
 
-    return Git(cwd)
+
+@cache
+def _git_class() -> type[Git]:
+    """Import GitPython, which runs `git version` at that moment: ours, not one in the current folder."""
+    variable = "GIT_PYTHON_GIT_EXECUTABLE"
+    before = os.environ.get(variable)
+    os.environ[variable] = git_executable()
+    try:
+        from git.cmd import Git  # 40 ms, and many commands never start git
+    finally:
+        if before is None:
+            del os.environ[variable]
+        else:
+            os.environ[variable] = before
+    return Git
 
 
 class GitProcess:

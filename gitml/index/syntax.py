@@ -235,7 +235,8 @@ def _explained(what: str, text: str, err: UnexpectedInput) -> FilterSyntaxError:
     from lark import UnexpectedToken
 
     at_end = isinstance(err, UnexpectedToken) and err.token.type == "$END"
-    position = len(text.rstrip()) if at_end else int(err.pos_in_stream or 0)
+    at: Any = err.pos_in_stream  # lark's annotation leaves out the integer
+    position = len(text.rstrip()) if at_end else int(at)
     names = set(
         getattr(err, "accepts", None) or getattr(err, "allowed", None) or getattr(err, "expected", ()) or ()
     )

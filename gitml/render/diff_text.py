@@ -21,6 +21,7 @@ from gitml.render.text import clean, clip, plural
 from gitml.tracking.diff import ABSENT, FileContent, Row, RunDiff, Value, judge
 
 _LONGEST = 48
+MACHINE = "system/"  # metrics of the machine: they always differ, and say little about the run
 Writer = Callable[[Value], str]
 
 
@@ -59,16 +60,21 @@ def _heading(diff: RunDiff, ink: Ink) -> list[str]:
     names = [f"{ink.paint(run.id[:SHORT_ID], 'yellow')} {clean(run.name)}" for run in diff.runs]
     if len(names) == 2:
         return [f"run {names[0]}  {ink.sign('→')}  {names[1]}"]
-    return [f"{plural(len(names), 'run')}: {ink.sign(' · ').join(names)}"]
+    return [f"{plural(len(names), 'run')}:", *(f"  {name}" for name in names)]
 
 
 def _summary(title: str, text: str, ink: Ink) -> list[str]:
     return [ink.paint(f"{title:<10}", "dim") + ink.sign(text)]
 
 
-def _split(rows: Sequence[Row], *, everything: bool) -> tuple[list[Row], int]:
-    shown = [row for row in rows if everything or not row.same]
-    return shown, len(rows) - len(shown)
+def _split(rows: Sequence[Row], *, everything: bool) -> tuple[list[Row], str]:
+    """Choose the rows to show, and say which ones are not."""
+    if everything:
+        return list(rows), ""
+    differing = [row for row in rows if not row.same]
+    shown = [row for row in differing if not row.key.startswith(MACHINE)]
+    hidden = {"the same": len(rows) - len(differing), "of the machine": len(differing) - len(shown)}
+    return shown, ", ".join(f"{count:,} {what}" for what, count in hidden.items() if count)
 
 
 def _pair_section(
@@ -76,9 +82,11 @@ def _pair_section(
     *, everything: bool,
 ) -> list[str]:  # fmt: skip
     del runs
-    shown, same = _split(rows, everything=everything)
+    shown, hidden = _split(rows, everything=everything)
     if not shown:
-        return _summary(title, "the same" if rows else "none", ink)
+        return _summary(
+            title, f"{hidden} (--all)" if "machine" in hidden else "the same" if rows else "none", ink
+        )
     metrics = title == "metrics"
     body = [_pair_row(row, write, ink, metrics=metrics) for row in shown]
     columns = [
@@ -91,8 +99,8 @@ def _pair_section(
         columns += [Column("", right=True), Column("", drop=2), Column("", drop=1)]
     table = Table(tuple(columns), tuple(body), heading=False)
     lines = [ink.paint(title, "dim"), *draw(table, cells=cells, ink=ink).lines]
-    if same:
-        lines.append(ink.paint(f"  {same:,} the same (--all)", "dim"))
+    if hidden:
+        lines.append(ink.paint(f"  {hidden} (--all)", "dim"))
     return lines
 
 
@@ -122,9 +130,11 @@ def _wide_section(
     title: str, rows: Sequence[Row], write: Writer, runs: Sequence[Run], ink: Ink, cells: int | None,
     *, everything: bool,
 ) -> list[str]:  # fmt: skip
-    shown, same = _split(rows, everything=everything)
+    shown, hidden = _split(rows, everything=everything)
     if not shown:
-        return _summary(title, "the same" if rows else "none", ink)
+        return _summary(
+            title, f"{hidden} (--all)" if "machine" in hidden else "the same" if rows else "none", ink
+        )
     columns = (
         Column(title, narrowest=16),
         *(Column(clip(clean(run.name), 16), right=True, narrowest=8) for run in runs),
@@ -138,8 +148,8 @@ def _wide_section(
         ]
         body.append((Cell(f"  {clip(clean(row.key), _LONGEST)}{mark}"), *texts))
     lines = draw(Table(columns, tuple(body)), cells=cells, ink=ink).lines
-    if same:
-        lines.append(ink.paint(f"  {same:,} the same (--all)", "dim"))
+    if hidden:
+        lines.append(ink.paint(f"  {hidden} (--all)", "dim"))
     return lines
 
 

@@ -130,14 +130,14 @@ def _data_column(runs: Sequence[Run], name: str, view: RunsView, ink: Ink) -> tu
         cells = [Cell(_value_text(value)) for value in values]
         right = all(isinstance(value, (int, float)) for value in values if value is not None)
         title = key if kind in ("params", "tags") else name
-        return Column(clip(clean(title), _LONGEST_VALUE), right=right, drop=drop, name=clean(key if kind in ("params", "tags") else name)), cells
+        return Column(clip(clean(title), _LONGEST_VALUE), right=right, drop=drop, name=clean(title)), cells
     best = best_index(key, values)
     cells = [
         Cell(ink.sign(format_number(value)), "bold green" if i == best else "")
         for i, value in enumerate(values)
     ]
     title = clip(clean(key), _LONGEST_VALUE) + ink.sign(arrow(key))
-    return Column(title, right=True, drop=drop, name=clean(key if kind in ("params", "tags") else name)), cells
+    return Column(title, right=True, drop=drop, name=clean(key)), cells
 
 
 def _drop(kind: str, *, is_constant: bool) -> int:

@@ -14,7 +14,7 @@ from gitml.render.listing import Listing
 from gitml.render.numbers import format_age, format_number, format_param, mean_and_spread
 from gitml.render.runs_table import Selection
 from gitml.render.table import Cell, Column, Table
-from gitml.render.text import clean, clip
+from gitml.render.text import clean, clip, width
 
 PORCELAIN_FIELDS = (
     "id", "status", "name", "experiment", "start", "duration_s", "code.commit", "code.dirty", "user", "parent",
@@ -48,17 +48,15 @@ def runs_listing(runs: Sequence[Run], columns: Sequence[str] | None, selection: 
     )
 
 
-def one_line(run: Run, selection: Selection, ink: Ink, now_ms: int) -> str:
+def one_line(run: Run, selection: Selection, ink: Ink, now_ms: int, cells: int | None = None) -> str:
     """Write a run as git's `--oneline` does: id, name, headline metrics, age."""
-    metrics = headline(run, selection, ink)
-    parts = [
-        ink.paint(ink.mark(run.status), STATUS_STYLE[run.status]),
-        ink.paint(run.id[:SHORT_ID], "yellow"),
-        clean(f"{run.experiment}/{run.name}"),
-        metrics,
-        ink.paint(f"({format_age(run.start_ms, now_ms)})", "dim"),
-    ]
-    return " ".join(part for part in parts if part)
+    name = clean(f"{run.experiment}/{run.name}")
+    age = f"({format_age(run.start_ms, now_ms)})"
+    middle = f"{clip(name, 40) if cells else name} {headline(run, selection, ink)}".rstrip()
+    if cells is not None:
+        middle = clip(middle, max(10, cells - SHORT_ID - width(age) - 4))
+    mark = ink.paint(ink.mark(run.status), STATUS_STYLE[run.status])
+    return f"{mark} {ink.paint(run.id[:SHORT_ID], 'yellow')} {middle} {ink.paint(age, 'dim')}"
 
 
 def headline(run: Run, selection: Selection, ink: Ink) -> str:

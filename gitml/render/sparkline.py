@@ -87,5 +87,10 @@ def _means(values: Sequence[Number], slices: int) -> list[float | None]:
     for number in range(slices):
         part = values[number * count // slices : (number + 1) * count // slices]
         finite = [value for value in part if math.isfinite(value)]
-        means.append(sum(value / len(finite) for value in finite) if finite else None)
+        if not finite:
+            means.append(None)
+            continue
+        mean = sum(value / len(finite) for value in finite)
+        # Rounding must not draw waves into a curve that is flat.
+        means.append(min(max(mean, min(finite)), max(finite)))
     return means

@@ -14,7 +14,6 @@ import threading
 import time
 from pathlib import Path
 
-_SMALLEST = 1024**2
 _AT_REST_NS = 2_000_000_000
 
 
@@ -39,8 +38,6 @@ class HashCache:
 
     def find(self, path: Path, status: os.stat_result) -> str | None:
         """Look up the hash of a file, given its present status."""
-        if status.st_size < _SMALLEST:
-            return None
         with self._lock:
             try:
                 row = (
@@ -55,7 +52,7 @@ class HashCache:
 
     def remember(self, path: Path, status: os.stat_result, oid: str) -> None:
         """Keep the hash of a file that has been at rest for a while."""
-        if status.st_size < _SMALLEST or time.time_ns() - status.st_mtime_ns < _AT_REST_NS:
+        if time.time_ns() - status.st_mtime_ns < _AT_REST_NS:
             return
         with self._lock:
             try:

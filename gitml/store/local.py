@@ -12,16 +12,20 @@ import os
 import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 from gitml.entities.artifact import Pointer
 from gitml.errors import DamagedError, NotFoundError
-from gitml.store.hash_cache import HashCache
+
+if TYPE_CHECKING:
+    from gitml.store.hash_cache import HashCache
 
 Progress = Callable[[int], None]
 _CHUNK = 4 * 1024**2
 _PIPELINE_FROM = 2 * _CHUNK
+_CACHED_FROM = 1024**2
 _FICLONE = 0x40049409  # ioctl of Linux that shares blocks between files
 
 
@@ -51,7 +55,13 @@ class ObjectStore:
     def __init__(self, root: Path, cache: Path | None = None) -> None:
         """Name the folder that holds `objects/` and `tmp/`, and the hash cache's file."""
         self.root = root
-        self._hashes = HashCache(cache) if cache is not None else None
+        self._cache = cache
+
+    @cached_property
+    def _hashes(self) -> HashCache | None:
+        from gitml.store.hash_cache import HashCache  # SQLite: most runs keep no file large enough
+
+        return HashCache(self._cache) if self._cache is not None else None
 
     def path(self, oid: str) -> Path:
         """Where an object is, or would be."""
@@ -90,14 +100,15 @@ class ObjectStore:
         """
         with source.open("rb") as stream:
             status = os.fstat(stream.fileno())
-            known = self._hashes.find(source, status) if self._hashes else None
+            hashes = self._hashes if status.st_size >= _CACHED_FROM else None
+            known = hashes.find(source, status) if hashes else None
             if known is not None and self.has(known, status.st_size):
                 if progress:
                     progress(status.st_size)
                 return Pointer(known, status.st_size, lfs)
             pointer = self._take(stream, status.st_size, lfs, progress)
-            if self._hashes and pointer.size == status.st_size:
-                self._hashes.remember(source, status, pointer.oid)
+            if hashes and pointer.size == status.st_size:
+                hashes.remember(source, status, pointer.oid)
         return pointer
 
     def put_bytes(self, data: bytes, *, lfs: bool = True) -> Pointer:
@@ -159,8 +170,9 @@ class ObjectStore:
 
     def close(self) -> None:
         """Let go of the hash cache."""
-        if self._hashes:
-            self._hashes.close()
+        hashes = self.__dict__.pop("_hashes", None)
+        if hashes is not None:
+            hashes.close()
 
 
 def hash_stream(stream: IO[bytes], progress: Progress | None = None) -> tuple[str, int]:

@@ -139,7 +139,9 @@ class Session:
             "[init]\n\tdefaultBranch = main\n[advice]\n\tdetachedHead = false\n"
         )
         kept = {
-            name: value for name, value in os.environ.items() if not name.startswith(("GIT_", "GITML_", "MLFLOW_"))
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("GIT_", "GITML_", "MLFLOW_"))
         }
         return kept | {
             "PATH": os.pathsep.join([str(tools), str(Path(sys.executable).parent), os.environ["PATH"]]),

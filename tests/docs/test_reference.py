@@ -87,7 +87,9 @@ def test_commands_named_in_pages_exist(commands):
     }
     unknown = set()
     for page in [ROOT / "README.md", *DOCS.rglob("*.md")]:
-        for words in re.findall(r"(?:`|^\$ |^)(gitml [a-z][a-z-]*(?: [a-z-]+)?)", page.read_text(), re.MULTILINE):
+        for words in re.findall(
+            r"(?:`|^\$ )(gitml [a-z][a-z-]*(?: [a-z-]+)?)", page.read_text(), re.MULTILINE
+        ):
             command = " ".join(words.split()[:2])
             wanted = words if command in groups and len(words.split()) == 3 else command
             if wanted not in known:
@@ -114,7 +116,11 @@ def test_every_setting_and_variable_is_explained():
 def test_every_exit_code_is_explained():
     page = (DOCS / "reference" / "exit-codes.md").read_text()
     for name, value in vars(errors).items():
-        if isinstance(value, type) and issubclass(value, errors.GitmlError) and value.__module__ == "gitml.errors":
+        if (
+            isinstance(value, type)
+            and issubclass(value, errors.GitmlError)
+            and value.__module__ == "gitml.errors"
+        ):
             assert re.search(rf"^\| {value.exit_code} \|", page, re.MULTILINE), name
 
 

@@ -34,7 +34,9 @@ def test_demo_records_five_real_runs_of_two_versions_of_the_code(shown, git):
 @pytest.mark.timeout(300)
 def test_demo_runs_learn_and_keep_their_files(shown, git, gitml):
     folder = shown[0] / "made"
-    said = gitml(folder, "show", "scaled-linear", "--format", "%(metrics.accuracy) %(metrics.loss.count)").stdout
+    said = gitml(
+        folder, "show", "scaled-linear", "--format", "%(metrics.accuracy) %(metrics.loss.count)"
+    ).stdout
     accuracy, count = said.split()
     assert float(accuracy) > 0.93
     assert int(count) == 20
@@ -45,7 +47,12 @@ def test_demo_runs_learn_and_keep_their_files(shown, git, gitml):
 @pytest.mark.timeout(300)
 def test_demo_shows_log_and_diff_and_how_to_go_on(shown, gitml):
     room, printed = shown
-    for part in ("$ gitml log\n", "$ gitml diff raw-linear scaled-linear", "cd ", "git log --oneline gitml/runs"):
+    for part in (
+        "$ gitml log\n",
+        "$ gitml diff raw-linear scaled-linear",
+        "cd ",
+        "git log --oneline gitml/runs",
+    ):
         assert part in printed
     further = printed[printed.index("Go on from here") :]
     diff = next(line.strip() for line in further.splitlines() if line.strip().startswith("git diff"))

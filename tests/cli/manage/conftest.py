@@ -17,7 +17,7 @@ from gitml.tracking.start import start_run
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)  # typer uses names that click will drop in 9
-    from gitml.cli.app import main
+    from gitml.cli.app import run as gitml_run
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ def cli(in_repo: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.Mo
         monkeypatch.chdir(cwd or in_repo)
         monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin.encode())))
         capfd.readouterr()
-        status = main([str(argument) for argument in arguments])
+        status = gitml_run([str(argument) for argument in arguments])
         out, err = capfd.readouterr()
         assert code is None or status == code, f"gitml {arguments} gave {status}: {out}{err}"
         return Done(status, out, err)
