@@ -228,6 +228,7 @@ def _key_and_rest(line: str) -> tuple[str, str]:
 def _canonical_mapping(text: str) -> dict[str, Any]:
     result: dict[str, Any] = {}
     nested: dict[str, Any] | None = None
+    blocks: list[dict[str, Any]] = []
     for line in text.split("\n"):
         if not line:
             continue
@@ -246,6 +247,9 @@ def _canonical_mapping(text: str) -> dict[str, Any]:
             if target is nested:
                 raise _NotCanonicalError
             nested = result[key] = {}
+            blocks.append(nested)
+    if not all(blocks):  # 'key:' with nothing below is null
+        raise _NotCanonicalError
     return result
 
 
