@@ -69,6 +69,17 @@ class LazyGroup(TyperGroup):
             raise UnknownCommandError(args[0])
         return super().resolve_command(ctx, args)
 
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command.
+
+        Raises:
+            PipeClosedError: The reader of standard output has gone.
+        """
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError as err:  # click would end the process with a status of its own
+            raise failures.PipeClosedError from err
+
     def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the overview of all commands without loading them."""
         from gitml.cli.help import overview

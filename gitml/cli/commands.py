@@ -51,7 +51,7 @@ SECTIONS: dict[str, tuple[Command, ...]] = {
         Command("experiments", "experiments", "List, create, rename and delete experiments"),
     ),
     "Set up": (
-        Command("init", "init", "Prepare a repository", daily=True),
+        Command("init", "init", "Prepare a repository"),
         Command("demo", "demo", "Make a small project with real runs to play with"),
         Command("completion", "complete", "Print the completion script of a shell"),
         Command("help", "help", "Explain a command or a topic"),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gitml.cli import complete, pager
+from gitml.cli.opened import open_repo
 from gitml.cli.output import Format, Output, listing, page
 from gitml.cli.terminal import screen
 from gitml.errors import UsageError
@@ -82,10 +83,9 @@ def diff(
       gitml diff @ --working
       gitml diff main brisk-heron --fail-if 'acc < base - 0.005'
     """
-    from gitml.repo import Repo
     from gitml.tracking.diff import diff_runs
 
-    repo = Repo.open()
+    repo = open_repo()
     runs = _runs(repo, names or [], working=working)
     if working or code:
         patch = _Patch(stat, word_diff, tuple(path or ()))

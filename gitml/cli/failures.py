@@ -21,6 +21,10 @@ BUG = 70
 FAILED = 1
 
 
+class PipeClosedError(Exception):
+    """Whoever read the output has gone, as `head` does."""
+
+
 def report(err: BaseException, asked: Session) -> int:
     """Tell of an error on standard error.
 
@@ -29,7 +33,7 @@ def report(err: BaseException, asked: Session) -> int:
     """
     if isinstance(err, SystemExit):
         return err.code if isinstance(err.code, int) else int(err.code is not None)
-    if isinstance(err, BrokenPipeError):
+    if isinstance(err, (BrokenPipeError, PipeClosedError)):
         return _pipe_closed()
     if isinstance(err, (KeyboardInterrupt, click.Abort)):
         return INTERRUPTED

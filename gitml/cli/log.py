@@ -19,6 +19,7 @@ from gitml.cli.arguments import (
     order_keys,
     quoted,
 )
+from gitml.cli.opened import open_repo
 from gitml.cli.output import Output, hint, listing
 from gitml.errors import UsageError
 
@@ -126,9 +127,7 @@ def log(
       gitml log --group-by depth
       gitml log --csv > runs.csv
     """
-    from gitml.repo import Repo  # git and the index: not for `--help`
-
-    repo = Repo.open()
+    repo = open_repo()
     if top is not None and (order_by or count is not None):
         raise UsageError("--top can't be combined with --order-by or -n", hint="gitml log --top 10 acc")
     if top is not None:

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import Annotated, Any, TypeVar, get_type_hints
+from typing import Annotated, Any, TypeVar
 
 import typer
 
@@ -125,13 +125,9 @@ def listing(*, template: bool = False) -> Callable[[Function], Function]:
             options["output"] = _read(options)
             function(*arguments, **options)
 
-        signature = inspect.signature(function)
-        hints = get_type_hints(function, include_extras=True)
-        parameters = [
-            parameter.replace(annotation=hints[name])
-            for name, parameter in signature.parameters.items()
-            if name != "output"
-        ]
+        # Not get_type_hints: on Python 3.10 it hides the option inside of Optional where None is the default.
+        signature = inspect.signature(function, eval_str=True)
+        parameters = [parameter for name, parameter in signature.parameters.items() if name != "output"]
         added: dict[str, tuple[Any, Any]] = {
             name: (annotation, False) for name, (_, annotation) in _FORMATS.items()
         } | {"nul": (_NUL, False)}

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gitml.cli import complete
+from gitml.cli.opened import open_repo
 from gitml.cli.terminal import Screen, screen
 from gitml.errors import MissingExtraError, NotFoundError, UsageError
 
@@ -122,7 +123,6 @@ def _require_matplotlib() -> Any:
 
 def _read(metric: str, names: Sequence[str], axis: Axis, *, log: bool, smooth: float, points: int) -> Drawing:
     from gitml.render.chart import Chart
-    from gitml.repo import Repo
     from gitml.tracking.resolve import resolve_run
 
     if len(names) > _MAX_RUNS:
@@ -130,7 +130,7 @@ def _read(metric: str, names: Sequence[str], axis: Axis, *, log: bool, smooth: f
             f"{len(names)} runs are too many to tell apart in one chart, at most {_MAX_RUNS} fit",
             hint="give fewer",
         )
-    repo = Repo.open()
+    repo = open_repo()
     curves, logged, shown = [], 0, 0
     for run in [resolve_run(repo, name) for name in names]:
         history = [point for point in _history(repo, run, metric) if not log or point.value > 0]

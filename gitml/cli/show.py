@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gitml.cli import complete
+from gitml.cli.opened import open_repo
 from gitml.cli.output import Format, Output, listing, page
 from gitml.cli.terminal import screen
 from gitml.errors import UsageError
@@ -51,12 +52,11 @@ def show(
       gitml show @{best:acc} --params
       gitml show brisk-heron --log
     """
-    from gitml.repo import Repo
     from gitml.tracking.resolve import resolve_run
 
     if env and log:
         raise UsageError("--env and --log can't be combined", hint="give one of them")
-    repo = Repo.open()
+    repo = open_repo()
     found = resolve_run(repo, run)
     if log:
         _print_log(repo, found)

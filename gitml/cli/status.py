@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
 from collections.abc import Mapping
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from gitml.cli.opened import open_repo
 from gitml.cli.output import Output, listing, page
 from gitml.cli.terminal import screen
 
@@ -65,9 +67,7 @@ def status(
       gitml status
       gitml status --json
     """
-    from gitml.repo import Repo
-
-    repo = Repo.open()
+    repo = open_repo()
     state = read_state(repo)
     if output.is_text:
         target = screen()
@@ -79,18 +79,29 @@ def status(
 def read_state(repo: Repo) -> State:
     """Look at the work tree, the live runs, the index and the remotes."""
     from gitml.index import Query
-    from gitml.tracking.history import search
 
-    live = search(repo, Query(filter="live", view="all"))
     return State(
         snapshot=_snapshot(repo),
-        live=tuple(live),
+        live=tuple(live_runs(repo)),
         runs=repo.index.count(Query()),
         deleted=repo.index.count(Query(view="deleted")),
         damaged=len(repo.index.damaged()),
         unpushed=_unpushed(repo),
         now_ms=int(time.time() * 1000),
     )
+
+
+def live_runs(repo: Repo) -> list[Run]:
+    """List the runs that are going on, newest first, after rescuing those whose process died."""
+    from gitml.journal import NotLiveError
+    from gitml.tracking.history import refresh
+
+    refresh(repo)
+    runs = []
+    for run_id in repo.journal.ids():
+        with contextlib.suppress(NotLiveError):  # it ended since we looked
+            runs.append(repo.journal.read(run_id))
+    return sorted(runs, key=lambda run: (-run.start_ms, run.id))
 
 
 def _snapshot(repo: Repo) -> Snapshot:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gitml.cli import complete
+from gitml.cli.opened import open_repo
 from gitml.cli.terminal import Screen, screen
 from gitml.errors import NotFoundError
 
@@ -54,9 +55,7 @@ def watch(
 
     Example: gitml watch
     """
-    from gitml.repo import Repo
-
-    repo = Repo.open()
+    repo = open_repo()
     run = _find(repo, name)
     target = screen()
     follow = _follow_on_screen if target.interactive and not run.status.is_final else _follow_in_lines
@@ -67,13 +66,12 @@ def watch(
 
 
 def _find(repo: Repo, name: str | None) -> Run:
-    from gitml.index import Query
-    from gitml.tracking.history import search
+    from gitml.cli.status import live_runs
     from gitml.tracking.resolve import resolve_run
 
     if name is not None:
         return resolve_run(repo, name)
-    live = search(repo, Query(filter="live", limit=1))
+    live = live_runs(repo)
     if not live:
         raise NothingLiveError
     return live[0]

@@ -57,7 +57,6 @@ def open_private() -> sqlite3.Connection:
     connection.execute("PRAGMA journal_mode = MEMORY")
     connection.execute("PRAGMA synchronous = OFF")
     connection.execute("PRAGMA locking_mode = EXCLUSIVE")
-    connection.execute("PRAGMA cache_size = -65536")
     schema.create(connection)
     return connection
 
@@ -67,7 +66,7 @@ def _connect(path: str) -> sqlite3.Connection:
     # No WAL: the index may lie on a network file system, where WAL does not work.
     connection.execute("PRAGMA synchronous = NORMAL")
     connection.execute("PRAGMA temp_store = MEMORY")
-    connection.execute("PRAGMA cache_size = -16384")
+    connection.execute("PRAGMA cache_size = -65536")
     connection.create_function("gitml_search", 2, _search, deterministic=True)
     return connection
 

@@ -6,11 +6,11 @@ the time of decoding every document.
 
 from __future__ import annotations
 
+import math
 import sqlite3
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from gitml.index.reading import number_or_nan
 from gitml.index.schema import METRIC, PARAM, TAG
 from gitml.index.search import Query, find_numbers
 from gitml.index.values import param_value
@@ -45,6 +45,14 @@ _FLAGS = ("code.dirty", "live")
 _FEW = 8
 
 
+# Only what is not simply a text or a number comes with its text, to be read one by one.
+_PARAM = """
+    SELECT run_n, type, CASE type WHEN 0 THEN text ELSE number END,
+        CASE WHEN type > 1 OR type = 1 AND (number IS NULL OR typeof(number) = 'real' AND NOT text GLOB '*[.en]*')
+        THEN text END
+    FROM param"""
+
+
 def columns(connection: sqlite3.Connection, query: Query) -> Columns:
     """Read all matching runs as columns of equal length, in the query's order.
 
@@ -55,63 +63,92 @@ def columns(connection: sqlite3.Connection, query: Query) -> Columns:
     Raises:
         FilterSyntaxError: The filter or a sort key can't be read.
     """
-    numbers = find_numbers(connection, query)
-    rows_of = {number: row for row, number in enumerate(numbers)}
-    total = connection.execute("SELECT count(*) FROM run").fetchone()[0]
-    reader = _Reader(connection, rows_of, few=len(numbers) * _FEW < total)
+    reader = _Reader(connection, find_numbers(connection, query))
     result = reader.attributes()
-    result |= reader.keyed("metrics.", METRIC, "SELECT run_n, last FROM metric", number_or_nan)
-    result |= reader.keyed("params.", PARAM, "SELECT run_n, type, number, text FROM param", param_value)
-    result |= reader.keyed("tags.", TAG, "SELECT run_n, text FROM tag", lambda text: text)
+    result |= reader.keyed("metrics.", METRIC, "SELECT run_n, last FROM metric", _put_metrics)
+    result |= reader.keyed("params.", PARAM, _PARAM, _put_params)
+    result |= reader.keyed("tags.", TAG, "SELECT run_n, text FROM tag", _put_tags)
     return result
 
 
+Rows = list[Any]
+_Put = Callable[[Rows, list[Any], list[int]], None]
+
+
+def _put_metrics(rows: Rows, column: list[Any], row_of: list[int]) -> None:
+    nan = math.nan
+    for number, last in rows:
+        column[row_of[number]] = nan if last is None else last
+
+
+def _put_params(rows: Rows, column: list[Any], row_of: list[int]) -> None:
+    for number, kind, value, text in rows:
+        column[row_of[number]] = value if text is None else param_value(kind, value, text)
+
+
+def _put_tags(rows: Rows, column: list[Any], row_of: list[int]) -> None:
+    for number, text in rows:
+        column[row_of[number]] = text
+
+
 class _Reader:
-    """Reads columns for a given set of runs."""
+    """Reads columns for a given list of runs."""
 
-    def __init__(self, connection: sqlite3.Connection, rows_of: dict[int, int], *, few: bool) -> None:
+    def __init__(self, connection: sqlite3.Connection, numbers: list[int]) -> None:
         self._connection = connection
-        self._rows_of = rows_of
-        self._numbers = list(rows_of)
-        self._few = few
+        self._numbers = numbers
+        total, last = connection.execute("SELECT count(*), ifnull(max(run_n), 0) FROM run").fetchone()
+        self._few = len(numbers) * _FEW < total
+        # What is not wanted goes to a row behind the last, so that nothing need be asked in the loops.
+        self._row_of = [len(numbers)] * (last + 1)
+        for row, number in enumerate(numbers):
+            self._row_of[number] = row
 
-    def _select(self, sql: str, condition: str, values: Sequence[object]) -> list[Any]:
+    def _select(self, sql: str, condition: str, values: Sequence[object]) -> Rows:
         if not self._few:
             return self._connection.execute(f"{sql} WHERE {condition}", values).fetchall()
-        rows: list[Any] = []
+        rows: Rows = []
         for start in range(0, len(self._numbers), 500):
             chunk = self._numbers[start : start + 500]
-            wanted = f"run_n IN ({', '.join('?' * len(chunk))})"
-            rows += self._connection.execute(f"{sql} WHERE {condition} AND {wanted}", [*values, *chunk])
+            wanted = f"run_n IN ({', '.join(map(str, chunk))})"
+            rows += self._connection.execute(f"{sql} WHERE {condition} AND {wanted}", values)
         return rows
 
     def attributes(self) -> Columns:
         """Read one column per attribute."""
         names = list(ATTRIBUTE_COLUMNS)
         sql = f"SELECT run_n, {', '.join(ATTRIBUTE_COLUMNS.values())} FROM run"  # noqa: S608 - fixed names
-        by_row: list[Any] = [None] * len(self._numbers)
-        for number, *values in self._select(sql, "1", ()):
-            row = self._rows_of.get(number)
-            if row is not None:
-                by_row[row] = values
-        found = zip(*by_row, strict=True) if by_row else iter([()] * len(names))
+        by_row: list[Any] = [()] * (len(self._numbers) + 1)
+        for row in self._select(sql, "1", ()):
+            by_row[self._row_of[row[0]]] = row
+        by_row.pop()
+        found = list(zip(*by_row, strict=True))[1:] or [()] * len(names)
         result = {name: list(values) for name, values in zip(names, found, strict=True)}
         for name in _FLAGS:
             result[name] = [bool(value) for value in result[name]]
         return result
 
-    def keyed(self, prefix: str, kind: int, sql: str, value: Callable[..., Any]) -> Columns:
+    def keyed(self, prefix: str, kind: int, sql: str, put: _Put) -> Columns:
         """Read one column per name of a metric, param or tag."""
         result: Columns = {}
         keys = self._connection.execute("SELECT key_id, name FROM key WHERE kind = ? ORDER BY name", (kind,))
         for key, name in keys.fetchall():
-            column: list[Any] = [None] * len(self._numbers)
-            found = False
-            for number, *stored in self._select(sql, "key_id = ?", (key,)):
-                row = self._rows_of.get(number)
-                if row is not None:
-                    column[row] = value(*stored)
-                    found = True
-            if found:
-                result[prefix + name] = column
+            rows = self._select(sql, "key_id = ?", (key,))
+            if not rows:
+                continue
+            column: list[Any] = [_UNTOUCHED] * (len(self._numbers) + 1)
+            put(rows, column, self._row_of)
+            column.pop()
+            missing = column.count(_UNTOUCHED)
+            if missing < len(column):
+                result[prefix + name] = (
+                    [None if v is _UNTOUCHED else v for v in column] if missing else column
+                )
         return result
+
+
+class _Untouched:
+    """Stands where no value was put, which None does not: it is a value of params."""
+
+
+_UNTOUCHED = _Untouched()

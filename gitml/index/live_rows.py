@@ -32,7 +32,9 @@ def put_live(git: GitRepo, connection: sqlite3.Connection, rows: Iterable[LiveRo
     A run that is live again after it was committed shows its live state; one
     that is no longer live shows what the branch says of it, or vanishes.
     """
-    known = dict(connection.execute("SELECT run_id, signature FROM live JOIN run USING (run_n)").fetchall())
+    known = dict(
+        connection.execute("SELECT run_id, signature FROM live CROSS JOIN run USING (run_n)").fetchall()
+    )
     present = {row.run_id: row for row in rows}
     changed = [row for row in present.values() if known.get(row.run_id) != row.signature]
     gone = known.keys() - present.keys()
@@ -65,7 +67,7 @@ def _replace(
         connection.execute("INSERT OR REPLACE INTO live VALUES (?, ?)", (number, row.signature))
     for run_id in ended:
         found = connection.execute(
-            "SELECT run_n FROM live JOIN run USING (run_n) WHERE run_id = ?", (run_id,)
+            "SELECT run_n FROM live CROSS JOIN run USING (run_n) WHERE run_id = ?", (run_id,)
         ).fetchone()
         if found is None:
             continue  # another process noticed first

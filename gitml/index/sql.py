@@ -80,7 +80,8 @@ def order_sql(orders: Sequence[Order]) -> tuple[str, str, list[object]]:
             continue
         table, kind = _TABLES[field.kind]
         key = _KEY.format(kind=kind)
-        joins.append(f"LEFT JOIN {table} {name} ON {name}.key_id = {key} AND {name}.run_n = r.run_n")
+        present = f" AND {name}.type <> {NULL}" if field.kind is Kind.PARAM else ""
+        joins.append(f"LEFT JOIN {table} {name} ON {name}.key_id = {key} AND {name}.run_n = r.run_n{present}")
         values.append(field.key)
         if field.kind is Kind.METRIC:
             terms += [
@@ -89,7 +90,7 @@ def order_sql(orders: Sequence[Order]) -> tuple[str, str, list[object]]:
                 f"{name}.{field.stat}{direction}",
             ]
         elif field.kind is Kind.PARAM:
-            terms += [f"({name}.run_n IS NULL OR {name}.type = {NULL})", f"{name}.number IS NULL"]
+            terms += [f"{name}.run_n IS NULL", f"{name}.number IS NULL"]
             terms += [f"{name}.number{direction}", f"{name}.text{direction}"]
         else:
             terms += [f"{name}.run_n IS NULL", f"{name}.text{direction}"]

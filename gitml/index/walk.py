@@ -86,7 +86,7 @@ class Walk:
         self._n = 0
         if old:
             place = self._place(old)
-            self._n = connection.execute("SELECT max(n) FROM history").fetchone()[0]
+            self._n = place.n  # a tip is walked last
             self._tails[place.chain] = old
 
     def _place(self, commit: str) -> Place:

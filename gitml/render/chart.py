@@ -179,7 +179,7 @@ def _foot(
     low, high = chart.x_text(min(xs)), chart.x_text(max(xs))
     corner, rule = ("└", "─") if ink.unicode else ("+", "-")
     room = columns - width(low) - width(high)
-    middle = clip(chart.x_label, max(0, room - 2)).center(max(1, room))
+    middle = ink.sign(clip(chart.x_label, max(0, room - 2))).center(max(1, room))
     return [f"{' ' * margin} {corner}{rule * columns}", f"{' ' * margin}  {low}{middle}{high}".rstrip()]
 
 
@@ -187,6 +187,6 @@ def _legend(chart: Chart, ink: Ink, cells: int, *, braille: bool) -> list[str]:
     lines = []
     for number, curve in enumerate(chart.curves):
         sign = "━" if braille else _SIGNS[number % len(_SIGNS)]
-        text = clip(curve.label, max(1, cells - 3))
+        text = ink.sign(clip(curve.label, max(1, cells - 3)))
         lines.append(f"{ink.paint(sign, STYLES[number % len(STYLES)])} {text}")
     return lines

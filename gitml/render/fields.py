@@ -76,11 +76,14 @@ class UnknownColumnError(UsageError):
     """No run shown has a field of that name."""
 
     def __init__(self, name: str, known: Sequence[str]) -> None:
-        close = difflib.get_close_matches(name, known, n=3)
-        close += [field for field in known if field.rpartition(".")[2] == name and field not in close]
+        spelled: dict[str, str] = {}
+        for field in known:
+            spelled.setdefault(field.partition(".")[2] or field, field)
+            spelled[field] = field
+        close = [spelled[match] for match in difflib.get_close_matches(name, spelled, n=3)]
         super().__init__(
             f"no run here has '{name}'",
-            hint=f"did you mean {', '.join(close[:3])}?"
+            hint=f"did you mean {', '.join(dict.fromkeys(close))}?"
             if close
             else "gitml log --all-columns shows what there is",
         )

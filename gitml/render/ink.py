@@ -36,7 +36,7 @@ STATUS_STYLE = {
 # What stands in for gitml's own signs where the locale has no such letters.
 _ASCII = str.maketrans(
     {
-        "…": "...",
+        "…": "~",
         "–": "-",
         "·": "|",
         "→": "->",

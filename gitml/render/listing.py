@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -64,12 +62,8 @@ def to_json_lines(listing: Listing, *, end: str = "\n") -> str:
 
 def to_csv(listing: Listing) -> str:
     """Write CSV (RFC 4180, but lines end in LF) with a heading."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(listing.fields)
-    for record in listing.records:
-        writer.writerow([_csv_text(record.get(field)) for field in listing.fields])
-    return out.getvalue()
+    lines = [listing.fields, *([record.get(field) for field in listing.fields] for record in listing.records)]
+    return "".join(",".join(map(_csv_field, line)) + "\n" for line in lines)
 
 
 def to_porcelain(listing: Listing, *, end: str = "\n") -> str:
@@ -121,8 +115,10 @@ def _short(value: Any) -> str:
     return format_number(value) if isinstance(value, float) else clean(_text(value))
 
 
-def _csv_text(value: Any) -> str:
-    return plain(_text(value))  # type: ignore[no-any-return]
+def _csv_field(value: Any) -> str:
+    # Python's writer leaves a lone carriage return unquoted when lines end in LF.
+    text: str = plain(_text(value))
+    return '"' + text.replace('"', '""') + '"' if any(letter in text for letter in '",\r\n') else text
 
 
 def _text(value: Any) -> str:

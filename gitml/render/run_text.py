@@ -154,7 +154,7 @@ def _as_many_as_fit(texts: Sequence[str], room: int, option: str) -> str:
     while shown > 1 and width(line) > room:
         shown -= 1
         line = " · ".join(texts[:shown]) + f" · (+{len(texts) - shown}, {option})"
-    return line
+    return clip(line, room)
 
 
 def _metrics(page: RunPage, ink: Ink, cells: int | None, *, everything: bool) -> list[str]:

@@ -113,7 +113,7 @@ def _line(
 ) -> str:
     parts = []
     for place, i in enumerate(shown):
-        text = clip(row[i].text, widths[i])
+        text = ink.sign(clip(row[i].text, widths[i]))
         last = place == len(shown) - 1
         filled = text if last and not columns[i].right else pad(text, widths[i], right=columns[i].right)
         parts.append(filled.replace(text, ink.paint(text, row[i].style), 1) if row[i].style else filled)

@@ -8,7 +8,8 @@ What a block is follows from its first line:
     ```LANGUAGE title="F" the content of the file F, written when its turn comes
 
 Other languages are only shown. A comment `<!-- not run: REASON -->` right above a block keeps it
-from being run, and `<!-- command: NAME -->` says that `.ci/run` does it.
+from being run, `<!-- needs: PROGRAM -->` too where there is no such program, and
+`<!-- command: NAME -->` says that `.ci/run` runs it.
 
 Printed output must be as shown, but ids, durations and times may differ, `…` stands for any text
 in a line, and a line of only `…` for any lines.
@@ -20,6 +21,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -30,7 +32,7 @@ from pathlib import Path
 RUNNABLE = ("bash", "console", "python")
 SHOWN_ROOM = "/home/ada"
 _TITLE = re.compile(r'title="([^"]+)"')
-_SKIP = re.compile(r"<!-- (?:not run|command): .+ -->")
+_SKIP = re.compile(r"<!-- (?:not run|command|(needs)): (.+) -->")
 _CHANGING = (
     (re.compile(r"\b[0-9a-f]{7,64}\b"), "ID"),
     (re.compile(r"\b[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9:.]+(?:Z| [+-][0-9]{4})?"), "TIME"),
@@ -95,11 +97,14 @@ def blocks(text: str) -> Iterator[Block]:
         elif line.startswith("```"):
             language, _, rest = line[3:].partition(" ")
             title = _TITLE.search(rest)
-            block = Block(
-                language, title[1] if title else None, number + 1, [], _SKIP.fullmatch(above) is not None
-            )
+            block = Block(language, title[1] if title else None, number + 1, [], _is_skipped(above))
         elif line.strip():
             above = line.strip()
+
+
+def _is_skipped(comment: str) -> bool:
+    found = _SKIP.fullmatch(comment)
+    return found is not None and not (found[1] and shutil.which(found[2]))
 
 
 def steps(block: Block) -> list[Step]:

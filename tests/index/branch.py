@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 from gitml.entities.run import Experiment, MetricSummary, Number, Run, RunStatus
 from gitml.formats.run_tree import encode_experiment, encode_run
@@ -27,8 +26,12 @@ def make_run(number: int, **fields) -> Run:
     return Run(**{**facts, **fields})
 
 
-def summary(value: Number, count: int = 1, low: Number | None = None, high: Number | None = None) -> MetricSummary:
-    return MetricSummary(value, count - 1, START, value if low is None else low, 0, value if high is None else high, 0, count)
+def summary(
+    value: Number, count: int = 1, low: Number | None = None, high: Number | None = None
+) -> MetricSummary:
+    return MetricSummary(
+        value, count - 1, START, value if low is None else low, 0, value if high is None else high, 0, count
+    )
 
 
 class Branch:
@@ -40,13 +43,17 @@ class Branch:
     def tip(self) -> str | None:
         return self.git.tip(REF)
 
-    def commit(self, files: Mapping[str, bytes], parents: Sequence[str] | None = None, *, move: bool = True) -> str:
+    def commit(
+        self, files: Mapping[str, bytes], parents: Sequence[str] | None = None, *, move: bool = True
+    ) -> str:
         """Commit files on top of the branch (or of the parents given)."""
         self.time_s += 1
         old = self.tip
         if parents is None:
             parents = [old] if old else []
-        tree = self.git.write_tree({name: TreeEntry(self.git.write_blob(data)) for name, data in files.items()})
+        tree = self.git.write_tree(
+            {name: TreeEntry(self.git.write_blob(data)) for name, data in files.items()}
+        )
         commit = self.git.write_commit(
             tree, parents, "a record\n", author="Ada <ada@example.org>", time_s=self.time_s
         )
@@ -57,7 +64,9 @@ class Branch:
     def add(self, run: Run, parents: Sequence[str] | None = None, *, move: bool = True) -> str:
         return self.commit(encode_run(run), parents, move=move)
 
-    def experiment(self, experiment: Experiment, parents: Sequence[str] | None = None, *, move: bool = True) -> str:
+    def experiment(
+        self, experiment: Experiment, parents: Sequence[str] | None = None, *, move: bool = True
+    ) -> str:
         return self.commit({"experiment.yaml": encode_experiment(experiment)}, parents, move=move)
 
     def join(self, *parents: str) -> str:
@@ -65,5 +74,3 @@ class Branch:
 
     def point_at(self, commit: str | None) -> None:
         assert self.git.move_ref(REF, self.tip, commit)
-
-

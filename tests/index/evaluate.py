@@ -9,7 +9,19 @@ from collections.abc import Callable
 from typing import Any
 
 from gitml.entities.run import Run
-from gitml.index.expressions import Both, Compare, Condition, Either, Field, In, Kind, Like, Match, Missing, Not
+from gitml.index.expressions import (
+    Both,
+    Compare,
+    Condition,
+    Either,
+    Field,
+    In,
+    Kind,
+    Like,
+    Match,
+    Missing,
+    Not,
+)
 from gitml.index.fields import ATTRIBUTES, Type
 from gitml.index.literals import parse_number
 

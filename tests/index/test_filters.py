@@ -129,7 +129,9 @@ GITML = {
     "exit_code != 0": Compare(attribute("exit_code"), "!=", 0),
     "host is null": Missing(attribute("host")),
     "params.größe = 1": Compare(param("größe"), "=", 1),
-    "params.android = 'x' or params.x=1": Either((Compare(param("android"), "=", "x"), Compare(param("x"), "=", 1))),
+    "params.android = 'x' or params.x=1": Either(
+        (Compare(param("android"), "=", "x"), Compare(param("x"), "=", 1))
+    ),
 }
 
 
@@ -169,9 +171,13 @@ def test_days_are_those_of_the_person_who_asks(monkeypatch):
 
 def test_a_metric_whose_name_ends_like_a_statistic_is_found_where_there_is_no_other():
     known = {"loss.min"}
-    assert parse_filter("metrics.loss.min > 1", is_metric=known.__contains__) == Compare(metric("loss.min"), ">", 1)
+    assert parse_filter("metrics.loss.min > 1", is_metric=known.__contains__) == Compare(
+        metric("loss.min"), ">", 1
+    )
     known.add("loss")
-    assert parse_filter("metrics.loss.min > 1", is_metric=known.__contains__) == Compare(metric("loss", "min"), ">", 1)
+    assert parse_filter("metrics.loss.min > 1", is_metric=known.__contains__) == Compare(
+        metric("loss", "min"), ">", 1
+    )
 
 
 WRONG = [
@@ -246,7 +252,9 @@ def test_deep_nesting_is_refused(text):
         parse_filter(text)
 
 
-@pytest.mark.parametrize("text", ["(" * 99 + "live" + ")" * 99, "not " * 99 + "live", "live or " * 1200 + "live"])
+@pytest.mark.parametrize(
+    "text", ["(" * 99 + "live" + ")" * 99, "not " * 99 + "live", "live or " * 1200 + "live"]
+)
 def test_what_is_not_too_deep_is_read(text):
     assert parse_filter(text) is not None
 
@@ -276,7 +284,14 @@ def test_sort_keys(text, order):
 
 @pytest.mark.parametrize(
     ("text", "position"),
-    [("acc", 0), ("metrics.acc DOWN", 12), ("-metrics.acc DESC", 13), ("", 0), ("datasets.name", 0), ("a, b", 1)],
+    [
+        ("acc", 0),
+        ("metrics.acc DOWN", 12),
+        ("-metrics.acc DESC", 13),
+        ("", 0),
+        ("datasets.name", 0),
+        ("a, b", 1),
+    ],
 )
 def test_wrong_sort_keys(text, position):
     with pytest.raises(FilterSyntaxError) as caught:

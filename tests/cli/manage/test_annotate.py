@@ -16,7 +16,10 @@ def test_tags_are_set_listed_and_deleted(cli, recorded):
     assert cli("tag", "@", "team=vision", "note=a=b").out == ""
     assert cli("tag", "@").out == "team=vision\nnote=a=b\n"
     cli("tag", "calm-otter", "--delete", "note")
-    assert json.loads(cli("tag", "@", "--json").out) == {"schema": 1, "tags": [{"key": "team", "value": "vision"}]}
+    assert json.loads(cli("tag", "@", "--json").out) == {
+        "schema": 1,
+        "tags": [{"key": "team", "value": "vision"}],
+    }
     assert cli("tag", "@", "--porcelain").out.splitlines()[1:] == ["team\tvision"]
 
 
@@ -107,14 +110,15 @@ def test_an_editor_that_fails_changes_nothing(cli, recorded, tmp_path, monkeypat
     assert repo.git.tip(RUNS_REF) == tip
 
 
-def test_what_was_written_in_the_editor_is_not_lost(cli, recorded, tmp_path, monkeypatch, repo, git, in_repo):
+def test_what_was_written_in_the_editor_is_not_lost(cli, recorded, tmp_path, monkeypatch, repo):
     recorded()
-    git(in_repo, "branch", "--force", "gitml/runs", "main")  # made by something else: can't be written to
-    monkeypatch.setenv("GIT_EDITOR", editor(tmp_path, 'echo precious > "$2"'))
-    live = cli("note", "@", "--edit", code=None)
-    kept = list(repo.root.glob("NOTE*"))
-    assert live.status != 0
-    assert not kept or kept[0].read_text() == "precious\n"
+    # While the editor is open, something else takes the branch away: the run is not there any more.
+    steal = "git update-ref refs/heads/gitml/runs refs/heads/main"
+    monkeypatch.setenv("GIT_EDITOR", editor(tmp_path, f'{steal} && echo precious > "$2"'))
+    done = cli("note", "@", "--edit", code=3)
+    (kept,) = repo.root.glob("NOTE*")
+    assert kept.read_text() == "precious\n"
+    assert str(kept) in done.err
 
 
 def test_notes_that_are_no_text_are_refused(cli, recorded, in_repo):

@@ -1,0 +1,27 @@
+"""The cases: each measures one thing, on both sides, and returns its results."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from cases.artifacts import large_artifact
+from cases.curves import curve
+from cases.finding import finding
+from cases.indexing import indexing
+from cases.recording import log_metric, short_run
+from cases.starting import start_up, wrap
+from context import Context
+from measure import Result
+
+Case = Callable[[Context], list[Result]]
+
+CASES: dict[str, Case] = {
+    "log-metric": log_metric,
+    "short-run": short_run,
+    "wrap": wrap,
+    "start-up": start_up,
+    "finding": finding,
+    "indexing": indexing,
+    "curve": curve,
+    "artifact": large_artifact,
+}

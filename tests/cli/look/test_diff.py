@@ -1,0 +1,107 @@
+"""`gitml diff`: what differs between runs."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from gitml.cli.gates import parse_gate
+from gitml.errors import UsageError
+from tests.cli.look.conftest import Look
+from tests.render.builder import make_run
+
+
+def test_two_runs_are_compared(project: Path, look: Look) -> None:
+    text = look("diff", "early-lark", "brisk-heron").out
+    assert re.search(r"depth\s+6\s+→\s+8", text)
+    assert re.search(r"acc↑\s+0.929\s+→\s+0.9471\s+▲ \+0.0181\s+\+1.9 %\s+better", text)
+    assert re.search(r"loss↓\s+–\s+→\s+0.183", text)
+    assert "1 the same (--all)" in text
+    assert "packages  the same" in text
+    assert re.search(r"model.bin\s+–\s+→\s+5.0 kB", text)
+    assert "1 file, +1 -1" in text
+    assert "train.py  +1 -1" in look("diff", "early-lark", "brisk-heron", "--stat").out
+    assert "seed" in look("diff", "early-lark", "brisk-heron", "--all").out
+
+
+def test_without_names_the_last_two(project: Path, look: Look) -> None:
+    assert "brisk-heron  →" in look("diff").out
+    assert "quiet-fox" in look("diff", "early-lark").out
+
+
+def test_three_runs_side_by_side(project: Path, look: Look) -> None:
+    for command in ("diff", "compare"):
+        text = look(command, "early-lark", "brisk-heron", "quiet-fox").out
+        assert ["depth", "6", "8", "8"] in [line.split() for line in text.splitlines()]
+
+
+def test_code_is_git_s_own_diff(project: Path, look: Look, git: Callable[..., str]) -> None:
+    text = look("diff", "early-lark", "brisk-heron", "--code").out
+    assert text == git(project, "diff", "HEAD~1", "HEAD")
+    assert look("diff", "brisk-heron", "quiet-fox", "--code").out == ""
+    assert "1 file changed" in look("diff", "early-lark", "brisk-heron", "--code", "--stat").out
+    assert look("diff", "early-lark", "brisk-heron", "--code", "--path", "nothing").out == ""
+    assert "{+" in look("diff", "early-lark", "brisk-heron", "--code", "--word-diff").out
+    assert "compares two runs" in look("diff", "early-lark", "brisk-heron", "quiet-fox", "--code", code=2).err
+
+
+def test_working_compares_with_the_work_tree(project: Path, look: Look) -> None:
+    assert look("diff", "@", "--working").out == ""
+    (project / "new.py").write_text("x = 1\n")
+    assert "+x = 1" in look("diff", "@", "--working").out
+    assert "new.py" in look("diff", "--working", "--stat").out
+    look("diff", "--working", "--exit-code", code=1)
+    assert "compares one run" in look("diff", "@", "@~1", "--working", code=2).err
+
+
+def test_exit_codes_are_for_ci(project: Path, look: Look) -> None:
+    look("diff", "quiet-fox", "quiet-fox", "--exit-code")
+    look("diff", "quiet-fox", "brisk-heron", "--exit-code", code=1)
+    look("diff", "quiet-fox", "brisk-heron", "--fail-if", "acc < base")
+    answer = look("diff", "brisk-heron", "quiet-fox", "--fail-if", "acc < base - 0.001", code=1)
+    assert "gate not met: acc < base - 0.001 (0.9455 against 0.9461)" in answer.err
+    look("diff", "brisk-heron", "quiet-fox", "--fail-if", "acc <", code=2)
+    look("diff", "brisk-heron", "quiet-fox", "--fail-if", "f1 < 1", code=3)
+    look("diff", "brisk-heron", "nothing", code=3)
+
+
+def test_formats_for_programs(project: Path, look: Look) -> None:
+    document = json.loads(look("diff", "early-lark", "brisk-heron", "--json").out)["diff"]
+    assert document["differs"]
+    acc = next(row for row in document["metrics"] if row["key"] == "acc")
+    assert acc["verdict"] == "better"
+    assert acc["change"] == pytest.approx(0.0181)
+    loss = next(row for row in document["metrics"] if row["key"] == "loss")
+    assert len(loss["values"]) == 1
+    assert document["code"]["files"] == [{"path": "train.py", "added": 1, "removed": 1}]
+    table = look("diff", "early-lark", "brisk-heron", "--md").out
+    assert re.search(r"\| metrics +\| acc +\| +0.929 +\| +0.9471 +\| \+0.0181 \+1.9 % better \|", table)
+    assert look("diff", "--csv").out.startswith("section,key,")
+
+
+@pytest.mark.parametrize(
+    ("gate", "value", "fails"),
+    [
+        ("acc < 0.9", 0.89, True),
+        ("acc < 0.9", 0.9, False),
+        ("acc <= base", 0.9, True),
+        ("metrics.acc < base - 0.05", 0.86, False),
+        ("`acc` < base - 5%", 0.85, True),
+        ("acc > base * 1.1", 1.0, True),
+        ("acc < base", float("nan"), True),
+        ("acc<.9", 0.95, False),
+    ],
+)
+def test_gates(gate: str, value: float, fails: bool) -> None:
+    base, run = make_run("base", metrics={"acc": 0.9}), make_run("run", metrics={"acc": value})
+    assert (parse_gate(gate).check(base, run) is not None) == fails
+
+
+@pytest.mark.parametrize("gate", ["", "acc", "acc = 1", "acc < best", "acc < base - x", "acc < base / 2"])
+def test_wrong_gates_are_refused(gate: str) -> None:
+    with pytest.raises(UsageError):
+        parse_gate(gate)

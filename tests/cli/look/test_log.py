@@ -1,0 +1,198 @@
+"""`gitml log`: which runs, which columns, in which form."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from gitml.render.text import width
+from gitml.repo import Repo
+from tests.cli.look.conftest import Look, record
+
+NEWEST_FIRST = ["quiet-fox", "brisk-heron", "odd-newt", "early-lark"]
+
+
+def names(text: str) -> list[str]:
+    return re.findall("|".join(NEWEST_FIRST), text)
+
+
+def test_runs_come_newest_first_with_what_tells_them_apart(project: Path, look: Look) -> None:
+    lines = look("log").out.splitlines()
+    assert lines[0].split() == [
+        "RUN",
+        "NAME",
+        "EXPERIMENT",
+        "WHEN",
+        "TIME",
+        "acc↑",
+        "loss↓",
+        "lr",
+        "depth",
+        "COMMIT",
+        "NOTE",
+    ]
+    assert names("\n".join(lines)) == NEWEST_FIRST
+    assert lines[1].startswith("✓")
+    assert lines[3].startswith("✗")
+    assert "loss is nan \\x1b[31m" in lines[3]
+    assert lines[4].endswith("first try")
+    assert "seed" not in lines[0]
+
+
+def test_a_pipe_gets_no_colour_no_box_and_no_footer(project: Path, look: Look) -> None:
+    answer = look("log")
+    assert "\x1b" not in answer.out
+    assert "constant" not in answer.out
+    assert answer.err == ""
+    assert look("log").out.splitlines()[0] == answer.out.splitlines()[0]
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        (["-n", "2"], ["quiet-fox", "brisk-heron"]),
+        (["-e", "churn"], ["quiet-fox", "brisk-heron"]),
+        (["-f", "params.depth = 6"], ["odd-newt", "early-lark"]),
+        (["-s", "acc"], ["early-lark", "quiet-fox", "brisk-heron", "odd-newt"]),
+        (["-s", "-acc"], ["brisk-heron", "quiet-fox", "early-lark", "odd-newt"]),
+        (["-s", "metrics.acc DESC", "-n", "1"], ["brisk-heron"]),
+        (["--top", "2", "loss"], ["brisk-heron", "quiet-fox"]),
+        (["--top", "1", "acc"], ["brisk-heron"]),
+        (["--since", "1 hour ago", "--until", "now"], NEWEST_FIRST),
+        (["--until", "2 days ago"], []),
+        (["--grep", "first try"], ["early-lark"]),
+        (["--author", "nobody"], []),
+        (["-f", "params.depth = 8 or name = 'odd-newt'", "--since", "7d ago"], NEWEST_FIRST[:3]),
+    ],
+)
+def test_options_choose_runs(project: Path, look: Look, options: list[str], expected: list[str]) -> None:
+    assert names(look("log", "--oneline", *options).out) == expected
+    assert [run["name"] for run in json.loads(look("log", "--json", *options).out)["runs"]] == expected
+
+
+def test_columns_are_what_was_asked_for(project: Path, look: Look) -> None:
+    heading = look("log", "-c", "depth,acc.max", "--columns", "user").out.splitlines()[0].split()
+    assert heading[5:8] == ["depth", "acc.max↑", "user"]
+    heading = look("log", "-n", "1", "--all-columns").out.splitlines()[0]
+    assert "seed" in heading
+    answer = look("log", "-c", "dept", code=2)
+    assert "no run here has 'dept'" in answer.err
+    assert "params.depth" in answer.err
+
+
+def test_other_shapes(project: Path, look: Look) -> None:
+    lines = look("log", "--oneline").out.splitlines()
+    assert re.fullmatch(r"✓ [0-9a-f]{7} churn/quiet-fox acc=0.9455 loss=0.187 \(now\)", lines[0])
+    vertical = look("log", "--vertical", "-n", "1").out
+    assert re.search(r"^[0-9a-f]{7} params.lr: 0.003$", vertical, re.MULTILINE)
+    groups = look("log", "--group-by", "depth").out.splitlines()
+    assert groups[0].split() == ["depth", "n", "acc↑", "loss↓"]
+    assert groups[1].split() == ["8", "2", "0.9463", "±", "0.0011", "0.185", "±", "0.0028"]
+    assert "can't be combined" in look("log", "--graph", "--vertical", code=2).err
+
+
+def test_the_graph_hangs_runs_under_their_commits(project: Path, look: Look, git: Callable[..., str]) -> None:
+    git(project, "commit", "--quiet", "--allow-empty", "-m", "nothing ran here")
+    lines = look("log", "--graph").out.splitlines()
+    shape = [line[0] for line in lines]
+    assert shape == list("○○││○││")
+    assert "(main)" in lines[0]
+    assert any("← best" in line and "brisk-heron" in line for line in lines)
+
+
+def test_the_graph_shows_runs_whose_commit_is_gone(
+    project: Path, look: Look, git: Callable[..., str]
+) -> None:
+    git(project, "checkout", "--quiet", "--orphan", "other")
+    git(project, "branch", "-D", "main")
+    git(project, "reflog", "expire", "--expire=now", "--all")
+    runs = git(project, "rev-parse", "refs/heads/gitml/runs").strip()
+    git(project, "gc", "--quiet", "--prune=now")
+    assert git(project, "rev-parse", "refs/heads/gitml/runs").strip() == runs
+    text = look("log", "--graph").out
+    assert "(not in this repository)" in text
+    assert names(text) == NEWEST_FIRST
+
+
+def test_formats_for_programs(project: Path, look: Look) -> None:
+    assert json.loads(look("log", "--json").out)["schema"] == 1
+    lines = look("log", "--jsonl").out.splitlines()
+    assert [json.loads(line)["name"] for line in lines] == NEWEST_FIRST
+    rows = list(csv.DictReader(io.StringIO(look("log", "--csv").out)))
+    assert rows[1]["metrics.acc"] == "0.9471"
+    assert rows[1]["tags.team"] == "vision"
+    assert look("log", "--md", "-n", "1").out.splitlines()[2].startswith("| ")
+    porcelain = look("log", "--porcelain", "-c", "acc").out.splitlines()
+    assert porcelain[0].startswith("# gitml porcelain 1 runs\tid\tstatus\tname")
+    assert porcelain[2].split("\t")[-1] == "0.9471"
+    assert (
+        look("log", "--format", "%s %(params.lr)", "-z").out
+        == "quiet-fox 0.003\0brisk-heron 0.001\0odd-newt 0.1\0early-lark 0.003\0"
+    )
+    assert "can't be combined" in look("log", "--json", "--csv", code=2).err
+    assert json.loads(look("log", "--group-by", "depth", "--json").out)["groups"][0]["n"] == 2
+
+
+def test_programs_get_all_runs_and_people_twenty(project: Path, repo: Repo, look: Look) -> None:
+    for i in range(25):
+        record(repo, f"run-{i}", {})
+    assert len(look("log").out.splitlines()) == 21
+    assert len(look("log", "-n", "0").out.splitlines()) == 30
+    assert len(look("log", "--jsonl").out.splitlines()) == 29
+    assert len(look("log", "--jsonl", "-n", "3").out.splitlines()) == 3
+
+
+def test_nothing_to_show_is_said(project: Path, look: Look, tmp_path: Path, git: Callable[..., str]) -> None:
+    answer = look("log", "-f", "params.depth = 99")
+    assert answer.out == ""
+    assert answer.err == "none of 4 runs matches\n"
+    assert look("log", "-f", "params.depth = 99", "--exit-code", code=1).out == ""
+    assert json.loads(look("log", "-f", "params.depth = 99", "--json").out) == {"schema": 1, "runs": []}
+    empty = tmp_path / "empty"
+    git(tmp_path, "init", "--quiet", "empty")
+    assert look("-C", str(empty), "log").err == "there are no runs yet\n"
+
+
+def test_deleted_runs_are_hidden_until_asked_for(project: Path, look: Look) -> None:
+    look("rm", "odd-newt")
+    assert names(look("log", "--oneline").out) == ["quiet-fox", "brisk-heron", "early-lark"]
+    assert names(look("log", "--oneline", "--deleted").out) == ["odd-newt"]
+    assert names(look("log", "--oneline", "--all").out).count("odd-newt") == 1
+
+
+def test_a_wrong_filter_is_pointed_at(project: Path, look: Look) -> None:
+    answer = look("log", "-f", "metrics.acc >", code=2)
+    assert "  metrics.acc >\n" in answer.err
+    assert answer.err.splitlines()[2].strip() == "^"
+
+
+@pytest.mark.parametrize("columns", [40, 80, 140])
+def test_a_terminal_gets_lines_that_fit(
+    project: Path, repo: Repo, on_terminal: Callable[..., str], columns: int
+) -> None:
+    for i, name in enumerate(["עברית 🚀" * 5, "日本語ラン" * 9, "x" * 200]):
+        record(
+            repo,
+            name,
+            {f"metric-{i}-{k}": [k / 3] for k in range(9)},
+            params={f"param {k}": "y" * 60 for k in range(i + 3)},
+        )
+    text = on_terminal(project, "-P", "--color=never", "log", columns=columns)
+    assert "\x1b" not in text
+    assert all(width(line) <= columns for line in text.splitlines())
+    assert re.search(r"^\+\d+ columns: ", text, re.MULTILINE)
+    assert "7 runs" in text.splitlines()[-1]
+
+
+def test_the_best_is_bold_on_a_terminal(project: Path, on_terminal: Callable[..., str]) -> None:
+    text = on_terminal(project, "-P", "log", columns=140)
+    assert "\x1b[1;32m0.9471\x1b[0m" in text
+    assert "constant: seed=7" in text
+    assert "\x1b[" not in on_terminal(project, "-P", "log", NO_COLOR="1")
+    assert "\x1b[1;32m" in on_terminal(project, "-P", "log", NO_COLOR="1", CLICOLOR_FORCE="1")

@@ -1,0 +1,190 @@
+"""`gitml status`, `watch` and `plot`."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import subprocess
+import sys
+import xml.etree.ElementTree as ET
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from gitml.cli.plot import smoothen
+from gitml.entities.run import RunStatus
+from gitml.repo import Repo
+from gitml.tracking.commit import finish_run
+from gitml.tracking.start import start_run
+from tests.cli.look.conftest import Look, record
+
+
+def test_status_says_what_a_run_would_record(project: Path, look: Look) -> None:
+    text = look("status").out
+    assert "branch main" in text
+    assert "clean: a run records the commit" in text
+    assert "no runs" in text
+    assert "4 runs" in text
+    assert "no remote" in text
+    (project / "train.py").write_text("changed\n")
+    (project / "big.bin").write_bytes(b"x" * 2_000_000)
+    (project / "small.txt").write_text("12345")
+    text = look("status").out
+    assert "2 changed files, 13 B: a run records a snapshot" in text
+    assert re.search(r"left out\s+1 file\n\s+big.bin", text)
+    document = json.loads(look("status", "--json").out)["status"]
+    assert document["code"]["changed"] == ["small.txt", "train.py"]
+    assert document["code"]["dirty"]
+
+
+def test_status_names_live_runs(project: Path, repo: Repo, look: Look) -> None:
+    live = start_run(repo, name="going")
+    assert re.search(r"live\s+● [0-9a-f]{7} Default/going", look("status").out)
+    finish_run(repo, live, RunStatus.FINISHED)
+
+
+def test_status_counts_what_is_not_pushed(
+    project: Path, repo: Repo, look: Look, tmp_path: Path, git: Callable[..., str]
+) -> None:
+    git(tmp_path, "init", "--quiet", "--bare", "remote.git")
+    git(project, "remote", "add", "origin", str(tmp_path / "remote.git"))
+    assert "nothing pushed to origin yet: git push origin gitml/runs" in look("status").out
+    git(project, "push", "--quiet", "origin", "gitml/runs")
+    assert "all pushed to origin" in look("status").out
+    record(repo, "later", {})
+    assert "1 record not pushed to origin" in look("status").out
+    assert json.loads(look("status", "--json").out)["status"]["unpushed"] == {"origin": 1}
+
+
+def test_status_of_an_empty_repository(look: Look, tmp_path: Path, git: Callable[..., str]) -> None:
+    git(tmp_path, "init", "--quiet", "--initial-branch=main", "empty")
+    (tmp_path / "empty" / "a.txt").write_text("a")
+    text = look("-C", str(tmp_path / "empty"), "status").out
+    assert "no commit yet · branch main" in text
+    assert "nothing to share yet" in text
+
+
+SCRIPT = """\
+import time
+from gitml.repo import Repo
+from gitml.tracking.start import start_run
+from gitml.tracking.commit import finish_run
+from gitml.entities.run import RunStatus
+
+repo = Repo.open()
+live = start_run(repo, name="going")
+for step in range({steps}):
+    live.log_metric("loss", 1 / (step + 1), step=step)
+    live.append_output(b"epoch %d\\x1b[2J\\n" % step)
+    if step == 3:
+        print("ready", flush=True)
+    time.sleep(0.1)
+finish_run(repo, live, RunStatus.FINISHED)
+"""
+
+
+@pytest.fixture
+def going(project: Path):
+    """Start a run that goes on for a while; gives a function to start it."""
+    started: list[subprocess.Popen[bytes]] = []
+
+    def start(steps: int) -> subprocess.Popen[bytes]:
+        process = subprocess.Popen(
+            [sys.executable, "-c", SCRIPT.format(steps=steps)], cwd=project, stdout=subprocess.PIPE
+        )
+        started.append(process)
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"ready\n"
+        return process
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+def test_watch_in_a_pipe_prints_lines_until_the_run_ends(
+    project: Path, look: Look, going: Callable[[int], subprocess.Popen[bytes]]
+) -> None:
+    going(12)
+    lines = look("watch", "--interval", "0.1").out.splitlines()
+    assert re.fullmatch(r"● [0-9a-f]{7} running \S+  step \d+ loss=\S+", lines[0])
+    assert re.fullmatch(r"✓ [0-9a-f]{7} finished \S+  step 11 loss=0.08333", lines[-1])
+
+
+def test_watch_on_a_terminal_draws_curves_and_ends_with_the_run(
+    project: Path, on_terminal: Callable[..., str], going: Callable[[int], subprocess.Popen[bytes]]
+) -> None:
+    going(25)
+    text = on_terminal(project, "watch", "--interval", "0.2")
+    assert "going" in text
+    assert "█" in text
+    assert "epoch" in text
+    assert "\x1b[2Jepoch" not in text
+    assert "✓ finished" in text
+
+
+def test_watch_notices_that_a_run_was_killed(
+    project: Path, look: Look, going: Callable[[int], subprocess.Popen[bytes]]
+) -> None:
+    process = going(1000)
+    process.kill()
+    process.wait()
+    assert look("watch", "going", "--interval", "0.1").out.splitlines()[-1].startswith("■")
+
+
+def test_leaving_watch_leaves_the_run_alone(
+    project: Path, look: Look, going: Callable[[int], subprocess.Popen[bytes]]
+) -> None:
+    process = going(1000)
+    watcher = subprocess.Popen([sys.executable, "-m", "gitml", "watch"], stdout=subprocess.PIPE, text=True)
+    assert watcher.stdout is not None
+    assert watcher.stdout.readline().startswith("●")
+    watcher.send_signal(signal.SIGINT)
+    out, _ = watcher.communicate(timeout=20)
+    assert "goes on" in out
+    assert watcher.returncode == 0
+    assert process.poll() is None
+
+
+def test_watch_needs_something_live(project: Path, look: Look) -> None:
+    assert "no run is live" in look("watch", code=3).err
+    assert "finished" in look("watch", "quiet-fox").out
+
+
+def test_plot_draws_in_the_terminal(project: Path, look: Look) -> None:
+    text = look("plot", "loss", "brisk-heron", "quiet-fox").out
+    assert text.splitlines()[0] == "loss"
+    assert "brisk-heron" in text
+    assert "step" in text
+    assert "┤" in text
+    for options in (["--x", "time"], ["--x", "relative"], ["--log"], ["--smooth", "0.5"]):
+        assert look("plot", "loss", "brisk-heron", *options).out
+
+
+def test_plot_writes_pictures(project: Path, look: Look, tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    files = [tmp_path / "a.svg", tmp_path / "b.svg"]
+    for file in files:
+        look("plot", "loss", "brisk-heron", "quiet-fox", "-o", str(file))
+    assert files[0].read_bytes() == files[1].read_bytes()
+    assert ET.parse(files[0]).getroot().tag.endswith("svg")
+    assert "brisk-heron" in files[0].read_text()
+    look("plot", "acc", "-o", str(tmp_path / "c.png"), "--x", "time", "--log")
+    assert (tmp_path / "c.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_plot_says_what_it_can_not_draw(project: Path, repo: Repo, look: Look) -> None:
+    assert "no metric 'f1'" in look("plot", "f1", code=3).err
+    assert "is no picture" in look("plot", "acc", "-o", "x.txt", code=2).err
+    record(repo, "nans", {"acc": [float("nan"), float("inf")]})
+    assert "no finite values" in look("plot", "acc", "nans", code=3).err
+    record(repo, "zeros", {"acc": [0.0, -1.0]})
+    assert "no logarithm" in look("plot", "acc", "zeros", "--log", code=3).err
+
+
+def test_smoothing_starts_at_the_first_value() -> None:
+    assert smoothen([5.0] * 4, 0.9) == pytest.approx([5.0] * 4)
+    assert smoothen([1, 2], 0) == [1, 2]
