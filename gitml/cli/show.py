@@ -100,12 +100,10 @@ def _print_page(repo: Repo, run: Run, *, all_params: bool, all_metrics: bool) ->
 
 def run_page(repo: Repo, run: Run, metrics: Sequence[str]) -> RunPage:
     """Gather what the page of a run shows."""
-    from gitml.cli.arguments import quoted
-    from gitml.index import Query
     from gitml.render.run_text import RunPage
     from gitml.tracking.history import list_artifacts
 
-    children = repo.index.search(Query(filter=f"parent_run_id = {quoted(run.id)}", limit=_CHILDREN))
+    children = repo.index.children(run.id, _CHILDREN)
     return RunPage(
         run=run,
         curves=curves(repo, run, metrics),

@@ -116,6 +116,10 @@ class Index:
         """Find the runs made from a commit of the code, newest first, deleted ones last."""
         return self._ask(lambda connection: lookups.ids_by_code_commit(connection, prefix))
 
+    def children(self, run_id: str, limit: int) -> list[Run]:
+        """Find the runs that are part of another one, newest first."""
+        return self._ask(lambda connection: lookups.children(connection, run_id, limit))
+
     def run_of_commit(self, commit: str) -> str | None:
         """Find the run that a record commit (or a prefix of its id) belongs to.
 
@@ -260,9 +264,7 @@ class Index:
         try:
             connection = self._open()
             if read_tip(connection) == old:  # else another process was faster
-                connection.execute("PRAGMA synchronous = OFF")
                 private.backup(connection)
-                connection.execute("PRAGMA synchronous = NORMAL")
         finally:
             private.close()
 

@@ -45,6 +45,15 @@ def ids_by_code_commit(connection: sqlite3.Connection, prefix: str) -> list[str]
     return [run_id for (run_id,) in rows]
 
 
+def children(connection: sqlite3.Connection, run_id: str, limit: int) -> list[Run]:
+    """Find the runs that are part of another one, newest first."""
+    rows = connection.execute(
+        f"SELECT run_n FROM run WHERE parent_id = ? AND deleted_ms IS NULL {_NEWEST} LIMIT ?",  # noqa: S608
+        (run_id, limit),
+    )
+    return list(load_runs(connection, [number for (number,) in rows]))
+
+
 def run_of_commit(connection: sqlite3.Connection, commit: str) -> str | None:
     """Find the run of a record, None if the prefix fits several."""
     if not _HEX.fullmatch(commit):
