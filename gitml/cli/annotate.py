@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gitml.cli.arguments import RunName
-from gitml.cli.output import Output, listing, warn
+from gitml.cli.output import Output, listing
 from gitml.cli.pairs import read_pairs
 from gitml.errors import NotFoundError, UsageError
 
@@ -63,7 +63,6 @@ def change_tags(repo: Repo, run: Run, tags: Mapping[str, str], delete: list[str]
         UsageError: A tag is both set and deleted.
     """
     from gitml.tracking import edit
-    from gitml.tracking.history import get_run
 
     for key in delete:
         if key in tags:
@@ -76,10 +75,6 @@ def change_tags(repo: Repo, run: Run, tags: Mapping[str, str], delete: list[str]
         edit.set_tags(repo, run.id, tags)
     for key in dict.fromkeys(delete):
         edit.delete_tag(repo, run.id, key)
-    recorded = get_run(repo, run.id).tags
-    for key, value in tags.items():
-        if recorded.get(key) != value:
-            warn(f"tag '{key}' looks like a secret; it is recorded as '{recorded.get(key)}'")
 
 
 def _list_tags(run: Run, output: Output) -> None:

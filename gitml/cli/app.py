@@ -7,6 +7,7 @@ import io
 import os
 import re
 import sys
+import warnings
 from typing import Annotated, Any
 
 import click
@@ -164,11 +165,21 @@ def run(argv: list[str] | None = None) -> int:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     try:
-        status: Any = build()(args=argv, prog_name=PROGRAM, standalone_mode=False, obj=asked)
+        with warnings.catch_warnings():
+            warnings.simplefilter("always", UserWarning)
+            warnings.showwarning = _show_warning
+            status: Any = build()(args=argv, prog_name=PROGRAM, standalone_mode=False, obj=asked)
         sys.stdout.flush()
     except BaseException as err:  # noqa: BLE001 - the outermost frame: each becomes an exit status
         return failures.report(err, asked)
     return status if isinstance(status, int) else 0
+
+
+def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
+    """Say what the library warns of as everything else is said, without a line of its code."""
+    from gitml.cli.output import warn
+
+    warn(str(message))
 
 
 def main() -> None:

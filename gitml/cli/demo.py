@@ -109,7 +109,7 @@ def _further(repo: Repo, folder: Path, compared: Sequence[str]) -> str:
     return f"""
 Go on from here:
 
-  cd {shlex.quote(str(folder))}
+{_activation()}  cd {shlex.quote(str(folder))}
   gitml show @{{best:accuracy}}
   gitml log --filter 'metrics.accuracy > 0.95' --order-by 'metrics.loss ASC'
   gitml diff {" ".join(compared)} --code
@@ -120,6 +120,13 @@ Each run is a commit, so git alone shows the same:
   git log --oneline gitml/runs
   git show {second}:metrics.yaml
   git diff {first} {second} -- code/ metrics.yaml"""
+
+
+def _activation() -> str:
+    """The line that puts this gitml, and this Python, where the commands below look for them."""
+    if sys.prefix == sys.base_prefix or str(Path(sys.prefix) / "bin") in os.get_exec_path():
+        return ""
+    return f"  source {shlex.quote(str(Path(sys.prefix) / 'bin' / 'activate'))}\n"
 
 
 def _say(text: str) -> None:

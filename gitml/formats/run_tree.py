@@ -291,13 +291,16 @@ def _number(text: str) -> int | float:
 
 def _summary(key: str, fields: Any, source: str) -> MetricSummary:
     try:
+        last, low, high = fields["last"], fields["min"], fields["max"]
+        if not all(type(value) in (int, float) for value in (last, low, high)):
+            raise ValueError("a value that is no number")
         return MetricSummary(
-            fields["last"],
+            last,
             int(fields["step"]),
             int(fields["time"]),
-            fields["min"],
+            low,
             int(fields["min_step"]),
-            fields["max"],
+            high,
             int(fields["max_step"]),
             int(fields["count"]),
         )

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from itertools import chain
 from typing import NamedTuple
 
-from gitml.entities.run import Run
+from gitml.entities.run import Experiment, Run
 from gitml.formats.run_tree import INPUTS_FILE, NOTE_FILE, RUN_FILE, encode_run
 from gitml.index.facts import EXPERIMENT, EXPERIMENT_ID, Facts, facts_of
 from gitml.index.literals import storable
@@ -194,13 +194,15 @@ class RowWriter:
             self._connection.executemany(insert + marks, [tuple(map(_storable, row)) for row in rows])
         rows.clear()
 
-    def put_experiment(self, experiment_id: str, name: str, body: bytes) -> None:
+    def put_experiment(self, experiment: Experiment, body: bytes) -> None:
         """Store the current state of an experiment; its runs show its name from now on."""
         self.flush()
+        key, name = clean(experiment.id), clean(experiment.name)
         self._connection.execute(
-            "INSERT OR REPLACE INTO experiment VALUES (?, ?, ?)", (experiment_id, clean(name), body)
+            "INSERT OR REPLACE INTO experiment VALUES (?, ?, ?, ?)",
+            (key, name, experiment.deleted_ms is not None, body),
         )
-        self._experiments[experiment_id] = clean(name)
+        self._experiments[key] = name
 
     def rename_experiments(self, experiment_ids: Iterable[str]) -> None:
         """Show the current names of experiments in the rows of their runs."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 import sqlite3
 
 # Part of the file's identity: another number in the file means another shape.
-VERSION = 1
+VERSION = 2
 APPLICATION = 0x676D4C31
 
 METRIC, PARAM, TAG = 0, 1, 2
@@ -27,7 +27,9 @@ CREATE TABLE history (
 CREATE INDEX history_of_run ON history (run_n) WHERE run_n IS NOT NULL;
 CREATE INDEX history_of_experiment ON history (experiment_id) WHERE experiment_id IS NOT NULL;
 CREATE TABLE damaged (commit_id TEXT PRIMARY KEY, problem TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE experiment (experiment_id TEXT PRIMARY KEY, name TEXT NOT NULL, body BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE experiment (
+    experiment_id TEXT PRIMARY KEY, name TEXT NOT NULL, deleted INTEGER NOT NULL, body BLOB NOT NULL
+) WITHOUT ROWID;
 CREATE TABLE run (
     run_n INTEGER PRIMARY KEY, run_id TEXT NOT NULL UNIQUE, name TEXT, experiment_id TEXT, experiment TEXT,
     status TEXT, start_ms INTEGER NOT NULL, end_ms INTEGER, duration_s, parent_id TEXT, user TEXT, host TEXT,

@@ -15,7 +15,13 @@ from gitml.index.schema import METRIC
 from gitml.index.sql import Sql, condition_sql, order_sql
 
 View = Literal["active", "deleted", "all"]
-_VIEWS = {"active": "r.deleted_ms IS NULL", "deleted": "r.deleted_ms IS NOT NULL", "all": "1"}
+# A deleted experiment takes its runs with it.
+_GONE = "r.experiment_id IN (SELECT experiment_id FROM experiment WHERE deleted)"
+_VIEWS = {
+    "active": f"r.deleted_ms IS NULL AND NOT {_GONE}",
+    "deleted": f"(r.deleted_ms IS NOT NULL OR {_GONE})",
+    "all": "1",
+}
 
 
 @dataclass(frozen=True)

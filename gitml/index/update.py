@@ -119,7 +119,7 @@ class Update:
         self.flush()
         if not all(map(place.surely_follows, self._places("experiment_id", key))):
             self._contested_experiments[key] = None
-        self._writer.put_experiment(key, experiment.name, body)
+        self._writer.put_experiment(experiment, body)
         self._renamed.add(key)
         return key
 
@@ -143,7 +143,7 @@ class Update:
             heads = newest(self._git, self._places("experiment_id", experiment))
             latest = max(heads, key=lambda commit: (self._git.commit_info(commit).time_ms, commit))
             body = read_record(self._git, latest)[EXPERIMENT_FILE]
-            self._writer.put_experiment(experiment, decode_experiment(body).name, body)
+            self._writer.put_experiment(decode_experiment(body), body)
         self._writer.rename_experiments(self._renamed)
         self._writer.flush()
         self._connection.execute("INSERT OR REPLACE INTO meta VALUES ('tip', ?)", (tip,))

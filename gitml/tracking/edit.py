@@ -17,7 +17,7 @@ from gitml.repo import Repo
 from gitml.tracking.commit import append_record
 from gitml.tracking.history import get_run
 from gitml.tracking.live import LiveRun
-from gitml.tracking.secrets import redact_text, redact_value
+from gitml.tracking.redaction import redacted_text, redacted_value
 from gitml.tracking.start import attach_run
 from gitml.tracking.values import clean_text, to_tag
 
@@ -28,10 +28,10 @@ def set_tags(repo: Repo, run_id: str, tags: Mapping[str, object]) -> None:
     Raises:
         RunNotFoundError: There is no such run.
     """
-    clean = {}
-    for key, value in tags.items():
-        text, _ = redact_value(key, to_tag(check_name("tag", key), value))
-        clean[key] = str(text)
+    clean = {
+        key: str(redacted_value("tag", key, to_tag(check_name("tag", key), value)))
+        for key, value in tags.items()
+    }
     _edit(
         repo,
         run_id,
@@ -62,7 +62,7 @@ def delete_tag(repo: Repo, run_id: str, key: str) -> None:
 
 def set_note(repo: Repo, run_id: str, text: str) -> None:
     """Set the note of a run, live or not; an empty one removes it."""
-    note = redact_text(clean_text(text))[0]
+    note = redacted_text("note", clean_text(text))
     _edit(repo, run_id, lambda live: live.set_note(note), lambda run: replace(run, note=note), "note")
 
 

@@ -20,7 +20,7 @@ from gitml.formats.names import check_name
 from gitml.git.repo import TreeEntry
 from gitml.repo import Repo
 from gitml.tracking.commit import append_record
-from gitml.tracking.secrets import redact_value
+from gitml.tracking.redaction import redacted_value
 from gitml.tracking.values import to_tag
 
 
@@ -205,5 +205,6 @@ def _record(repo: Repo, experiment: Experiment, action: str) -> Experiment:
 
 def _checked(tags: Mapping[str, object]) -> dict[str, str]:
     return {
-        check_name("tag", key): str(redact_value(key, to_tag(key, value))[0]) for key, value in tags.items()
+        check_name("tag", key): str(redacted_value("tag", key, to_tag(key, value)))
+        for key, value in tags.items()
     }

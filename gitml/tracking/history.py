@@ -49,16 +49,22 @@ def refresh(repo: Repo, progress: Callable[[int, int], None] | None = None) -> l
     from gitml.index import LiveRow
 
     rescued = rescue_orphans(repo)
-    repo.index.catch_up(progress)
     journal = repo.journal
-    repo.index.put_live(
-        [LiveRow(run_id, journal.signature(run_id), _loader(repo, run_id)) for run_id in journal.ids()]
-    )
+    # Live runs first: one that ends now is then on the branch, which is read after.
+    live = [LiveRow(run_id, journal.signature(run_id), _loader(repo, run_id)) for run_id in journal.ids()]
+    repo.index.catch_up(progress)
+    repo.index.put_live(live)
     return rescued
 
 
-def _loader(repo: Repo, run_id: str) -> Callable[[], Run]:
-    return lambda: repo.journal.read(run_id)
+def _loader(repo: Repo, run_id: str) -> Callable[[], Run | None]:
+    def load() -> Run | None:
+        try:
+            return repo.journal.read(run_id)
+        except NotLiveError:  # it ended since we listed it
+            return None
+
+    return load
 
 
 def search(repo: Repo, query: Query, progress: Callable[[int, int], None] | None = None) -> list[Run]:

@@ -27,7 +27,7 @@ from gitml.journal import ASSUMED_FILE, METRICS_FILE, TEMPORARY, AppendFile, Fol
 from gitml.repo import Repo
 from gitml.store.local import Progress
 from gitml.tracking.artifacts import ArtifactWriter
-from gitml.tracking.secrets import redact_text, redact_value
+from gitml.tracking.redaction import redacted_text, redacted_value
 from gitml.tracking.values import clean_text, flatten_params, same_param, to_number, to_param, to_tag
 
 _MAX_OPEN = 256
@@ -189,13 +189,13 @@ class LiveRun:
     def assume_params(self, params: Mapping[str, Any]) -> None:
         """Record params that hold unless the program itself logs others by these names."""
         self._refuse_if_ended()
-        clean = {key: self._redacted("param", key, value) for key, value in flatten_params(params)}
+        clean = {key: redacted_value("param", key, value) for key, value in flatten_params(params)}
         lines = "".join(yaml.dump_line(key, value) for key, value in clean.items())
         self._append(self.folder / ASSUMED_FILE, lines.encode())
 
     def _add_params(self, params: dict[str, ParamValue]) -> None:
         self._refuse_if_ended()
-        clean = {key: self._redacted("param", key, value) for key, value in params.items()}
+        clean = {key: redacted_value("param", key, value) for key, value in params.items()}
         path = self.folder / run_tree.PARAMS_FILE
         with self._mutex, self._locked(path) as fd:
             if fd is None:
@@ -215,7 +215,7 @@ class LiveRun:
         """Set several tags: all of them, or on a wrong one none."""
         self._refuse_if_ended()
         clean = {
-            key: self._redacted("tag", key, to_tag(check_name("tag", key), value))
+            key: redacted_value("tag", key, to_tag(check_name("tag", key), value))
             for key, value in tags.items()
         }
         lines = "".join(yaml.dump_line(key, value) for key, value in clean.items())
@@ -229,13 +229,13 @@ class LiveRun:
     def set_note(self, text: str) -> None:
         """Set the run's note, replacing an earlier one."""
         self._refuse_if_ended()
-        self._replace(run_tree.NOTE_FILE, redact_text(clean_text(text))[0].encode())
+        self._replace(run_tree.NOTE_FILE, redacted_text("note", clean_text(text)).encode())
 
     def log_input(self, dataset: DatasetInput) -> None:
         """Record a data set that the run uses."""
         self._refuse_if_ended()
         check_name("data set", dataset.name)
-        dataset = replace(dataset, source=redact_text(dataset.source)[0])
+        dataset = replace(dataset, source=redacted_text("data set's source", dataset.source))
         self._append(self.folder / run_tree.INPUTS_FILE, run_tree.encode_input(dataset))
 
     # Files
@@ -323,16 +323,6 @@ class LiveRun:
     def _refuse_if_ended(self) -> None:
         if self.ended:
             raise RunEndedError(self.run_id)
-
-    def _redacted(self, kind: str, key: str, value: Any) -> Any:
-        clean, found = redact_value(key, value)
-        if found:
-            warnings.warn(
-                f"{kind} '{key}' looks like a secret ({found}); it is recorded as {clean!r}",
-                IncompleteRunWarning,
-                stacklevel=4,
-            )
-        return clean
 
     def _report(self, err: OSError, what: str) -> None:
         if self.strict:

@@ -13,10 +13,12 @@ import pytest
 
 from gitml.entities.run import DatasetInput, RunStatus
 from gitml.errors import InvalidNameError, InvalidValueError, NotFoundError, RefusedError, UsageError
+from gitml.index import Query
 from gitml.repo import RUNS_REF
 from gitml.tracking import edit, experiments, history
 from gitml.tracking.commit import finish_run
-from gitml.tracking.live import IncompleteRunWarning, ParamChangedError, RunEndedError
+from gitml.tracking.live import ParamChangedError, RunEndedError
+from gitml.tracking.redaction import SecretRedactedWarning
 from gitml.tracking.start import attach_run, resume_run, start_run
 
 
@@ -262,7 +264,7 @@ def test_nothing_can_be_logged_after_the_end(repo):
 
 def test_secrets_are_redacted_before_they_reach_the_disk(repo, tmp_path):
     token = "ghp_" + "a1B2" * 9
-    with pytest.warns(IncompleteRunWarning, match="looks like a secret"):
+    with pytest.warns(SecretRedactedWarning, match="looks like a secret"):
         live = start_run(
             repo, command=("python", "train.py", "--password", "hunter2hunter2"), params={"api_key": token}
         )
@@ -341,6 +343,17 @@ def test_a_large_history_stands_behind_a_pointer_and_reads_the_same(repo, git, g
     assert history.get_run(repo, run.id).metrics["long"].count == 501
 
 
+def test_secrets_in_later_changes_are_redacted_with_a_notice(repo):
+    run = finished(repo)
+    token = "ghp_" + "a1B2" * 9
+    with pytest.warns(SecretRedactedWarning, match="note"):
+        edit.set_note(repo, run.id, f"use {token}")
+    with pytest.warns(SecretRedactedWarning, match="tag 'auth'"):
+        edit.set_tags(repo, run.id, {"auth": token})
+    now = history.get_run(repo, run.id)
+    assert token not in now.note + now.tags["auth"]
+
+
 def test_tags_notes_and_names_change_by_new_records(repo):
     run = finished(repo, tags={"a": "1"})
     edit.set_tags(repo, run.id, {"b": 2})
@@ -388,7 +401,11 @@ def test_experiments_come_and_go(repo):
     assert history.get_run(repo, run.id).experiment == "attrition"
     second = experiments.create_experiment(repo, "churn")
     assert second.id != first.id
+    other = finished(repo, experiment="churn")
+    assert {found.id for found in history.search(repo, Query())} == {run.id, other.id}
     experiments.delete_experiment(repo, second.id)
+    assert [found.id for found in history.search(repo, Query())] == [run.id]
+    assert [found.id for found in history.search(repo, Query(view="deleted"))] == [other.id]
     with pytest.raises(RefusedError, match="deleted"):
         start_run(repo, experiment="churn")
     experiments.restore_experiment(repo, second.id)

@@ -51,6 +51,7 @@ def weights(model):
 def main():
     options = arguments()
     train_x, test_x, train_y, test_y = prepare(options.seed)
+    gitml.log_input(gitml.data.from_numpy(train_x, targets=train_y, name="tumours"), context="training")
     model = build(options)
     order = np.random.default_rng(options.seed)
     for epoch in range(1, options.epochs + 1):
