@@ -65,6 +65,7 @@ def columns(connection: sqlite3.Connection, query: Query) -> Columns:
     """
     reader = _Reader(connection, find_numbers(connection, query))
     result = reader.attributes()
+    result["note"] = reader.notes()
     result |= reader.keyed("metrics.", METRIC, "SELECT run_n, last FROM metric", _put_metrics)
     result |= reader.keyed("params.", PARAM, _PARAM, _put_params)
     result |= reader.keyed("tags.", TAG, "SELECT run_n, text FROM tag", _put_tags)
@@ -127,6 +128,13 @@ class _Reader:
         for name in _FLAGS:
             result[name] = [bool(value) for value in result[name]]
         return result
+
+    def notes(self) -> list[Any]:
+        """Read the notes, None where there is none."""
+        column: list[Any] = [None] * (len(self._numbers) + 1)
+        _put_tags(self._select("SELECT run_n, text FROM note", "1", ()), column, self._row_of)
+        column.pop()
+        return column
 
     def keyed(self, prefix: str, kind: int, sql: str, put: _Put) -> Columns:
         """Read one column per name of a metric, param or tag."""
