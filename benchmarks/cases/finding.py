@@ -62,9 +62,7 @@ def _search(context: Context, repository: Path, store: Path | None) -> list[Resu
     sizes = context.sizes
     ours, theirs = interleave(
         (lambda: context.gitml("search", repository, repeats=_SEARCHES).answer, sizes.rounds),
-        (lambda: context.mlflow("search", store, repeats=_PEER_SEARCHES).answer, sizes.peer_rounds)
-        if store
-        else None,
+        (lambda: context.mlflow("search", store, repeats=_PEER_SEARCHES).answer, 1) if store else None,
     )
     for answer in theirs:
         if answer["found"] != ours[0]["found"]:
