@@ -111,8 +111,8 @@ def _values_after(words: list[str], at: int, option: str) -> list[str]:
     first = words[at]
     if first.startswith("-") and first != "-" and not _NUMBER.fullmatch(first):
         return []
-    if option == _HYDRA_MULTIRUN and _ASSIGNMENT.fullmatch(first):
-        return []
+    if (option.startswith("--") or option == _HYDRA_MULTIRUN) and _ASSIGNMENT.fullmatch(first):
+        return []  # `--amp layers=3`: a flag, and a param of its own
     end = at + 1
     if _NUMBER.fullmatch(first):
         while end < len(words) and _NUMBER.fullmatch(words[end]):

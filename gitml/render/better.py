@@ -10,7 +10,7 @@ from gitml.tracking.direction import lower_is_better
 
 # Measured, but no goal: machines, clocks, and what is set rather than achieved.
 _NO_GOAL = re.compile(
-    r"system/|(?:.*[/_.-])?(?:epochs?|steps?|iter(?:ations?)?|lr|learning_rate|seed|samples|batch(?:es)?)"
+    r"system/|(?:.*[/_.-])?(?:epochs?|steps?|iter(?:ations?)?|lr|learning_rate|seed|samples|batch(?:es)?|counts?|points)"
 )
 
 

@@ -44,6 +44,7 @@ TABLE = [
     ("layers=[1,2,3] empty=[] name='a b'", {"layers": [1, 2, 3], "empty": [], "name": "a b"}),
     ("~model -m lr=0.1,0.2", {"m": True, "lr": "0.1,0.2"}),
     ("--multirun lr=1", {"multirun": True, "lr": 1}),
+    ("--amp layers=3 -D a=b", {"amp": True, "layers": 3, "D": "a=b"}),
     ("--eq=a=b x=a=b", {"eq": "a=b", "x": "a=b"}),
     ("--empty= x=", {"empty": "", "x": ""}),
     ("http://host/?a=1 /data/a=1 ./x=1 -1 -.5 -", {}),
