@@ -17,6 +17,7 @@ from gitml.api.values import FileInfo, ViewType
 from gitml.entities import run as entities
 from gitml.errors import InvalidNameError, NotFoundError, UsageError
 from gitml.formats.names import check_artifact_path
+from gitml.render.progress import progress
 
 if TYPE_CHECKING:
     import os
@@ -43,13 +44,15 @@ class ArtifactCalls(LoggingCalls):
             InvalidNameError: The path can't be one of an artifact.
             NotFoundError: There is no such run or file.
         """
-        self.writer(run_id).log_artifact(Path(local_path), artifact_path)
+        with progress(f"keeping {Path(local_path).name}", None, "B") as advance:
+            self.writer(run_id).log_artifact(Path(local_path), artifact_path, advance)
 
     def log_artifacts(
         self, run_id: str, local_dir: str | os.PathLike[str], artifact_path: str | None = None
     ) -> None:
         """Keep all files below a folder; see `log_artifact`."""
-        self.writer(run_id).log_artifacts(Path(local_dir), artifact_path)
+        with progress(f"keeping {Path(local_dir).name}", None, "B") as advance:
+            self.writer(run_id).log_artifacts(Path(local_dir), artifact_path, advance)
 
     def log_text(self, run_id: str, text: str, artifact_file: str) -> None:
         """Keep a text as a file, in UTF-8."""

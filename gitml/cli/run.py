@@ -106,6 +106,7 @@ def run(
     Example: gitml run -e churn --scalars auto -a model.pkl python train.py --lr 0.1
     """
     from gitml.projects.launch import LaunchRequest, launch  # the recording part of gitml
+    from gitml.render.progress import progress
     from gitml.repo import Repo
 
     request = LaunchRequest(
@@ -126,7 +127,7 @@ def run(
         pty=pty,
     )
     sys.stdout.flush()
-    result = launch(Repo.open(), request)
+    result = launch(Repo.open(), request, progress=progress)
     _report(result, quiet=quiet)
     raise typer.Exit(result.exit_code)
 

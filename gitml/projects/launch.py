@@ -11,7 +11,7 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -113,7 +113,18 @@ class LaunchResult:
     ends_in_line: bool = False
 
 
-def launch(repo: Repo, request: LaunchRequest, *, grace_s: float = 1.0) -> LaunchResult:
+ShowProgress = Callable[[str, "int | None", str], AbstractContextManager[Callable[[int], None]]]
+
+
+@contextmanager
+def no_progress(label: str, total: int | None, unit: str) -> Iterator[Callable[[int], None]]:  # noqa: ARG001
+    """Show nothing; what shows something is of the same form."""
+    yield lambda _: None
+
+
+def launch(
+    repo: Repo, request: LaunchRequest, *, grace_s: float = 1.0, progress: ShowProgress = no_progress
+) -> LaunchResult:
     """Run a program on our standard streams and record it.
 
     Args:
@@ -121,6 +132,8 @@ def launch(repo: Repo, request: LaunchRequest, *, grace_s: float = 1.0) -> Launc
         request: What to run.
         grace_s: How long output is awaited after the program's end from
             processes it left behind, in seconds.
+        progress: Shows how far keeping the program's files is: given a label,
+            the total and its unit, a context with a function to count in.
 
     Raises:
         GitmlError: The request is wrong or a run can't be started; then
@@ -147,7 +160,7 @@ def launch(repo: Repo, request: LaunchRequest, *, grace_s: float = 1.0) -> Launc
         duration_s = time.monotonic() - started
         if outcome.started:
             session.keep_metrics(metric_files)
-            session.keep_files(patterns, base)
+            session.keep_files(patterns, base, progress)
         with signals.held():
             return session.finish(outcome, duration_s)
 
@@ -304,7 +317,7 @@ class _Session:
         with self._survived("--metrics"):
             self._noticed += files.record(self._live.log_metrics)
 
-    def keep_files(self, patterns: tuple[str, ...], base: Path) -> None:
+    def keep_files(self, patterns: tuple[str, ...], base: Path, progress: ShowProgress) -> None:
         """Record the files that the program left, until a signal says to hurry."""
         if not patterns:
             return
@@ -316,18 +329,26 @@ class _Session:
         self._noticed += outputs.warnings
         asked_before = self._signals.ending_count
 
-        def hurry(_: int = 0) -> None:
+        def hurry() -> None:
             if self._signals.ending_count > asked_before:
                 raise _HurryError
 
-        def keep(output: Output) -> None:
+        def keep(output: Output, advance: Callable[[int], None]) -> None:
+            def count(done: int) -> None:
+                hurry()
+                advance(done)
+
             hurry()
             with self._survived(f"'{output.name}'"):
-                self._live.log_artifact(output.path, output.folder or None, hurry)
+                self._live.log_artifact(output.path, output.folder or None, count)
 
+        total = sum(output.path.stat().st_size for output in outputs.files if output.path.is_file())
         try:
-            with ThreadPoolExecutor(min(_WORKERS, len(outputs.files) or 1), "gitml-outputs") as pool:
-                for done in [pool.submit(keep, output) for output in outputs.files]:
+            with (
+                progress("keeping files", total, "B") as advance,
+                ThreadPoolExecutor(min(_WORKERS, len(outputs.files) or 1), "gitml-outputs") as pool,
+            ):
+                for done in [pool.submit(keep, output, advance) for output in outputs.files]:
                     done.result()
         except _HurryError:
             self._noticed.append("not all files were kept: a signal asked to end")

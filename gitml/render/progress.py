@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -71,16 +72,19 @@ class _Meter:
         self._wanted = self._terminal or bool(os.environ.get("CI"))
         self._next = time.monotonic() + self._interval
         self._bar: Progress | None = None
+        self._lock = threading.Lock()  # files are kept by several threads
 
     def add(self, amount: int) -> None:
         """Count some more."""
-        self._done += amount
-        self._show()
+        with self._lock:
+            self._done += amount
+            self._show()
 
     def reach(self, done: int, total: int) -> None:
         """Set how much is done, and of how much."""
-        self._done, self._total = done, total
-        self._show()
+        with self._lock:
+            self._done, self._total = done, total
+            self._show()
 
     def _show(self) -> None:
         if not self._wanted:
