@@ -29,7 +29,9 @@ LOCK_FILE = ".lock"
 METRICS_FILE = ".metrics"  # names of metrics in the order first logged
 BASE_FILE = ".base"  # the record that a resumed run goes on from
 ASSUMED_FILE = ".assumed"  # params that hold unless params.yaml has others by these names
-_PRIVATE = frozenset((LOCK_FILE, METRICS_FILE, BASE_FILE, ASSUMED_FILE))
+RESERVE_FILE = ".reserve"  # room to say how the run ended when the disk is full
+_RESERVE_BYTES = 8192
+_PRIVATE = frozenset((LOCK_FILE, METRICS_FILE, BASE_FILE, ASSUMED_FILE, RESERVE_FILE))
 TEMPORARY = ".gitml-"  # begins the name of a file that is not whole yet
 MAX_KEPT = 256 * 1024**2
 
@@ -184,6 +186,7 @@ class Journal:
                     path.parent.mkdir(parents=True, exist_ok=True)
                     made.add(path.parent)
                 path.write_bytes(data)
+            (unborn / RESERVE_FILE).write_bytes(bytes(_RESERVE_BYTES))
             lock = _lock(unborn, fcntl.LOCK_SH)
             try:
                 if folder.exists():
@@ -298,7 +301,7 @@ class Journal:
     def files(self, run_id: str) -> Iterator[tuple[str, os.DirEntry[str]]]:
         """Walk the files of a live run that are part of its tree: path in it, and entry."""
         for name, entry in _walk(os.fspath(self.folder(run_id)), ""):
-            if name not in _PRIVATE and not entry.name.startswith(TEMPORARY):
+            if name not in _PRIVATE and not name.startswith(TEMPORARY):
                 yield name, entry
 
     def in_logged_order(self, run_id: str, metrics: dict[str, MetricSummary]) -> dict[str, MetricSummary]:

@@ -114,8 +114,12 @@ def start_run(
     wrapper_id = session.wrapper_run_id
     resumed_id = run_id or (wrapper_id if _joined is None else None)
     if resumed_id is not None:
+        if resumed_id == wrapper_id and session.is_wrapper_run_named:
+            run_name, tags = None, {key: value for key, value in (tags or {}).items() if key != RUN_NAME_TAG}
         live = _resume(stack, resumed_id, run_name, tags)
-        _joined = resumed_id if resumed_id == wrapper_id else _joined
+        if resumed_id == wrapper_id and _joined is None:
+            _joined = resumed_id
+            _settle_experiment(live, experiment_id)
     else:
         live = _begin(stack, experiment_id, run_name, parent_run_id, tags)
     # What another thread has open already is that thread's to end.
@@ -229,6 +233,26 @@ def _resume(
     return live
 
 
+def _settle_experiment(live: LiveRun, experiment_id: str | None) -> None:
+    """Move the wrapper's run to the experiment chosen here, unless `gitml run` was told one."""
+    chosen_id = experiment_id if experiment_id is not None else session.chosen_experiment_id
+    if live.owner or chosen_id is None:
+        return
+    now = live.facts()
+    if str(chosen_id) == now.experiment_id:
+        return
+    chosen = get_client().get_experiment(str(chosen_id))
+    if session.given_experiment is None:
+        live.update(experiment=chosen.name, experiment_id=chosen.experiment_id)
+        return
+    warnings.warn(
+        f"the run stays in experiment '{now.experiment}', which it was started in; "
+        f"'{chosen.name}' is for other runs of this program",
+        UserWarning,
+        stacklevel=3,
+    )
+
+
 def _begin(
     stack: tuple[ActiveRun, ...],
     experiment_id: str | None,
@@ -293,14 +317,17 @@ def _finish(active: ActiveRun, status: RunStatus, error: str | None) -> None:
         active.monitor.stop()
     if not active.owned or active.pid != os.getpid():
         return
+    handle = active.client.open_runs.find(active.run_id)
     try:
         live = active.client.open_runs.end(active.run_id, status, error=error)
     except (OSError, GitmlError) as err:
         if session.strict:
             raise
+        lost = list(handle.troubles) if handle is not None else []
+        kept = f"not written: {'; '.join(lost[:5])}; the rest" if lost else "everything it logged"
         _warn(
             f"run '{active.run_id[:8]}' is over but could not be committed: {err}; "
-            "everything it logged is kept, and the next gitml command tries again"
+            f"{kept} is kept, and the next gitml command tries again"
         )
         return
     if live.troubles:

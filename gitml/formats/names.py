@@ -165,3 +165,36 @@ def _check_artifact_text(path: str) -> None:
             f"it has the control character U+{ord(found.group()):04X}",
             hint="rename the file",
         )
+
+
+_RULES_OF_GIT = frozenset((".gitattributes", ".gitmodules"))
+
+
+def artifact_tree_path(path: str) -> str:
+    """Say where an artifact stands below `artifacts/`.
+
+    Almost always where its name says. But files in which git looks for rules
+    (Hugging Face models bring a `.gitattributes`) must not rule the run's tree.
+
+    Example:
+        >>> artifact_tree_path("model/.gitattributes"), artifact_tree_path("model/w.bin")
+        ('model/%2Egitattributes', 'model/w.bin')
+    """
+    if ".git" not in path.lower() and "%" not in path:
+        return path
+    return "/".join(map(_hide, path.split("/")))
+
+
+def _hide(part: str) -> str:
+    if part.lower() in _RULES_OF_GIT:
+        return "%2E" + part[1:]
+    return "%25" + part[1:] if part.startswith(("%2E", "%25")) else part
+
+
+def artifact_name(tree_path: str) -> str:
+    """Read an artifact's path back from where it stands below `artifacts/`."""
+    if "%2" not in tree_path:
+        return tree_path
+    return "/".join(
+        {"%2E": ".", "%25": "%"}.get(part[:3], part[:3]) + part[3:] for part in tree_path.split("/")
+    )

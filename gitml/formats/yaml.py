@@ -16,6 +16,7 @@ import json
 import math
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from functools import lru_cache
 from typing import Any
 
@@ -307,7 +308,8 @@ def load_journal(data: bytes, *, source: str) -> dict[str, Any]:
                 key, rest = _key_and_rest(line)
                 result[key] = _canonical_value(rest)
             except _NotCanonicalError:
-                result.update(load_mapping(line.encode(), source=source))
+                with suppress(DamagedError):  # a line that a crash garbled loses itself, not the run
+                    result.update(load_mapping(line.encode(), source=source))
     return result
 
 

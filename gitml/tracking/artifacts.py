@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 from gitml.errors import NotFoundError, UsageError
-from gitml.formats.names import check_artifact_path
+from gitml.formats.names import artifact_tree_path, check_artifact_path
 from gitml.formats.pointer import decode_pointer, encode_pointer
 from gitml.journal import TEMPORARY
 from gitml.store.local import ObjectStore, Progress
@@ -97,13 +98,13 @@ class ArtifactWriter:
         return len(data) <= self._inline_limit and decode_pointer(data) is None
 
     def _place(self, name: str, data: bytes) -> None:
-        target = self._folder / name
-        temporary = target.with_name(f"{TEMPORARY}{os.getpid()}-{id(data):x}")
+        target = self._folder / artifact_tree_path(name)
+        temporary = self._folder.parent / f"{TEMPORARY}{os.getpid()}-{id(data):x}"
         try:
-            _write_new(temporary, data)
-            os.replace(temporary, target)
+            temporary.write_bytes(data)
+            _move_new(temporary, target)
         except OSError as err:
-            if temporary.parent.is_dir():
+            with suppress(OSError):
                 temporary.unlink(missing_ok=True)
             if isinstance(err, NotADirectoryError | IsADirectoryError | FileExistsError):
                 raise UsageError(
@@ -112,12 +113,12 @@ class ArtifactWriter:
             raise
 
 
-def _write_new(path: Path, data: bytes) -> None:
+def _move_new(source: Path, target: Path) -> None:
     try:
-        path.write_bytes(data)
+        os.replace(source, target)
     except FileNotFoundError:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(data)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        os.replace(source, target)
 
 
 def _files(folder: Path) -> list[tuple[Path, str]]:

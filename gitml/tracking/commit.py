@@ -9,18 +9,23 @@ next gitml command commits.
 from __future__ import annotations
 
 import time
+import warnings
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from gitml.entities.run import RunStatus
-from gitml.errors import ConflictError, RefusedError
+from gitml.entities.run import Run, RunStatus
+from gitml.errors import ConflictError, DamagedError, GitmlError, RefusedError
 from gitml.formats import commit_message, run_tree
+from gitml.git.repo import CommitInfo
+from gitml.journal import LOCK_FILE
 from gitml.repo import LIVE_REFS, RUNS_REF, Repo
 from gitml.tracking.live import LiveRun
+from gitml.tracking.redaction import redacted_text
 from gitml.tracking.run_record import write_run_tree
 
 _ATTEMPTS = 20
+_IN_THE_WAY = "refs/heads/gitml"
 _RESCUE_NOTE = "the process died before it could end the run"
 
 
@@ -63,7 +68,7 @@ def finish_run(
         end = max(time.time_ns() // 1_000_000, start)
         live.update(
             status=status,
-            error=error,
+            error=redacted_text("error", error) if error else None,
             exit_code=exit_code,
             end_ms=end,
             duration_s=round((end - start) / 1000 if duration_s is None else duration_s, 3),
@@ -91,8 +96,15 @@ def _forget(repo: Repo, run_id: str) -> None:
     repo.journal.discard(run_id)
 
 
+class OrphanedRunWarning(UserWarning):
+    """A run whose process died could not be committed; its live folder stays."""
+
+
 def rescue_orphans(repo: Repo) -> list[str]:
     """Commit live runs whose processes are dead, as `killed`, with all they logged.
+
+    One that can't be committed (a damaged folder, a full disk) is told by an
+    OrphanedRunWarning and stays for the next time: it must not stop others.
 
     Returns:
         The ids of the runs that were committed.
@@ -100,12 +112,20 @@ def rescue_orphans(repo: Repo) -> list[str]:
     rescued = []
     for run_id in repo.journal.ids():
         lock = repo.journal.try_take(run_id)
-        if lock is not None:
-            try:
-                if rescue(repo, run_id):
-                    rescued.append(run_id)
-            finally:
-                lock.release()
+        if lock is None:
+            continue
+        try:
+            if rescue(repo, run_id):
+                rescued.append(run_id)
+        except (GitmlError, OSError) as err:
+            warnings.warn(
+                f"run '{run_id[:8]}' lost its process and can't be committed yet: {err}; "
+                f"its files are in '{repo.journal.folder(run_id)}'",
+                OrphanedRunWarning,
+                stacklevel=3,
+            )
+        finally:
+            lock.release()
     return rescued
 
 
@@ -116,7 +136,7 @@ def rescue(repo: Repo, run_id: str, status: RunStatus = RunStatus.KILLED, error:
         Whether it was committed now; False if a crash came just after its
         commit and only the folder was left.
     """
-    run = repo.journal.read_facts(run_id)
+    run = _facts_of_orphan(repo, run_id)
     if run.status.is_final:
         _, tree = write_run_tree(repo, run_id)
         if any(repo.git.commit_info(commit).tree == tree for commit in _records(repo, run_id)):
@@ -128,6 +148,18 @@ def rescue(repo: Repo, run_id: str, status: RunStatus = RunStatus.KILLED, error:
         _replace_file(repo.journal.folder(run_id) / run_tree.RUN_FILE, run_tree.encode_run_file(run))
     commit_live(repo, run_id)
     return True
+
+
+def _facts_of_orphan(repo: Repo, run_id: str) -> Run:
+    """Read the facts of a dead run; a run.yaml that a power cut emptied is made anew."""
+    try:
+        return repo.journal.read_facts(run_id)
+    except DamagedError:
+        folder = repo.journal.folder(run_id)
+        born_ms = (folder / LOCK_FILE).stat().st_mtime_ns // 1_000_000
+        bare = Run(id=run_id, name=run_id[:8], start_ms=born_ms, incomplete=True)
+        _replace_file(folder / run_tree.RUN_FILE, run_tree.encode_run_file(bare))
+        return repo.journal.read_facts(run_id)
 
 
 def _records(repo: Repo, run_id: str) -> list[str]:
@@ -152,10 +184,42 @@ def _last_change_ms(repo: Repo, run_id: str) -> int:
 # The branch
 
 
+def check_branch(repo: Repo) -> None:
+    """Make sure that runs can be recorded here, before a program is started for nothing.
+
+    Raises:
+        ForeignBranchError: The branch was made by something else.
+        RefusedError: A branch named `gitml` is in its way.
+    """
+    refuse_foreign_branch(repo)
+    if repo.git.tip(RUNS_REF) is None and repo.git.tip(_IN_THE_WAY) is not None:
+        raise RefusedError(
+            f"'{RUNS_REF}' can't be made: a branch named 'gitml' is in its way",
+            hint="rename it: git branch -m gitml NEW-NAME",
+        )
+
+
+def refuse_foreign_branch(repo: Repo) -> None:
+    """Make sure that what is on the runs branch is gitml's.
+
+    Raises:
+        ForeignBranchError: It was made by something else.
+    """
+    tip = repo.git.tip(RUNS_REF)
+    if tip is not None:
+        _refuse_foreign(repo.git.commit_info(tip))
+
+
+def _refuse_foreign(tip: CommitInfo) -> None:
+    if not commit_message.is_ours(tip.message, tip.parents):
+        raise ForeignBranchError(tip.id)
+
+
 def append_record(repo: Repo, tree: str, message: str) -> str:
     """Put a commit with this tree on top of the runs branch.
 
-    Safe from many processes at once: the branch moves by compare-and-swap.
+    Safe from many processes at once: the branch moves by compare-and-swap. In a
+    clone that has no such branch yet, it begins where its remote's stands.
 
     Returns:
         The commit's id.
@@ -169,15 +233,32 @@ def append_record(repo: Repo, tree: str, message: str) -> str:
         for _ in range(_ATTEMPTS):
             tip = git.tip(RUNS_REF)
             now = time.time_ns() // 1_000_000_000
-            if tip is not None:
-                parent = git.commit_info(tip)
-                if not commit_message.is_ours(parent.message, parent.parents):
-                    raise ForeignBranchError(tip)
+            base = _tip_to_begin_at(repo) if tip is None else tip
+            if base is not None:
+                parent = git.commit_info(base)
+                _refuse_foreign(parent)
                 # A clock that runs backwards must not put a child before its parent.
                 now = max(now, parent.time_ms // 1000)
             commit = git.write_commit(
-                tree, [tip] if tip else [], message, author=repo.settings.author, time_s=now
+                tree, [base] if base else [], message, author=repo.settings.author, time_s=now
             )
             if git.move_ref(RUNS_REF, tip, commit, message.partition("\n")[0]):
                 return commit
     raise ConflictError(RUNS_REF, _ATTEMPTS)
+
+
+def remote_tips(repo: Repo) -> dict[str, str]:
+    """Where the runs of each remote stood when it was last fetched, `origin` first."""
+    tips = {}
+    for remote in sorted(repo.settings.remotes, key=lambda name: name != "origin"):
+        tip = repo.git.tip(f"refs/remotes/{remote}/gitml/runs")
+        if tip is not None:
+            commit = repo.git.commit_info(tip)
+            if commit_message.is_ours(commit.message, commit.parents):
+                tips[remote] = tip
+    return tips
+
+
+def _tip_to_begin_at(repo: Repo) -> str | None:
+    """Choose the parent of the first record here: an unrelated root could not be pushed."""
+    return next(iter(remote_tips(repo).values()), None)

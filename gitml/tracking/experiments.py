@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from gitml.entities.run import DEFAULT_EXPERIMENT, DEFAULT_EXPERIMENT_ID, Experiment
-from gitml.errors import NotFoundError, RefusedError
+from gitml.errors import DamagedError, NotFoundError, RefusedError
 from gitml.formats import commit_message, run_tree
 from gitml.formats.names import check_name
 from gitml.git.repo import TreeEntry
@@ -54,7 +54,7 @@ def list_experiments(repo: Repo) -> list[Experiment]:
     for run_id in repo.journal.ids():
         try:
             run = repo.journal.read(run_id)
-        except NotFoundError:  # it ended while we looked
+        except (NotFoundError, DamagedError):  # it ended while we looked, or is damaged: the rescue tells
             continue
         found.setdefault(
             run.experiment_id, Experiment(run.experiment_id, run.experiment, run.start_ms, run.start_ms)

@@ -19,7 +19,7 @@ from gitml.formats.pointer import MAX_BYTES, decode_attributes, decode_pointer
 from gitml.git.repo import TreeEntryAt
 from gitml.journal import NotLiveError
 from gitml.repo import Repo
-from gitml.tracking.commit import rescue_orphans
+from gitml.tracking.commit import refuse_foreign_branch, rescue_orphans
 from gitml.tracking.run_record import base_of
 
 if TYPE_CHECKING:
@@ -49,6 +49,7 @@ def refresh(repo: Repo, progress: Callable[[int, int], None] | None = None) -> l
     from gitml.index import LiveRow
 
     rescued = rescue_orphans(repo)
+    refuse_foreign_branch(repo)
     journal = repo.journal
     # Live runs first: one that ends now is then on the branch, which is read after.
     live = [LiveRow(run_id, journal.signature(run_id), _loader(repo, run_id)) for run_id in journal.ids()]
@@ -61,7 +62,7 @@ def _loader(repo: Repo, run_id: str) -> Callable[[], Run | None]:
     def load() -> Run | None:
         try:
             return repo.journal.read(run_id)
-        except NotLiveError:  # it ended since we listed it
+        except (NotLiveError, DamagedError):  # it ended since we listed it, or is damaged: the rescue tells
             return None
 
     return load
@@ -172,7 +173,7 @@ def _live_artifacts(repo: Repo, run_id: str) -> dict[str, Artifact]:
     found: dict[str, Artifact] = {}
     for path, entry in repo.journal.files(run_id):
         if path.startswith(prefix):
-            name = path[len(prefix) :]
+            name = names.artifact_name(path[len(prefix) :])
             size = entry.stat().st_size
             pointer = decode_pointer(Path(entry.path).read_bytes()) if size < MAX_BYTES else None
             found[name] = Artifact(name, pointer.size if pointer else size, pointer)
@@ -183,7 +184,8 @@ def _committed_artifacts(repo: Repo, commit: str) -> dict[str, Artifact]:
     marked = decode_attributes(repo.git.read_path(commit, run_tree.ATTRIBUTES_FILE) or b"")
     entries = repo.git.list_tree(commit, run_tree.ARTIFACTS)
     sizes = repo.git.blob_sizes([entry.oid for entry in entries])
-    return {entry.path: _committed_artifact(repo, entry, sizes[entry.oid], marked) for entry in entries}
+    found = (_committed_artifact(repo, entry, sizes[entry.oid], marked) for entry in entries)
+    return {artifact.path: artifact for artifact in found}
 
 
 def _committed_artifact(repo: Repo, entry: TreeEntryAt, size: int, marked: dict[str, bool]) -> Artifact:
@@ -192,7 +194,7 @@ def _committed_artifact(repo: Repo, entry: TreeEntryAt, size: int, marked: dict[
         if f"{run_tree.ARTIFACTS}/{entry.path}" in marked
         else None
     )
-    return Artifact(entry.path, pointer.size if pointer else size, pointer, entry.oid)
+    return Artifact(names.artifact_name(entry.path), pointer.size if pointer else size, pointer, entry.oid)
 
 
 def get_artifact(repo: Repo, run: Run, path: str) -> Artifact:
@@ -225,7 +227,9 @@ def _open(repo: Repo, run: Run, artifact: Artifact) -> IO[bytes]:
         return repo.objects.open(artifact.pointer)
     if artifact.blob is not None:
         return io.BytesIO(repo.git.read_blob(artifact.blob))
-    return (repo.journal.folder(run.id) / run_tree.ARTIFACTS / artifact.path).open("rb")
+    return (repo.journal.folder(run.id) / run_tree.ARTIFACTS / names.artifact_tree_path(artifact.path)).open(
+        "rb"
+    )
 
 
 def export_artifacts(

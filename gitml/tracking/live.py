@@ -23,7 +23,7 @@ from gitml.entities.run import DatasetInput, Number, ParamValue, Run
 from gitml.errors import GitmlError, RefusedError
 from gitml.formats import history, run_tree, yaml
 from gitml.formats.names import check_name
-from gitml.journal import ASSUMED_FILE, METRICS_FILE, TEMPORARY, AppendFile, FolderLock
+from gitml.journal import ASSUMED_FILE, METRICS_FILE, RESERVE_FILE, TEMPORARY, AppendFile, FolderLock
 from gitml.repo import Repo
 from gitml.store.local import Progress
 from gitml.tracking.artifacts import ArtifactWriter
@@ -363,7 +363,12 @@ class LiveRun:
     def _replace(self, name: str, data: bytes) -> None:
         temporary = self.folder / f"{TEMPORARY}{os.getpid()}-{threading.get_ident()}"
         try:
-            temporary.write_bytes(data)
+            try:
+                temporary.write_bytes(data)
+            except OSError:
+                # A full disk: give up the room that was kept for this.
+                (self.folder / RESERVE_FILE).unlink()
+                temporary.write_bytes(data)
             os.replace(temporary, self.folder / name)
         except OSError as err:
             with suppress(OSError):

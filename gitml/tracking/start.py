@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from gitml.config import CodeMode
@@ -19,10 +20,22 @@ from gitml.journal import BASE_FILE, METRICS_FILE, NotLiveError
 from gitml.repo import LIVE_REFS, Repo
 from gitml.tracking import experiments
 from gitml.tracking.capture import capture_code, capture_command_environment, capture_environment
-from gitml.tracking.commit import rescue_orphans
+from gitml.tracking.commit import check_branch, rescue_orphans
 from gitml.tracking.live import LiveRun
+from gitml.tracking.redaction import redacted_text
 from gitml.tracking.secrets import redact_command
 from gitml.tracking.words import random_name
+
+
+class NotWritableError(RefusedError):
+    """Nothing can be recorded: the repository can't be written to."""
+
+    def __init__(self, folder: Path, err: OSError) -> None:
+        super().__init__(
+            f"no run can be recorded in '{folder}': {(err.strerror or str(err)).lower()}",
+            hint="make the repository writable (rights, space), or record in another one",
+        )
+        self.folder = folder
 
 
 def start_run(  # noqa: PLR0913 - the facts that a run can begin with, all by name
@@ -71,13 +84,14 @@ def start_run(  # noqa: PLR0913 - the facts that a run can begin with, all by na
         NotFoundError: There is no such experiment.
         RefusedError: The experiment was deleted, or there is a run of that id.
     """
+    check_branch(repo)
     rescue_orphans(repo)
     home = _experiment(repo, experiment, experiment_id)
     run_id = check_run_id(run_id) if run_id else uuid.uuid4().hex
     state = capture_code(repo.git, code or repo.settings.code, max_file_size=repo.settings.snapshot_limit)
     run = Run(
         id=run_id,
-        name=check_name("run", name) if name else random_name(),
+        name=redacted_text("run's name", check_name("run", name)) if name else random_name(),
         experiment_id=home[0],
         experiment=home[1],
         status=RunStatus.RUNNING,
@@ -95,11 +109,13 @@ def start_run(  # noqa: PLR0913 - the facts that a run can begin with, all by na
     files |= {f"{run_tree.ENVIRONMENT}/{file}": data for file, data in environment.items()}
     if variables:
         files[f"{run_tree.ENVIRONMENT}/variables.yaml"] = yaml.dump_mapping(variables).encode()
-    _pin(repo, run_id, state)
     try:
+        _pin(repo, run_id, state)
         folder, lock = repo.journal.create(run_id, files)
     except FileExistsError:
         raise RefusedError(f"there is a live run of the id '{run_id}' already") from None
+    except OSError as err:
+        raise NotWritableError(repo.root, err) from err
     live = LiveRun(repo, run_id, folder, lock, owner=True, strict=strict)
     live_facts(live, tags, params, note)
     return live

@@ -71,10 +71,12 @@ allow(None)
 
 def test_a_run_that_cannot_be_committed_is_kept(mlflow, git, git_repo):
     """The runs branch belongs to somebody else: loud, nothing lost, done later."""
-    git(git_repo, "branch", "gitml/runs", "main")
     with pytest.warns(UserWarning, match="could not be committed"):  # noqa: SIM117
         with mlflow.start_run() as run:
             mlflow.log_metric("m", 1)
+            git(git_repo, "branch", "gitml/runs", "main")
+    with pytest.raises(MlflowException, match="did not make"):
+        mlflow.start_run()
     git(git_repo, "branch", "-m", "gitml/runs", "mine")
     assert mlflow.get_run(run.run_id).data.metrics == {"m": 1}
     (found,) = mlflow.search_runs(output_format="list")
@@ -82,10 +84,9 @@ def test_a_run_that_cannot_be_committed_is_kept(mlflow, git, git_repo):
 
 
 def test_strict_raises_what_cannot_be_committed(mlflow, git, git_repo):
-    git(git_repo, "branch", "gitml/runs", "main")
     mlflow.strict = True
     with pytest.raises(MlflowException, match="did not make"), mlflow.start_run():
-        pass
+        git(git_repo, "branch", "gitml/runs", "main")
     assert mlflow.active_run() is None
 
 

@@ -18,9 +18,9 @@ from gitml.errors import DamagedError, RefusedError
 from gitml.index import Query
 from gitml.repo import RUNS_REF, Repo
 from gitml.tracking import history
-from gitml.tracking.commit import ForeignBranchError, finish_run, rescue_orphans
+from gitml.tracking.commit import ForeignBranchError, OrphanedRunWarning, finish_run, rescue_orphans
 from gitml.tracking.live import IncompleteRunWarning
-from gitml.tracking.start import attach_run, start_run
+from gitml.tracking.start import NotWritableError, attach_run, start_run
 
 LOGGER = """
 import sys
@@ -308,7 +308,9 @@ def test_a_disk_full_at_the_end_keeps_the_live_run_for_later(small_disk, git):
         finish_run(repo, live, RunStatus.FINISHED)
     filler.unlink()
     assert rescue_orphans(repo) == [live.run_id]
-    assert history.get_run(repo, live.run_id).metrics["loss"].last == 1.0
+    run = history.get_run(repo, live.run_id)
+    assert run.metrics["loss"].last == 1.0
+    assert run.status is RunStatus.FINISHED, "how it ended is known: room was kept for that"
     repo.close()
 
 
@@ -339,7 +341,7 @@ def test_a_read_only_repository_can_be_read_and_says_so_when_written(small_disk,
     repo = Repo.open(folder)
     found = history.search(repo, Query(filter="metrics.loss < 0.5"))
     assert [run.id for run in found] == [live.run_id]
-    with pytest.raises(OSError, match="Read-only"):
+    with pytest.raises(NotWritableError, match="read-only"):
         start_run(repo)
     repo.close()
     subprocess.run(["mount", "-o", "remount,rw", small_disk], check=True)
@@ -378,27 +380,72 @@ def test_an_index_damaged_in_the_middle_is_rebuilt_too(repo, git_repo):
 
 
 def test_a_branch_made_by_something_else_is_left_alone(repo, git, git_repo):
-    git(git_repo, "branch", "gitml/runs", "main")
-    before = repo.git.tip(RUNS_REF)
     live = start_run(repo)
     live.log_metric("loss", 1.0)
+    git(git_repo, "branch", "gitml/runs", "main")
+    before = repo.git.tip(RUNS_REF)
     with pytest.raises(ForeignBranchError, match="gitml did not make") as caught:
         finish_run(repo, live, RunStatus.FINISHED)
     assert "git branch -m" in caught.value.hint
+    with pytest.raises(ForeignBranchError):
+        start_run(repo)
+    with pytest.warns(OrphanedRunWarning, match="gitml did not make"):
+        assert rescue_orphans(repo) == []
     assert repo.git.tip(RUNS_REF) == before
-    with pytest.raises((RefusedError, DamagedError), match="gitml did not make"):
+    with (
+        pytest.raises((RefusedError, DamagedError), match="gitml did not make"),
+        pytest.warns(OrphanedRunWarning),
+    ):
         history.search(repo, Query())
     git(git_repo, "branch", "-m", "gitml/runs", "theirs")
     assert rescue_orphans(repo) == [live.run_id], "nothing was lost"
     assert [run.id for run in history.search(repo, Query())] == [live.run_id]
 
 
-def test_a_branch_named_gitml_is_in_the_way_and_told(repo, git, git_repo):
-    git(git_repo, "branch", "gitml")
+def test_a_branch_named_gitml_is_in_the_way_and_told_before_anything_runs(repo, git, git_repo):
     live = start_run(repo)
+    git(git_repo, "branch", "gitml")
     with pytest.raises(RefusedError, match="in its way"):
         finish_run(repo, live, RunStatus.FINISHED)
+    with pytest.raises(RefusedError, match="in its way"):
+        start_run(repo)
     git(git_repo, "branch", "-m", "gitml", "other")
+    assert rescue_orphans(repo) == [live.run_id]
+
+
+@pytest.mark.parametrize("damage", [b"", b"id: [", b"\xff\xfe\x00"])
+def test_a_damaged_live_folder_stops_nobody(repo, damage):
+    live = start_run(repo, params={"lr": 0.1})
+    live.log_metric("loss", 0.5)
+    live.close()
+    folder = repo.journal.folder(live.run_id)
+    (folder / "run.yaml").write_bytes(damage)
+    with (folder / "params.yaml").open("ab") as stream:
+        stream.write(b": : [\nseed: 7\n")
+    other = start_run(repo)
+    finish_run(repo, other, RunStatus.FINISHED)
+    run = history.get_run(repo, live.run_id)
+    assert run.metrics["loss"].last == 0.5
+    assert run.params == {"lr": 0.1, "seed": 7}
+    assert run.incomplete
+    assert run.status is RunStatus.KILLED
+
+
+def test_an_orphan_that_can_not_be_committed_is_told_and_stops_nobody(repo, monkeypatch):
+    live = start_run(repo)
+    live.log_metric("loss", 0.5)
+    live.close()
+    path = repo.journal.history_path(live.run_id, "loss")
+    path.unlink()
+    path.mkdir()  # stands for whatever can be wrong with a disk
+    (path / "x.tsv").symlink_to("/nowhere")
+    real = repo.git.write_tree
+    monkeypatch.setattr(
+        repo.git, "write_tree", lambda files: (_ for _ in ()).throw(OSError(5, "Input/output error"))
+    )
+    with pytest.warns(OrphanedRunWarning, match="Input/output error"):
+        assert rescue_orphans(repo) == []
+    monkeypatch.setattr(repo.git, "write_tree", real)
     assert rescue_orphans(repo) == [live.run_id]
 
 

@@ -328,6 +328,50 @@ def test_an_artifact_can_be_replaced_from_large_to_small_and_back(repo):
     assert content(repo, run, "fake").endswith(b"size 5\n")
 
 
+def test_files_of_gits_own_rules_do_not_rule_the_run(repo, git, git_repo, tmp_path):
+    folder = tmp_path / "model"
+    folder.mkdir()
+    (folder / ".gitattributes").write_text(
+        "*.safetensors -filter\n*.bin filter=lfs diff=lfs merge=lfs -text\n"
+    )
+    (folder / ".gitmodules").write_text('[submodule "x"]\n\tpath = -x\n\turl = --evil\n')
+    (folder / "w.safetensors").write_bytes(b"w" * 200_000)
+    (folder / "s.bin").write_bytes(b"small")
+    (folder / "%2Eodd").write_text("odd")
+    live = start_run(repo)
+    live.log_artifacts(folder, "model")
+    names = [artifact.path for artifact in history.list_artifacts(repo, live.to_run())]
+    finish_run(repo, live, RunStatus.FINISHED)
+    run = history.get_run(repo, live.run_id)
+    assert [artifact.path for artifact in history.list_artifacts(repo, run)] == names
+    assert content(repo, run, "model/.gitattributes") == (folder / ".gitattributes").read_bytes()
+    out = history.export_artifacts(repo, run, "model", tmp_path / "out")
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == {
+        path.name: path.read_bytes() for path in folder.iterdir()
+    }
+    git(git_repo, "fsck", "--strict")
+    tree = [entry.path for entry in repo.git.list_tree(run.commit)]
+    assert [path for path in tree if path.endswith((".gitattributes", ".gitmodules"))] == [".gitattributes"]
+
+
+def test_a_name_that_begins_like_our_temporary_files_is_kept(repo):
+    live = start_run(repo)
+    live.log_bytes(b"mine", ".gitml-notes")
+    finish_run(repo, live, RunStatus.FINISHED)
+    assert content(repo, history.get_run(repo, live.run_id), ".gitml-notes") == b"mine"
+
+
+def test_secrets_in_errors_and_names_are_redacted(repo):
+    token = "ghp_" + "a1B2" * 9
+    with pytest.warns(SecretRedactedWarning):
+        live = start_run(repo, name=f"try {token}")
+        finish_run(repo, live, RunStatus.FAILED, error=f"connect failed: postgres://u:hunter2pw@h/x {token}")
+    message = repo.git.commit_info(history.get_run(repo, live.run_id).commit).message
+    run = history.get_run(repo, live.run_id)
+    assert token not in f"{run.error}{run.name}{message}"
+    assert "hunter2pw" not in run.error
+
+
 def test_a_large_history_stands_behind_a_pointer_and_reads_the_same(repo, git, git_repo):
     git(git_repo, "config", "gitml.historyLimit", "1k")
     live = start_run(repo)

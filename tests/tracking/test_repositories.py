@@ -182,3 +182,41 @@ def test_without_an_identity_runs_are_still_recorded(git, git_repo):
     git(git_repo, "config", "--unset", "user.name")
     git(git_repo, "config", "--unset", "user.email")
     check(git_repo, record(git_repo))
+
+
+def clone_of(tmp_path: Path, git, git_repo: Path) -> Path:
+    git(tmp_path, "clone", "--quiet", str(git_repo), "clone")
+    git(tmp_path / "clone", "config", "user.name", "Grace")
+    git(tmp_path / "clone", "config", "user.email", "grace@example.org")
+    return tmp_path / "clone"
+
+
+def test_the_first_run_of_a_clone_continues_the_history_it_brought(tmp_path, git, git_repo):
+    theirs = record(git_repo)
+    clone = clone_of(tmp_path, git, git_repo)
+    mine = record(clone)
+    git(clone, "merge-base", "--is-ancestor", "origin/gitml/runs", "gitml/runs")
+    git(clone, "push", "--quiet", "origin", "gitml/runs")  # refused, if it were no fast-forward
+    for folder in (clone, git_repo):
+        repo = Repo.open(folder)
+        assert {run.id for run in history.search(repo, Query())} == {theirs, mine}
+        repo.close()
+    assert len(git(clone, "rev-list", "--max-parents=0", "gitml/runs").split()) == 1
+
+
+def test_of_several_remotes_origin_is_continued(tmp_path, git, git_repo):
+    clone = clone_of(tmp_path, git, git_repo)  # before there are runs
+    git(tmp_path, "clone", "--quiet", str(git_repo), "backup")
+    record(tmp_path / "backup")
+    record(git_repo)
+    git(clone, "remote", "add", "a-backup", str(tmp_path / "backup"))
+    git(clone, "fetch", "--quiet", "--all")
+    record(clone)
+    git(clone, "merge-base", "--is-ancestor", "origin/gitml/runs", "gitml/runs")
+
+
+def test_a_remotes_branch_that_is_not_gitmls_is_not_continued(tmp_path, git, git_repo):
+    git(git_repo, "branch", "gitml/runs")
+    clone = clone_of(tmp_path, git, git_repo)
+    check(clone, record(clone))
+    assert len(git(clone, "rev-list", "--max-parents=0", "gitml/runs").split()) == 1
