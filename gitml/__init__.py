@@ -19,6 +19,10 @@ TYPE_CHECKING = False  # type checkers know the name; importing typing would be 
 if TYPE_CHECKING:
     from typing import Any
 
+    from gitml import client as client
+    from gitml import entities as entities
+    from gitml import exceptions as exceptions
+    from gitml import tracking as tracking
     from gitml.api import artifacts as artifacts
     from gitml.api import data as data
     from gitml.api.active_run import ActiveRun as ActiveRun
@@ -128,7 +132,7 @@ _PUBLIC |= {
     "RunStatus": ("gitml.entities.run", "RunStatus"),
     "artifacts": ("gitml.api.artifacts", None),
     "data": ("gitml.api.data", None),
-}
+} | {name: (f"gitml.{name}", None) for name in ("client", "entities", "exceptions", "tracking")}
 
 
 def __getattr__(name: str) -> Any:
@@ -186,6 +190,7 @@ __all__ = [
     "__version__",
     "active_run",
     "artifacts",
+    "client",
     "create_experiment",
     "data",
     "delete_experiment",
@@ -195,6 +200,8 @@ __all__ = [
     "disable_system_metrics_logging",
     "enable_system_metrics_logging",
     "end_run",
+    "entities",
+    "exceptions",
     "flush_artifact_async_logging",
     "flush_async_logging",
     "get_artifact_uri",
@@ -239,4 +246,5 @@ __all__ = [
     "set_tracking_uri",
     "start_run",
     "strict",
+    "tracking",
 ]

@@ -103,6 +103,7 @@ def start_run(
     """
     global _joined
     stack = _open_stack()
+    is_late = False
     if stack and not nested:
         raise RunActiveError(stack[-1].run_id)
     if description is not None:
@@ -116,14 +117,15 @@ def start_run(
     if resumed_id is not None:
         if resumed_id == wrapper_id and session.is_wrapper_run_named:
             run_name, tags = None, {key: value for key, value in (tags or {}).items() if key != RUN_NAME_TAG}
-        live = _resume(stack, resumed_id, run_name, tags)
+        is_late = resumed_id == wrapper_id and not get_client().open_runs.is_live(resumed_id)
+        live = _resume(stack, resumed_id, run_name, tags, is_late=is_late)
         if resumed_id == wrapper_id and _joined is None:
             _joined = resumed_id
             _settle_experiment(live, experiment_id)
     else:
         live = _begin(stack, experiment_id, run_name, parent_run_id, tags)
     # What another thread has open already is that thread's to end.
-    is_ours = live.owner and all(other.run_id != live.run_id for other in _open)
+    is_ours = live.owner and not is_late and all(other.run_id != live.run_id for other in _open)
     active = ActiveRun(live, get_client, _end, owned=is_ours)
     _end_at_exit()
     _open[active] = None
@@ -223,11 +225,18 @@ def log_metric(
 
 
 def _resume(
-    stack: tuple[ActiveRun, ...], run_id: str, run_name: str | None, tags: Mapping[str, Any] | None
+    stack: tuple[ActiveRun, ...],
+    run_id: str,
+    run_name: str | None,
+    tags: Mapping[str, Any] | None,
+    *,
+    is_late: bool,
 ) -> LiveRun:
     if any(active.run_id == run_id for active in stack):
         raise RunActiveError(run_id)
-    live = get_client().open_runs.resume(run_id)
+    runs = get_client().open_runs
+    # A process that `gitml run` left behind adds to the run; how that ended stays.
+    live = runs.writer(run_id) if is_late else runs.resume(run_id)
     named = {RUN_NAME_TAG: run_name} if run_name else {}
     live_tags(live, *split_tags({**(tags or {}), **named}))
     return live

@@ -22,6 +22,16 @@ MAX_PROFILE = 16 * 1024**2
 class DescribesDataset(Protocol):
     """What `log_input` takes: gitml's data sets, and MLflow's own."""
 
+    @property
+    def name(self) -> str:
+        """What it is called."""
+        ...
+
+    @property
+    def digest(self) -> str:
+        """What tells its content from another's."""
+        ...
+
     def to_dict(self) -> dict[str, Any]:
         """Give name, digest, source, source_type and perhaps schema and profile."""
         ...
@@ -99,15 +109,8 @@ def input_record(
             {t.key: t.value for t in dataset.tags},
             None,
         )
-    elif isinstance(dataset, DescribesDataset):
-        facts, own_tags, own_context = dict(dataset.to_dict()), {}, None
     else:
-        raise InvalidValueError(
-            "data set",
-            type(dataset).__name__,
-            "it does not describe a data set",
-            hint="make one with gitml.data.from_pandas, from_numpy or from_file",
-        )
+        facts, own_tags, own_context = _described_facts(dataset), {}, None
     merged = {**own_tags, **{key: str(value) for key, value in (tags or {}).items()}}
     tagged_context = merged.pop(CONTEXT_TAG, None)
     record = entities.DatasetInput(
@@ -122,6 +125,24 @@ def input_record(
     )
     _check_limits(record)
     return record
+
+
+def _described_facts(dataset: object) -> dict[str, Any]:
+    """Ask a data set for its facts; data itself has `to_dict` too, and perhaps a column called 'name'."""
+    if (
+        isinstance(dataset, DescribesDataset)
+        and not isinstance(dataset, type)
+        and all(isinstance(part, str) for part in (dataset.name, dataset.digest))
+    ):
+        facts = dict(dataset.to_dict())
+        if {"name", "digest"} <= facts.keys():
+            return facts
+    raise InvalidValueError(
+        "data set",
+        type(dataset).__name__,
+        "it does not describe a data set",
+        hint="make one with gitml.data.from_pandas(df), from_numpy(array) or from_file(path)",
+    )
 
 
 def _entity_facts(item: entities.DatasetInput) -> dict[str, Any]:

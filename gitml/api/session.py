@@ -19,6 +19,7 @@ from gitml.errors import InvalidValueError, RefusedError, UsageError
 
 _FALSE = ("", "0", "false", "no", "off")
 _EXPERIMENT = "GITML_EXPERIMENT"
+_RUN_NAME = "GITML_RUN_NAME"
 _DEFAULT_INTERVAL_S = 10.0
 
 
@@ -41,6 +42,8 @@ class Session:
         self._client: Client | None = None
         self._retired: list[Client] = []
         self._experiment_id: str | None = None
+        # Choosing one here overwrites the variable, for the processes started from here.
+        self._given_experiment = environ.get(_EXPERIMENT) or None
         self._strict = _is_true(environ.get("GITML_STRICT"))
         self._lock = threading.RLock()
         self._system_metrics = SystemMetricsSettings()
@@ -153,6 +156,21 @@ class Session:
     def wrapper_run_id(self) -> str | None:
         """The run that `gitml run` or MLflow's launcher made for this process."""
         return self._environ.get("GITML_RUN_ID") or self._environ.get("MLFLOW_RUN_ID") or None
+
+    @property
+    def is_wrapper_run_named(self) -> bool:
+        """Whether that run was given a name: `gitml run --name`."""
+        return bool(self._environ.get(_RUN_NAME))
+
+    @property
+    def given_experiment(self) -> str | None:
+        """The experiment that the environment named when this process began, as under `gitml run -e`."""
+        return self._given_experiment
+
+    @property
+    def chosen_experiment_id(self) -> str | None:
+        """The experiment that this process chose itself."""
+        return self._experiment_id
 
     # System metrics
 

@@ -255,14 +255,18 @@ def _print(repo: Repo, found: Found, shape: Shape, output: Output) -> None:
     elif found.runs:
         print_text(repo, found, shape, selection, view)
     else:
-        _say_why_empty(found)
+        _say_why_empty(repo, found)
 
 
-def _say_why_empty(found: Found) -> None:
+def _say_why_empty(repo: Repo, found: Found) -> None:
     import sys
+
+    from gitml.cli.elsewhere import runs_elsewhere
 
     if found.total:
         print(f"none of {found.total:,} runs matches", file=sys.stderr)
-    else:
-        print("there are no runs yet", file=sys.stderr)
+        return
+    elsewhere = runs_elsewhere(repo)
+    print("there are no runs yet", *elsewhere, sep="\n", file=sys.stderr)
+    if not elsewhere:
         hint("gitml run python train.py")

@@ -86,7 +86,7 @@ def run(
     ] = False,
     env: Annotated[
         list[str] | None,
-        typer.Option("--env", metavar="NAME", help="Record an environment variable. Repeatable."),
+        typer.Option("--env", metavar="NAME", help="Record an environment variable that is set. Repeatable."),
     ] = None,
     pty: Annotated[
         bool | None,
@@ -95,7 +95,10 @@ def run(
         ),
     ] = None,
     quiet: Annotated[
-        bool, typer.Option("--quiet", "-q", help="Print nothing but what the program prints.")
+        bool,
+        typer.Option(
+            "--quiet", "-q", help="Print nothing but what the program prints, and that a secret was redacted."
+        ),
     ] = False,
 ) -> None:
     """Run a program as a tracked run; exits with the program's own code.
@@ -123,7 +126,7 @@ def run(
         scalars=tuple(scalars or ()),
         parent=parent,
         code=_code_mode(code, no_code),
-        recorded_variables=tuple(env or ()),
+        recorded_variables=_variables(env or []),
         pty=pty,
     )
     sys.stdout.flush()
@@ -157,6 +160,17 @@ def _params(texts: list[str]) -> dict[str, ParamValue]:
     return params
 
 
+def _variables(names: list[str]) -> tuple[str, ...]:
+    for name in names:
+        variable, equals, _ = name.partition("=")
+        if equals or not name:
+            raise UsageError(  # the value may be a secret
+                f"--env '{variable}{'=…' if equals else ''}' is no name of an environment variable",
+                hint=f"--env takes a name, and the variable's value is recorded: --env {variable or 'OMP_NUM_THREADS'}",
+            )
+    return tuple(names)
+
+
 def _code_mode(code: str | None, no_code: bool) -> CodeMode | None:
     if no_code:
         if code not in (None, "off"):
@@ -180,9 +194,9 @@ def _report(result: LaunchResult, *, quiet: bool) -> None:
         print(
             f"error: {_printable(result.error or '')}\nhint: {_printable(result.hint or '')}", file=sys.stderr
         )
-    if quiet and result.commit is not None:
-        return
-    for text in result.warnings:
+    recorded = result.commit is not None
+    # That something is not in the record as it was given is said in any case.
+    for text in (*result.redactions, *(() if quiet and recorded else result.warnings)):
         print(f"warning: {_printable(text)}", file=sys.stderr)
     if quiet:
         return

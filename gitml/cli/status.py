@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from gitml.cli.elsewhere import runs_elsewhere
 from gitml.cli.opened import open_repo
 from gitml.cli.output import Output, listing, page
 from gitml.cli.terminal import screen
@@ -52,6 +53,7 @@ class State:
     deleted: int
     damaged: int
     unpushed: Mapping[str, int | None]
+    elsewhere: tuple[str, ...]
     now_ms: int
 
 
@@ -87,6 +89,7 @@ def read_state(repo: Repo) -> State:
         deleted=repo.index.count(Query(view="deleted")),
         damaged=len(repo.index.damaged()),
         unpushed=_unpushed(repo),
+        elsewhere=tuple(runs_elsewhere(repo)),
         now_ms=int(time.time() * 1000),
     )
 
@@ -220,6 +223,8 @@ def _live_lines(state: State, ink: Ink) -> list[str]:
 def _remote_lines(state: State, ink: Ink) -> list[str]:
     from gitml.render.text import clean, plural
 
+    if state.elsewhere:
+        return [_line("shared", text, ink, "yellow") for text in state.elsewhere]
     if not state.unpushed:
         return [_line("shared", "no remote" if state.runs else "nothing to share yet", ink)]
     lines = []

@@ -11,6 +11,7 @@ import sqlite3
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from gitml.index.reading import exact_numbers
 from gitml.index.schema import METRIC, PARAM, TAG
 from gitml.index.search import Query, find_numbers
 from gitml.index.values import param_value
@@ -67,6 +68,7 @@ def columns(connection: sqlite3.Connection, query: Query) -> Columns:
     result = reader.attributes()
     result["note"] = reader.notes()
     result |= reader.keyed("metrics.", METRIC, "SELECT run_n, last FROM metric", _put_metrics)
+    reader.put_exact(result)
     result |= reader.keyed("params.", PARAM, _PARAM, _put_params)
     result |= reader.keyed("tags.", TAG, "SELECT run_n, text FROM tag", _put_tags)
     return result
@@ -135,6 +137,15 @@ class _Reader:
         _put_tags(self._select("SELECT run_n, text FROM note", "1", ()), column, self._row_of)
         column.pop()
         return column
+
+    def put_exact(self, result: Columns) -> None:
+        """Replace metrics that are integers beyond 64 bits: their columns hold the nearest float."""
+        for number, name, text in self._select(
+            "SELECT run_n, name, numbers FROM exact CROSS JOIN key USING (key_id)", "1", ()
+        ):
+            row = self._row_of[number]
+            if row < len(self._numbers):
+                result["metrics." + name][row] = exact_numbers(text)[0]
 
     def keyed(self, prefix: str, kind: int, sql: str, put: _Put) -> Columns:
         """Read one column per name of a metric, param or tag."""

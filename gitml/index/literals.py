@@ -34,9 +34,14 @@ def parse_number(text: str) -> int | float | None:
     return storable(int(text)) if digits.isdigit() and len(digits) <= _MOST_DIGITS else float(text)
 
 
+def is_storable(number: object) -> bool:
+    """Whether SQLite holds it exactly: all but integers beyond 64 bits."""
+    return not isinstance(number, int) or _SMALLEST <= number <= _LARGEST
+
+
 def storable(number: float) -> int | float:
     """Make a number one that SQLite can hold."""
-    if isinstance(number, int) and not _SMALLEST <= number <= _LARGEST:
+    if not is_storable(number):
         try:
             return float(number)
         except OverflowError:

@@ -23,6 +23,7 @@ _CHUNK = 500
 _METRICS = "SELECT run_n, last, step, time, min, min_step, max, max_step, count FROM metric"
 _PARAMS = "SELECT run_n, type, number, text FROM param"
 _TAGS = "SELECT run_n, text FROM tag"
+_EXACT = "SELECT key_id, run_n, numbers FROM exact"
 Keyed = dict[int, dict[int, Any]]
 
 
@@ -48,6 +49,8 @@ def _load_chunk(connection: sqlite3.Connection, numbers: list[int]) -> list[Run]
     keys = _list(layouts, range(3))
     names = dict(connection.execute(f"SELECT key_id, name FROM key WHERE key_id IN ({keys})"))  # noqa: S608
     metrics = _keyed(connection, _METRICS, chosen, _list(layouts, [0]), _summary)
+    for key, number, text in connection.execute(f"{_EXACT} WHERE {chosen}"):
+        metrics[key][number] = _summary(*exact_numbers(text))
     params = _keyed(connection, _PARAMS, chosen, _list(layouts, [1]), param_value)
     tags = _keyed(connection, _TAGS, chosen, _list(layouts, [2]), str)
     runs: list[Run] = []
@@ -109,6 +112,19 @@ def _mapping(keys: list[int], names: dict[int, str], values: Keyed, number: int)
 def number_or_nan(stored: float | None) -> float:
     """Read a number of a metric: NaN is stored as nothing."""
     return math.nan if stored is None else stored
+
+
+def exact_numbers(text: str) -> list[Any]:
+    """Read the numbers of a metric whose columns hold them rounded.
+
+    Raises:
+        sqlite3.DatabaseError: The index is corrupt.
+    """
+    try:
+        numbers: list[Any] = json.loads(text)
+    except ValueError as err:
+        raise sqlite3.DatabaseError("a metric in the index is malformed") from err
+    return numbers
 
 
 def _summary(

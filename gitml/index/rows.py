@@ -11,7 +11,7 @@ from typing import NamedTuple
 from gitml.entities.run import Experiment, Run
 from gitml.formats.run_tree import INPUTS_FILE, NOTE_FILE, RUN_FILE, encode_run
 from gitml.index.facts import EXPERIMENT, EXPERIMENT_ID, Facts, facts_of
-from gitml.index.literals import storable
+from gitml.index.literals import is_storable, storable
 from gitml.index.schema import METRIC, PARAM, TAG
 from gitml.index.values import clean
 
@@ -167,14 +167,17 @@ class RowWriter:
         self._insert("note", _marks(2), self._notes)
         # Key by key, because that is how the tables are sorted: neighbours are written together.
         for (kind, key), rows in self._keyed.items():
-            self._insert(KEYED_TABLES[kind], f"({key}, {_marks(1 + _KEYED_COLUMNS[kind])[1:]}", rows)
+            exact_key = key if kind == METRIC else None
+            self._insert(
+                KEYED_TABLES[kind], f"({key}, {_marks(1 + _KEYED_COLUMNS[kind])[1:]}", rows, exact_key
+            )
         if len(self._layouts) > _MOST_LAYOUTS:
             self._layouts.clear()
             self._keyed.clear()
         if not self._knows_all:
             self._unwritten.clear()
 
-    def _insert(self, table: str, marks: str, rows: Rows) -> None:
+    def _insert(self, table: str, marks: str, rows: Rows, exact_key: int | None = None) -> None:
         if not rows:
             return
         insert = f"INSERT OR REPLACE INTO {table} VALUES "  # noqa: S608 - fixed names and integers
@@ -192,7 +195,20 @@ class RowWriter:
         except (OverflowError, UnicodeEncodeError, sqlite3.InterfaceError, sqlite3.ProgrammingError):
             # Somebody wrote an integer beyond 64 bits or half a character; checking every value would be slow.
             self._connection.executemany(insert + marks, [tuple(map(_storable, row)) for row in rows])
+            if exact_key is not None:
+                self._keep_exactly(exact_key, rows)
         rows.clear()
+
+    def _keep_exactly(self, key: int, rows: Rows) -> None:
+        """Write down the numbers of a metric that its columns had to round."""
+        self._connection.executemany(
+            "INSERT OR REPLACE INTO exact VALUES (?, ?, ?)",
+            [
+                (number, key, json.dumps(numbers))
+                for number, *numbers in rows
+                if not all(map(is_storable, numbers))
+            ],
+        )
 
     def put_experiment(self, experiment: Experiment, body: bytes) -> None:
         """Store the current state of an experiment; its runs show its name from now on."""
@@ -237,5 +253,5 @@ def delete_rows(connection: sqlite3.Connection, number: int) -> None:
                 f"DELETE FROM {table} WHERE key_id = ? AND run_n = ?",  # noqa: S608 - a fixed name
                 [(key, number) for key in keys],
             )
-    for table in ("run", "document", "live", "dataset", "note"):
+    for table in ("run", "document", "live", "dataset", "note", "exact"):
         connection.execute(f"DELETE FROM {table} WHERE run_n = ?", (number,))  # noqa: S608 - a fixed name

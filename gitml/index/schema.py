@@ -11,7 +11,7 @@ from __future__ import annotations
 import sqlite3
 
 # Part of the file's identity: another number in the file means another shape.
-VERSION = 2
+VERSION = 3
 APPLICATION = 0x676D4C31
 
 METRIC, PARAM, TAG = 0, 1, 2
@@ -47,6 +47,8 @@ CREATE TABLE metric (
     key_id INTEGER, run_n INTEGER, last, step INTEGER, time INTEGER, min, min_step INTEGER, max, max_step INTEGER,
     count INTEGER, PRIMARY KEY (key_id, run_n)
 ) WITHOUT ROWID;
+-- Rows of metric with integers beyond 64 bits, in full, as JSON; their columns hold the nearest float to compare.
+CREATE TABLE exact (run_n INTEGER, key_id INTEGER, numbers TEXT NOT NULL, PRIMARY KEY (run_n, key_id)) WITHOUT ROWID;
 CREATE TABLE param (
     key_id INTEGER, run_n INTEGER, type INTEGER NOT NULL, number, text TEXT NOT NULL, PRIMARY KEY (key_id, run_n)
 ) WITHOUT ROWID;

@@ -37,7 +37,7 @@ Sql = tuple[str, list[object]]
 
 _TABLES = {Kind.METRIC: ("metric", METRIC), Kind.PARAM: ("param", PARAM), Kind.TAG: ("tag", TAG)}
 _KEY = "(SELECT key_id FROM key WHERE kind = {kind} AND name = ?)"
-_HEX = re.compile(r"[0-9a-fA-F]{7,63}")
+_HEX = re.compile(r"[0-9a-fA-F]{4,63}")
 
 
 def condition_sql(condition: Condition) -> Sql:

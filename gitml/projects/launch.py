@@ -17,18 +17,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gitml.config import CodeMode
-from gitml.entities.run import ParamValue, Run, RunStatus
+from gitml.entities.run import ParamValue, RunStatus
 from gitml.errors import GitmlError, UsageError
-from gitml.git.repo import GitRepo
 from gitml.projects.arguments import params_from_arguments
+from gitml.projects.child_environment import child_environment, experiment_of, unset_variables, wrapper_run_id
 from gitml.projects.command_line import CommandLine, parse_command_line
 from gitml.projects.outcome import Outcome, interrupted_outcome, not_started_outcome, process_outcome
-from gitml.projects.process import run_process, stdout_is_terminal
+from gitml.projects.process import run_process
 from gitml.projects.signals import SignalRelay
 from gitml.repo import Repo
 from gitml.tracking.capture import environ_subset
 from gitml.tracking.commit import finish_run
 from gitml.tracking.live import LiveRun
+from gitml.tracking.redaction import SecretRedactedWarning
 from gitml.tracking.secrets import redact_command
 from gitml.tracking.start import start_run
 
@@ -38,8 +39,6 @@ if TYPE_CHECKING:
     from gitml.projects.outputs import Output
     from gitml.projects.scalars import Rule
 
-RUN_VARIABLE = "GITML_RUN_ID"
-REPO_VARIABLE = "GITML_REPO"
 _WORKERS = 4
 
 
@@ -50,8 +49,10 @@ class LaunchRequest:
     Attributes:
         command: Program and arguments.
         environment: The environment to run it in; ours, as a rule.
-        experiment: The experiment's name; None: the default one.
-        name: The run's name; None: two random words.
+        experiment: The experiment's name; None: the one that `environment`
+            says, or else one that the program chooses, or else the default one.
+        name: The run's name; None: one that the program chooses, or else two
+            random words.
         tags: First tags.
         note: First note.
         params: Params given by hand; they win over those of `auto_params`.
@@ -98,6 +99,7 @@ class LaunchResult:
         commit: The commit of the run; None if that failed, and the next gitml
             command makes it.
         warnings: Sentences about what was not recorded.
+        redactions: Sentences about secrets that a placeholder was recorded for.
         ends_in_line: Whether the program left an unfinished line on the terminal.
     """
 
@@ -110,6 +112,7 @@ class LaunchResult:
     duration_s: float
     commit: str | None
     warnings: tuple[str, ...]
+    redactions: tuple[str, ...] = ()
     ends_in_line: bool = False
 
 
@@ -146,12 +149,14 @@ def launch(
     rules = _rules(request.scalars)
     patterns = _patterns(request.artifacts, base)
     noticed: list[str] = []
-    with SignalRelay() as signals, _warnings_kept(noticed):
+    redacted: list[str] = []
+    with SignalRelay() as signals, _warnings_kept(noticed, redacted):
         line = parse_command_line(request.command)
         with signals.held():
             live = _start(repo, request, line)
-        _notice_secrets(request, noticed)
-        session = _Session(repo, request, live, signals, noticed)
+        _notice_secrets(request, redacted)
+        noticed += unset_variables(request.recorded_variables, request.environment)
+        session = _Session(repo, request, live, signals, noticed, redacted)
         if request.auto_params:
             session.assume_params(line)
         metric_files = _metric_files(request.metrics, base)
@@ -192,7 +197,7 @@ def _metric_files(paths: tuple[str, ...], base: Path) -> MetricFiles | None:
 def _start(repo: Repo, request: LaunchRequest, line: CommandLine) -> LiveRun:
     return start_run(
         repo,
-        experiment=request.experiment,
+        experiment=experiment_of(request.experiment, request.environment),
         name=request.name,
         parent_id=_parent_id(repo, request),
         tags=request.tags,
@@ -206,8 +211,8 @@ def _start(repo: Repo, request: LaunchRequest, line: CommandLine) -> LiveRun:
     )
 
 
-def _notice_secrets(request: LaunchRequest, noticed: list[str]) -> None:
-    noticed += (
+def _notice_secrets(request: LaunchRequest, redacted: list[str]) -> None:
+    redacted += (
         f"the command line holds what looks like a secret ({kind}); it is recorded without it"
         for kind in dict.fromkeys(redact_command(request.command)[1])
     )
@@ -218,44 +223,20 @@ def _parent_id(repo: Repo, request: LaunchRequest) -> str | None:
         from gitml.tracking.resolve import resolve_run  # needs the index, which recording does not
 
         return resolve_run(repo, request.parent).id
-    outer = request.environment.get(RUN_VARIABLE)
-    return outer if outer and _is_ours(repo, request.environment.get(REPO_VARIABLE)) else None
-
-
-def _is_ours(repo: Repo, location: str | None) -> bool:
-    """Whether a path leads to this repository, perhaps to another work tree of it."""
-    if location in (None, _location(repo)):
-        return True
-    try:
-        return GitRepo.discover(Path(location)).common_dir == repo.git.common_dir
-    except GitmlError:
-        return False
-
-
-def _location(repo: Repo) -> str:
-    return str(repo.git.work_tree or repo.git.git_dir)
-
-
-def _child_environment(repo: Repo, request: LaunchRequest, run: Run) -> dict[str, str]:
-    environment = {
-        **request.environment,
-        RUN_VARIABLE: run.id,
-        REPO_VARIABLE: _location(repo),
-        "MLFLOW_RUN_ID": run.id,
-        "MLFLOW_EXPERIMENT_ID": run.experiment_id,
-    }
-    if not stdout_is_terminal(request.pty):
-        # Python keeps output back when it is no terminal; then neither the
-        # user nor the record would see it live, and a crash would lose it.
-        environment.setdefault("PYTHONUNBUFFERED", "1")
-    return environment
+    return wrapper_run_id(repo, request.environment)
 
 
 class _Session:
     """One program being run, and the live run that records it."""
 
     def __init__(
-        self, repo: Repo, request: LaunchRequest, live: LiveRun, signals: SignalRelay, noticed: list[str]
+        self,
+        repo: Repo,
+        request: LaunchRequest,
+        live: LiveRun,
+        signals: SignalRelay,
+        noticed: list[str],
+        redacted: list[str],
     ) -> None:
         self._repo = repo
         self._request = request
@@ -263,6 +244,7 @@ class _Session:
         self._run = live.to_run()
         self._signals = signals
         self._noticed = noticed
+        self._redacted = redacted
         self._ends_in_line = False
 
     def run(self, rules: tuple[Rule, ...], grace_s: float) -> Outcome:
@@ -279,7 +261,14 @@ class _Session:
         try:
             result = run_process(
                 self._request.command,
-                environment=_child_environment(self._repo, self._request, self._run),
+                environment=child_environment(
+                    self._repo,
+                    self._request.environment,
+                    self._run,
+                    experiment=self._request.experiment,
+                    name=self._request.name,
+                    pty=self._request.pty,
+                ),
                 on_output=on_output,
                 signals=self._signals,
                 pty=self._request.pty,
@@ -377,6 +366,7 @@ class _Session:
             duration_s,
             commit,
             tuple(dict.fromkeys(notices)),
+            tuple(dict.fromkeys(self._redacted)),
             self._ends_in_line,
         )
 
@@ -406,11 +396,13 @@ def _both(first: Callable[[bytes], None], second: Callable[[bytes], None]) -> Ca
 
 
 @contextmanager
-def _warnings_kept(notices: list[str]) -> Iterator[None]:
-    """Collect Python warnings (redactions, disk trouble) instead of printing amid the output."""
+def _warnings_kept(notices: list[str], redacted: list[str]) -> Iterator[None]:
+    """Collect Python warnings (disk trouble, redactions) instead of printing amid the output."""
 
     def show(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
-        if not issubclass(category, DeprecationWarning | ResourceWarning):
+        if issubclass(category, SecretRedactedWarning):
+            redacted.append(str(message))
+        elif not issubclass(category, DeprecationWarning | ResourceWarning):
             notices.append(str(message))
 
     with warnings.catch_warnings():

@@ -2,7 +2,8 @@
 
 Nested names are joined with dots. A table, a list of objects, or lists of
 numbers (as a training history has them) are curves; the step is in a column
-named `step` or `epoch`, else rows are counted.
+named `step` or `epoch`, else rows are counted. A column without a name, as
+pandas writes its index, is no metric.
 """
 
 from __future__ import annotations
@@ -181,9 +182,10 @@ def _split_step(row: dict[Any, Any]) -> tuple[int | None, dict[Any, Any]]:
     """Take the step out of a row: the first of the known columns that has one."""
     by_name = {name.strip().lower(): name for name in row if isinstance(name, str)}
     for known in _STEP_COLUMNS:
-        step = _whole(row.get(by_name.get(known, "")))
+        column = by_name.get(known)
+        step = None if column is None else _whole(row[column])
         if step is not None:
-            return step, {key: value for key, value in row.items() if key != by_name[known]}
+            return step, {key: value for key, value in row.items() if key != column}
     return None, row
 
 
@@ -194,6 +196,8 @@ def _numbers(content: Mapping[Any, Any]) -> dict[str, Number]:
 def _flat(content: Mapping[Any, Any], prefix: str = "", *, lists: bool = False) -> Iterator[tuple[str, Any]]:
     for key, value in content.items():
         name = f"{prefix}{key}".strip()
+        if not name:
+            continue
         if isinstance(value, Mapping):
             yield from _flat(value, f"{name}.", lists=lists)
         elif lists or not isinstance(value, list):

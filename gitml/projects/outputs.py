@@ -1,7 +1,9 @@
 """Files that a program leaves behind, chosen by path or pattern.
 
 Only files below the folder that the program ran in are taken: what is elsewhere
-may be anything, and its name would say where. Everything left out is named.
+may be anything, and its name would say where. A link that leads out is followed
+only where it is named itself, as when a file is logged by name; not where a
+pattern or a folder led to it. Everything left out is named.
 """
 
 from __future__ import annotations
@@ -92,11 +94,18 @@ def find_outputs(patterns: Sequence[str], base: Path) -> Outputs:
         found = False
         for name in _expand(pattern, base):
             found = True
-            for output in _below(base, name, real_base, warnings):
+            root = _target(base / name, real_base) if name == pattern else real_base
+            for output in _below(base, name, root, warnings):
                 files.setdefault(output.name, output)
         if not found:
             warnings.append(f"no file matches --artifact '{pattern}'")
     return Outputs(tuple(files.values()), tuple(dict.fromkeys(warnings)))
+
+
+def _target(path: Path, real_base: Path) -> Path:
+    """The folder that links of what was named itself may lead into."""
+    real = Path(os.path.realpath(path))
+    return real_base if real.is_relative_to(real_base) or ".git" in real.parts else real
 
 
 def _expand(pattern: str, base: Path) -> Iterator[str]:

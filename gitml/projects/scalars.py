@@ -20,7 +20,8 @@ from gitml.errors import GitmlError, UsageError
 AUTO = "auto"
 MAX_LINE_CHARACTERS = 4096
 
-_NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?|[-+]?(?:nan|inf(?:inity)?)"
+_THOUSANDS = r"[1-9]\d{0,2}(?:,\d{3})+(?!\d)"
+_NUMBER = rf"[-+]?(?:{_THOUSANDS}(?:\.\d*)?|\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?|[-+]?(?:nan|inf(?:inity)?)"
 # A colon needs a space or a decimal point after it: `localhost:8080` is no metric.
 _AUTO_VALUE = re.compile(
     r"(?<![\w./@-])['\"]?(?P<key>[A-Za-z_][\w./@-]*)['\"]?\s*(?:=\s*|:\s+|:(?=[-+]?\d*\.\d))"
@@ -28,8 +29,9 @@ _AUTO_VALUE = re.compile(
 )
 _STEP_WORDS = r"(?:global[_ ]step|step|iteration|iter|epoch)"
 _AUTO_STEP = re.compile(
-    rf"(?<![\w.])['\"]?(?i:{_STEP_WORDS})['\"]?[\s:=#\[(]{{0,4}}(?P<step>\d+)\b(?!\.\d*[1-9])"
+    rf"(?<![\w.])['\"]?(?i:{_STEP_WORDS})['\"]?[\s:=#\[(]{{0,4}}(?P<step>{_THOUSANDS}|\d+)\b(?!\.\d*[1-9])"
 )
+_WITH_THOUSANDS = re.compile(rf"\s*[-+]?{_THOUSANDS}(?:[.eE%\s].*)?")
 _STEP_NAME = re.compile(_STEP_WORDS, re.IGNORECASE)
 # Colours, cursor movements, window titles: ECMA-48 sequences.
 _CONTROL_SEQUENCES = re.compile(
@@ -134,14 +136,14 @@ def _find_auto(line: str) -> Iterator[Scalar]:
     step = _to_step(found_step["step"]) if found_step else None
     for match in _AUTO_VALUE.finditer(line):
         if not _STEP_NAME.fullmatch(match["key"]):
-            value = to_number(match["value"])
+            value = _printed_number(match["value"])
             if value is not None:
                 yield Scalar(match["key"], value, step)
 
 
 def _find_named(pattern: re.Pattern[str], line: str, key: str | int, value: str | int) -> Iterator[Scalar]:
     for match in pattern.finditer(line):
-        number = to_number(match[value])
+        number = _printed_number(match[value])
         if number is not None and match[key]:
             yield Scalar(match[key].strip(), number, _step_of(match))
 
@@ -149,7 +151,7 @@ def _find_named(pattern: re.Pattern[str], line: str, key: str | int, value: str 
 def _find_groups(pattern: re.Pattern[str], line: str, names: Sequence[str]) -> Iterator[Scalar]:
     for match in pattern.finditer(line):
         for name in names:
-            number = to_number(match[name])
+            number = _printed_number(match[name])
             if number is not None:
                 yield Scalar(name, number, _step_of(match))
 
@@ -159,8 +161,15 @@ def _step_of(match: re.Match[str]) -> int | None:
 
 
 def _to_step(text: str | None) -> int | None:
-    number = to_number(text)
+    number = _printed_number(text)
     return int(number) if number is not None and number == number // 1 and abs(number) < 1 << 63 else None
+
+
+def _printed_number(text: str | None) -> Number | None:
+    """Read a number that may have commas between its thousands, as text for people has."""
+    if text and _WITH_THOUSANDS.fullmatch(text):
+        text = text.replace(",", "")
+    return to_number(text)
 
 
 def to_number(text: str | None) -> Number | None:

@@ -19,6 +19,7 @@ LABEL = 9
 _SHOWN_METRICS = 20
 _SHOWN_FILES = 6
 _LONGEST = 60
+_DOT = " · "
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +122,7 @@ def _facts(page: RunPage) -> list[tuple[str, str, str]]:
 def _commit(page: RunPage) -> str:
     code = page.run.code
     parts = [
-        (code.commit or "(none yet)")[:SHORT_ID],
+        code.commit[:SHORT_ID] if code.commit else "(none yet)",
         clean(page.subject or ""),
         "(uncommitted changes recorded)" if code.dirty and code.tree else "",
         "(uncommitted changes NOT recorded)" if code.dirty and not code.tree else "",
@@ -149,12 +150,19 @@ def _params(run: Run, ink: Ink, cells: int | None, *, everything: bool) -> list[
 
 def _as_many_as_fit(texts: Sequence[str], room: int, option: str) -> str:
     """Join texts with dots, and say how many did not fit and how to see them."""
-    line = " · ".join(texts)
-    shown = len(texts)
-    while shown > 1 and width(line) > room:
-        shown -= 1
-        line = " · ".join(texts[:shown]) + f" · (+{len(texts) - shown}, {option})"
-    return clip(line, room)
+    shown, used = 1, 0  # one is shown even if it has to be cut
+    for count, text in enumerate(texts, start=1):
+        used += width(text) + (len(_DOT) if count > 1 else 0)
+        if used > room:
+            break
+        left = len(texts) - count
+        if used + len(_left(left, option)) <= room:
+            shown = count
+    return clip(_DOT.join(texts[:shown]) + _left(len(texts) - shown, option), room)
+
+
+def _left(count: int, option: str) -> str:
+    return f"{_DOT}(+{count}, {option})" if count else ""
 
 
 def _metrics(page: RunPage, ink: Ink, cells: int | None, *, everything: bool) -> list[str]:
@@ -206,9 +214,7 @@ def _tail(page: RunPage, ink: Ink, cells: int | None, *, everything: bool) -> li
         left = [""] * (len(page.files) - len(files))
         option = f"gitml artifacts list {run.id[:SHORT_ID]}"
         text = (
-            _as_many_as_fit(files, room, option)
-            if not left
-            else f"{' · '.join(files)} · (+{len(left)}, {option})"
+            _as_many_as_fit(files, room, option) if not left else _DOT.join(files) + _left(len(left), option)
         )
         lines.append(_label("files", ink) + ink.sign(text))
     for child in page.children:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 
@@ -193,3 +195,41 @@ def test_data_parallel_children_join_by_id(mlflow, run_script):
     assert set(run.data.metrics) == {f"rank{rank}/loss" for rank in range(3)}
     for rank in range(3):
         assert len(mlflow.get_metric_history(run.info.run_id, f"rank{rank}/loss")) == 30
+
+
+LATE = """
+import os, sys, time
+import gitml
+if os.fork() == 0:
+    os.setsid()
+    devnull = os.open(os.devnull, os.O_RDWR)
+    for fd in (0, 1, 2):
+        os.dup2(devnull, fd)
+    while os.path.isdir(sys.argv[1]):
+        time.sleep(0.05)
+    gitml.log_metric("late", 1)
+    sys.exit(0)
+gitml.log_metric("early", 1)
+sys.exit(3)
+"""
+
+
+def test_a_process_left_behind_adds_to_the_run_and_does_not_end_it_again(git_repo, gitml):
+    script = git_repo / "late.py"
+    script.write_text(LATE)
+    live = git_repo / ".git" / "gitml" / "live"
+    live.mkdir(parents=True)
+    watched = git_repo / ".git" / "gitml" / "watched"
+    watched.mkdir()
+    gitml(
+        git_repo, "run", "--name", "late", "--no-auto-params", sys.executable, "late.py", str(watched), code=3
+    )
+    watched.rmdir()
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        (run,) = json.loads(gitml(git_repo, "log", "--json").stdout)["runs"]
+        if "late" in run["metrics"] and not run["live"]:
+            break
+        time.sleep(0.2)
+    assert "late" in run["metrics"]
+    assert (run["status"], run["exit_code"]) == ("failed", 3)

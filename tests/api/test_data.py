@@ -53,6 +53,9 @@ def test_inputs_of_a_run(mlflow, frame, tmp_path):
 
 def test_mlflows_own_data_sets_are_understood(mlflow):
     class Foreign:
+        name = "d"
+        digest = "abc"
+
         def to_dict(self):
             return {"name": "d", "digest": "abc", "source": '{"uri": "x.csv"}', "source_type": "local"}
 
@@ -65,6 +68,25 @@ def test_mlflows_own_data_sets_are_understood(mlflow):
     (found,) = mlflow.get_run(run.run_id).inputs.dataset_inputs
     assert (found.dataset.name, found.dataset.source) == ("d", '{"uri": "x.csv"}')
     assert mlflow.get_run(run.run_id).entity.inputs[0].source == "x.csv"
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        pd.DataFrame({"a": [1]}),
+        pd.DataFrame({"name": ["x"], "digest": ["y"]}),
+        pd.Series({"digest": "y"}, name="x"),
+        {"name": "x", "digest": "y"},
+        data.Dataset,
+    ],
+    ids=["frame", "frame with the names", "series with the names", "mapping", "class"],
+)
+def test_data_itself_is_no_data_set(mlflow, wrong):
+    with mlflow.start_run() as run:
+        with pytest.raises(MlflowException, match="does not describe a data set") as caught:
+            mlflow.log_input(wrong)
+        assert "gitml.data.from_pandas(df)" in caught.value.hint
+    assert mlflow.get_run(run.run_id).inputs.dataset_inputs == []
 
 
 def test_a_metric_on_a_data_set(mlflow):

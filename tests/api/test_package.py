@@ -38,6 +38,43 @@ def test_unknown_name_is_an_attribute_error():
         _ = gitml.autolog
 
 
+MLFLOW_PLACES = """
+import {first} as mlflow
+{then}
+assert mlflow.tracking.MlflowClient is mlflow.client.MlflowClient is mlflow.MlflowClient is mlflow.Client
+assert mlflow.exceptions.MlflowException is mlflow.GitmlError
+assert mlflow.tracking.get_tracking_uri is mlflow.get_tracking_uri
+for name in mlflow.entities.__all__:
+    assert getattr(mlflow.entities, name).__module__.startswith("gitml."), name
+for name in ("Metric", "Param", "RunTag", "ViewType", "Run", "RunStatus", "Experiment", "FileInfo"):
+    assert getattr(mlflow.entities, name) is getattr(mlflow, name), name
+metric = mlflow.entities.Metric("loss", 0.5, 1, 0)
+with mlflow.start_run() as run:
+    mlflow.tracking.MlflowClient().log_batch(run.info.run_id, metrics=[metric])
+assert mlflow.get_run(run.info.run_id).data.metrics == {{"loss": 0.5}}
+try:
+    mlflow.get_run("nope")
+except mlflow.exceptions.MlflowException:
+    pass
+import gitml.entities.run, gitml.tracking.commit
+assert gitml.entities.run.Run is not mlflow.entities.Run
+from gitml.tracking import MlflowClient, commit
+from gitml.client import MlflowClient
+from gitml.entities import Metric, ViewType, run
+from gitml.exceptions import MlflowException
+for module in (mlflow.tracking, mlflow.entities, mlflow.client, mlflow.exceptions):
+    assert not hasattr(module, "autolog")
+print("fine")
+"""
+
+
+@pytest.mark.parametrize("then", ["", "mlflow.start_run(); mlflow.end_run(); mlflow.search_runs()"])
+@pytest.mark.parametrize("first", ["gitml", "gitml.tracking.commit, gitml.entities.run, gitml"])
+def test_names_are_where_mlflow_has_them(run_script, first, then):
+    done = run_script(MLFLOW_PLACES.format(first=first, then=then))
+    assert done.stdout == "fine\n"
+
+
 def test_import_loads_nothing_heavy():
     heavy = ["pandas", "numpy", "dulwich", "git", "yaml", "lark", "typing", "sqlite3", "rich", "typer"]
     code = f"import gitml, sys; print([m for m in {heavy} if m in sys.modules])"

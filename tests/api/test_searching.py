@@ -151,8 +151,17 @@ def test_experiments_renamed_deleted_restored(mlflow):
     mlflow.rename_experiment(experiment_id, "new")
     assert mlflow.get_experiment(experiment_id).name == "new"
     assert mlflow.get_experiment_by_name("old") is None
+    with mlflow.start_run(experiment_id=experiment_id) as run:
+        run_id = run.run_id
+    assert len(mlflow.search_runs(experiment_names=["new"], output_format="list")) == 1
     mlflow.delete_experiment(experiment_id)
     assert mlflow.get_experiment(experiment_id).lifecycle_stage == "deleted"
+    assert mlflow.search_runs(experiment_names=["new"], output_format="list") == []
+    assert mlflow.search_runs([experiment_id], output_format="list") == []
+    everything = mlflow.search_runs(
+        experiment_names=["new"], run_view_type=ViewType.ALL, output_format="list"
+    )
+    assert [run.info.run_id for run in everything] == [run_id]
     assert "new" not in {found.name for found in mlflow.search_experiments()}
     assert [found.name for found in mlflow.search_experiments(ViewType.DELETED_ONLY)] == ["new"]
     with pytest.raises(MlflowException, match="deleted"):
@@ -161,6 +170,7 @@ def test_experiments_renamed_deleted_restored(mlflow):
         mlflow.start_run(experiment_id=experiment_id)
     mlflow.restore_experiment(experiment_id)
     assert mlflow.set_experiment("new").experiment_id == experiment_id
+    assert len(mlflow.search_runs(experiment_names=["new"], output_format="list")) == 1
     with pytest.raises(MlflowException, match="no experiment of the id 'nope'"):
         mlflow.get_experiment("nope")
 

@@ -126,7 +126,7 @@ def _equal(field: Field, value: Any, other: Any) -> bool:
         kind = ATTRIBUTES[field.key].type
         if kind is Type.ADDRESS:
             return value in other.split("/")
-        if kind is Type.COMMIT and re.fullmatch("[0-9a-fA-F]{7,63}", other):
+        if kind is Type.COMMIT and re.fullmatch("[0-9a-fA-F]{4,63}", other):
             return value.startswith(other.lower())
         return value == other
     if isinstance(other, bool):

@@ -241,6 +241,31 @@ def test_examples(text, expected):
     assert "".join(run.id[-1] for run in found) == expected
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("code.commit = '0988'", "1"),
+        ("git_commit = '098'", ""),
+        ("code.commit = '0988AB'", "1"),
+        ("code.commit = '0988ac'", ""),
+        ("code.commit != '0988'", "2"),
+        ("code.commit in ('0988', 'ffff')", "12"),
+        ("code.commit not in ('0988')", "2"),
+        (f"code.commit = '{'f' * 40}'", "2"),
+    ],
+)
+def test_commits_are_found_by_how_they_begin(text, expected):
+    some = [
+        make_run(1, code=CodeState(commit="0988ab" + "0" * 34)),
+        make_run(2, code=CodeState(commit="f" * 40)),
+        make_run(3),
+    ]
+    connection = filled(some)
+    found = search(connection, Query(filter=text, order_by=("run_id",)))
+    connection.close()
+    assert "".join(run.id[-1] for run in found) == expected
+
+
 def test_a_long_chain_is_no_deep_expression():
     connection = filled([make_run(1)])
     text = " or ".join(["metrics.a > 1"] * 500 + ["live"] * 100)

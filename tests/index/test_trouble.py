@@ -43,6 +43,40 @@ def test_values_that_sqlite_can_not_hold(index, branch):
     assert index.damaged() == []
 
 
+def test_large_integers_of_metrics_come_back_exactly(index, branch, path, repo):
+    rows = {1: 2**64 - 1, 2: -(2**63) - 1, 3: 10**400, 4: 2**63 - 1, 5: 0.5}
+    for number, value in rows.items():
+        low = min(value, -(2**70))
+        branch.add(make_run(number, metrics={"b": summary(value, count=2, low=low), "c": summary(number)}))
+    for number in range(6, 60):
+        branch.add(make_run(number, name="filler"))
+    index.catch_up()
+    for query in (Query(order_by=("run_id",)), Query(filter="name != 'filler'", order_by=("run_id",))):
+        found = index.search(query)[:5]
+        assert [run.metrics["b"].last for run in found] == list(rows.values())
+        assert [run.metrics["b"].min for run in found] == [min(v, -(2**70)) for v in rows.values()]
+        columns = index.columns(query)
+        assert columns["metrics.b"][:5] == list(rows.values())
+        assert columns["metrics.c"][:5] == [1, 2, 3, 4, 5]
+        assert [type(value) for value in columns["metrics.b"][:5]] == [int] * 4 + [float]
+    assert ids(index, filter="metrics.b > 1e19", order_by=("metrics.b desc",)) == "31"
+    assert index.columns(Query(filter="metrics.b = 0.5"))["metrics.b"] == [0.5]
+    # A value that fits again leaves nothing behind.
+    branch.add(make_run(1, metrics={"b": summary(7, count=3)}))
+    index.catch_up()
+    assert index.get(f"{1:032x}").metrics["b"].last == 7
+    assert index.columns(Query(filter="metrics.b = 7"))["metrics.b"] == [7]
+    # A corrupt row is an index to be built anew.
+    index.close()
+    with sqlite3.connect(path) as connection:
+        connection.execute("UPDATE exact SET numbers = '[1'")
+    connection.close()
+    again = Index(path, repo)
+    again.catch_up()
+    assert again.get(f"{3:032x}").metrics["b"].last == 10**400
+    again.close()
+
+
 @pytest.mark.parametrize(
     "harm", ["delete", "garbage", "truncate", "other version", "missing table", "zeros inside", "empty"]
 )

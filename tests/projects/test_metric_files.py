@@ -33,6 +33,10 @@ TABLE = [
     ("m.csv", "epoch;loss\n1;0.5\n", [({"loss": 0.5}, 1)]),
     ("m.csv", "Step,epoch,loss\n10,1,0.5\n", [({"epoch": 1, "loss": 0.5}, 10)]),
     ("m.csv", "loss,name\n0.5,a\n0.25,b\n", [({"loss": 0.5}, 0), ({"loss": 0.25}, 1)]),
+    ("m.csv", ",loss\n0,0.5\n1,0.4\n", [({"loss": 0.5}, 0), ({"loss": 0.4}, 1)]),
+    ("m.csv", ",epoch,loss\n0,3,0.5\n1,6,0.4\n", [({"loss": 0.5}, 3), ({"loss": 0.4}, 6)]),
+    ("m.json", '{"": 2, "ok": 4, "in": {" ": 1, "x": 5}}', [({"ok": 4, "in.": 1, "in.x": 5}, None)]),
+    ("m.json", '{"": [1, 2], "loss": [3.0, 2.0]}', [({"loss": 3.0}, 0), ({"loss": 2.0}, 1)]),
     ("m.tsv", "step\ttrain/loss\n3\t0.5\n", [({"train/loss": 0.5}, 3)]),
 ]  # fmt: skip
 
@@ -65,6 +69,21 @@ def test_only_what_this_run_wrote(tmp_path: Path) -> None:
         "--metrics 'old.json' is not recorded: this run did not write it",
         "there is no file for --metrics 'none.json'",
     ]
+
+
+def test_a_refused_key_costs_nothing_else(tmp_path: Path) -> None:
+    found: list[Any] = []
+
+    def record(values: Any, step: int | None) -> None:
+        for key in values:
+            if key == "bad":
+                raise InvalidNameError("metric", key, "it is refused")
+        found.append((dict(values), step))
+
+    files = MetricFiles(["m.json"], tmp_path)
+    (tmp_path / "m.json").write_text('{"": 2, "bad": 3, "ok": 4}')
+    assert files.record(record) == ["metric 'bad' can't be used: it is refused"]
+    assert found == [({"ok": 4}, None)]
 
 
 @pytest.mark.parametrize(

@@ -73,7 +73,7 @@ def test_links(base: Path) -> None:
     os.symlink(base / "a", base / "plots" / "folder")
     os.symlink(base, base / "a" / "loop")
     os.symlink(base.parent, base / "up")
-    found = find_outputs(["plots", "up", "up/secret", "a"], base)
+    found = find_outputs(["plots", "u*", "u*/secret", "a"], base)
     kept = [output.name for output in found.files]
     assert "plots/in.png" in kept
     assert not {"plots/out.png", "up/secret", "plots/gone.png"} & set(kept)
@@ -103,3 +103,20 @@ def test_what_cannot_be_read_is_named(base: Path) -> None:
     found = find_outputs(["plots"], base)
     assert [output.name for output in found.files] == ["plots/.hidden", "plots/roc.png"]
     assert "plots/deep" in found.warnings[0]
+
+
+def test_a_link_that_is_named_itself_is_followed(base: Path) -> None:
+    outside = base.parent / "outside"
+    outside.mkdir()
+    (outside / "data").write_text("far")
+    os.symlink(base.parent, outside / "further")
+    os.symlink(outside / "data", base / "file")
+    os.symlink(outside, base / "folder")
+    os.symlink(base / ".git", base / "git")
+    os.symlink("nothing", base / "gone")
+    found = find_outputs(["file", "folder", "git", "gone"], base)
+    assert [(output.name, output.path.read_text()) for output in found.files] == [
+        ("file", "far"), ("folder/data", "far")
+    ]  # fmt: skip
+    assert len(found.warnings) == 3
+    assert names(base, "fil*") == []

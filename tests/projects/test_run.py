@@ -157,6 +157,7 @@ def test_a_program_that_cannot_be_started_is_a_failed_run(project: Project) -> N
     [
         ["-P", "lr", "true"], ["--tag", "x", "true"], ["-P", "a=1", "-P", "a=2", "true"], ["--code", "x", "true"],
         ["--code", "tree", "--no-code", "true"], ["--scalars", "(", "true"], ["--artifact", "../x", "true"],
+        ["--env", "A=B", "true"], ["--env", "=B", "true"], ["--env", "", "true"],
         ["--no-such-option", "true"], ["-e", "a\nb", "true"], ["-n", "", "true"], [],
     ],
 )  # fmt: skip
@@ -207,6 +208,14 @@ def test_recorded_variables(project: Project) -> None:
     assert b"OMP_NUM_THREADS" in project.read("environment/variables.yaml")
 
 
+def test_variables_that_are_not_names_or_not_set(project: Project) -> None:
+    done = project.run("--env", "NO_SUCH", "true")
+    assert "warning: --env 'NO_SUCH' is not recorded: it is not set\n" in done.stderr
+    done = project.run("--env", "TOKEN=hunter2", "true")
+    assert (done.returncode, "hint: --env takes a name" in done.stderr) == (2, True)
+    assert "hunter2" not in done.stderr
+
+
 def test_artifacts_and_metrics(project: Project) -> None:
     script = (
         "mkdir -p out/deep; echo model > out/model; echo deep > out/deep/x; head -c 200000 /dev/zero > big.bin; "
@@ -245,6 +254,43 @@ def test_params_of_the_program_win(project: Project) -> None:
     assert project.record().params == {}
 
 
+MLFLOW_SCRIPT = """
+import gitml as mlflow
+mlflow.set_experiment("churn")
+with mlflow.start_run(run_name="own", tags={"mlflow.runName": "own"}):
+    mlflow.log_metric("m", 1)
+with mlflow.start_run(run_name="part"):
+    pass
+"""
+
+
+def test_what_a_script_chooses_counts_unless_we_were_told(project: Project) -> None:
+    script = (sys.executable, "-c", MLFLOW_SCRIPT)
+    done = project.run(*script)
+    assert "experiment" not in done.stderr
+    part, run = (project.record(commit) for commit in project.commits[1::-1])
+    assert {(r.name, r.experiment) for r in (run, part)} == {("own", "churn"), ("part", "churn")}
+    assert {run.experiment_id} == {part.experiment_id}
+    outer = " ".join(f"'{word}'" for word in project.command(*script))
+    project.run("-n", "w1", "sh", "-c", outer)  # a name is for one run, not for those within
+    assert {project.record(commit).name for commit in project.commits[:3]} == {"w1", "own", "part"}
+    show = [*GITML, "show", "w1"]
+    assert subprocess.run(show, cwd=project.folder, env=project.environment, check=False).returncode == 0
+
+
+@pytest.mark.parametrize("told_by", ["option", "environment"])
+def test_what_we_were_told_counts(project: Project, told_by: str) -> None:
+    options = ["-e", "mine"] if told_by == "option" else []
+    if told_by == "environment":
+        project.environment["GITML_EXPERIMENT"] = "mine"
+    done = project.run(*options, "-n", "w1", sys.executable, "-c", MLFLOW_SCRIPT)
+    assert done.stderr.count("the run stays in experiment 'mine'") == 1
+    assert "w1" in done.stderr
+    runs = {run.name: run for run in map(project.record, project.commits[:2])}
+    assert {name: run.experiment for name, run in runs.items()} == {"w1": "mine", "part": "churn"}
+    assert runs["w1"].metrics["m"].last == 1
+
+
 def test_runs_within_runs(project: Project) -> None:
     inner = " ".join(f"'{word}'" for word in project.command("-q", "-n", "inner", "true"))
     assert project.run("-n", "outer", "sh", "-c", f"{inner}; {inner}").returncode == 0
@@ -270,6 +316,10 @@ def test_secrets_on_the_command_line(project: Project) -> None:
     assert "warning: the command line holds what looks like a secret" in done.stderr
     for name in project.files():
         assert token.encode() not in project.read(name)
+    quiet = project.run("-q", "-P", f"api={token}", "--env", "NO_SUCH", "true", "--token", token).stderr
+    assert token not in quiet
+    assert len(quiet.splitlines()) == 3  # the command line and two params, and not the variable
+    assert all("looks like a secret" in line for line in quiet.splitlines())
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])

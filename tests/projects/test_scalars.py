@@ -36,6 +36,11 @@ AUTO = [
     (" 42%|####  | 42/100 [00:12<00:17, 3.4it/s, loss=0.1]", [("loss", 0.1, None)]),
     ("\x1b[1mloss\x1b[0m: \x1b[31m0.5\x1b[0m", [("loss", 0.5, None)]),
     ("loss: nan; best: -inf", [("loss", math.nan, None), ("best", -math.inf, None)]),
+    (
+        "lr=1,000, seen: 12,345.5; loss=-1,234,567",
+        [("lr", 1000, None), ("seen", 12345.5, None), ("loss", -1234567, None)],
+    ),
+    ("step 1,200/10,000 a=1,0000 b=1,20 c=7,000", [("a", 1, 1200), ("b", 1, 1200), ("c", 7000, 1200)]),
     ("accuracy : 0.9.", [("accuracy", 0.9, None)]),
     ("12:30:45 ETA: 0:10 took: 3s on localhost:8080 at http://x:80/ v=1.2.3 id=3f", []),
     ("", []),
@@ -57,6 +62,13 @@ def test_key_and_value_groups() -> None:
     assert scan("#a -> 1#b -> 2", r"#(?P<key>\w+) -> (?P<value>\d+)") == [("a", 1, None), ("b", 2, None)]
     assert scan("a -> 1, b -> 2.5", r"(\w+) -> ([\d.]+)") == [("a", 1, None), ("b", 2.5, None)]
     assert scan("3| a -> 1", r"(?P<step>\d+)\| (\w+) -> (\d+)") == [("a", 1, 3)]
+
+
+def test_thousands_in_groups() -> None:
+    assert scan("saw 1,000 of 2,000,000 1,00", r"saw (?P<saw>\S+) of (?P<total>\S+) (?P<odd>\S+)") == [
+        ("saw", 1000, None),
+        ("total", 2_000_000, None),
+    ]
 
 
 def test_several_rules() -> None:

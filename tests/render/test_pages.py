@@ -56,6 +56,27 @@ def test_live_failed_and_deleted_runs_say_so() -> None:
     assert "gitml runs restore" in run_text(page_of(deleted_ms=NOW_MS), PLAIN, 80)
 
 
+def test_a_repository_without_commits() -> None:
+    run = make_run("first", code=CodeState(tree="1" * 40, branch="main", dirty=True))
+    assert "commit   (none yet) (uncommitted changes recorded) · branch main\n" in run_text(
+        RunPage(run), PLAIN, 80
+    )
+
+
+def test_as_many_params_as_fit() -> None:
+    def line(count: int, cells: int) -> str:
+        run = make_run("one", params={f"p{i}": i for i in range(count)})
+        return next(
+            line for line in run_text(RunPage(run), PLAIN, cells).splitlines() if line.startswith("params")
+        )
+
+    assert line(3, 80) == "params   p0 0 · p1 1 · p2 2"
+    assert line(3, 27) == "params   p0 0 · p1 1 · p2 2"[:27]
+    assert line(3, 26) == "params   p0 0 · (+2, --pa…"
+    assert line(9, 40) == "params   p0 0 · p1 1 · (+7, --params)"
+    assert line(20_000, 40) == "params   p0 0 · (+19999, --params)"
+
+
 @pytest.mark.parametrize("cells", [60, 80, 140])
 def test_pages_keep_to_the_screen(cells: int) -> None:
     lines = run_text(page_of(), PLAIN, cells).splitlines()

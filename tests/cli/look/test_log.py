@@ -159,6 +159,21 @@ def test_nothing_to_show_is_said(project: Path, look: Look, tmp_path: Path, git:
     assert look("-C", str(empty), "log").err == "there are no runs yet\n"
 
 
+def test_a_clone_is_told_how_to_see_the_runs_it_brought(
+    project: Path, look: Look, tmp_path: Path, git: Callable[..., str]
+) -> None:
+    git(tmp_path, "clone", "--quiet", str(project), "clone")
+    clone = str(tmp_path / "clone")
+    said = "origin has runs: git branch gitml/runs origin/gitml/runs"
+    assert look("-C", clone, "log").err == f"there are no runs yet\n{said}\n"
+    status = look("-C", clone, "status").out
+    assert said in status
+    assert "nothing to share yet" not in status
+    git(tmp_path / "clone", *said.partition(": git ")[2].split())
+    assert len(look("-C", clone, "log", "--oneline").out.splitlines()) == 4
+    assert "all pushed to origin" in look("-C", clone, "status").out
+
+
 def test_deleted_runs_are_hidden_until_asked_for(project: Path, look: Look) -> None:
     look("rm", "odd-newt")
     assert names(look("log", "--oneline").out) == ["quiet-fox", "brisk-heron", "early-lark"]

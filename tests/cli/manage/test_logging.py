@@ -86,6 +86,13 @@ def test_wrong_words_log_nothing(cli, inside, words, said):
     assert (run.metrics, run.params, run.tags) == ({}, {}, {})
 
 
+def test_a_link_that_is_named_is_followed(cli, inside, repo, in_repo, tmp_path):
+    (tmp_path / "far.txt").write_text("far")
+    (in_repo / "lnk").symlink_to(tmp_path / "far.txt")
+    cli("log-artifact", "lnk")
+    assert [(a.path, a.size) for a in list_artifacts(repo, get_run(repo, inside.run_id))] == [("lnk", 3)]
+
+
 def test_a_missing_file_is_told(cli, inside):
     assert "there is no file" in cli("log-artifact", "none.bin", code=3).err
 

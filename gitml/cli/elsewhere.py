@@ -1,0 +1,22 @@
+"""Runs that a clone brought along but has no branch for: git makes branches only when asked to."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from gitml.repo import Repo
+
+
+def runs_elsewhere(repo: Repo) -> list[str]:
+    """Say which remotes have runs, and how to see them, while there are none here."""
+    from gitml.render.text import clean
+    from gitml.repo import RUNS_REF
+    from gitml.tracking.commit import remote_tips
+
+    if repo.git.tip(RUNS_REF) is not None:
+        return []
+    return [
+        f"{clean(remote)} has runs: git branch gitml/runs {clean(remote)}/gitml/runs"
+        for remote in remote_tips(repo)
+    ]

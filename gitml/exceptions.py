@@ -1,0 +1,7 @@
+"""Where MLflow keeps its exception; gitml's own are in `gitml.errors`."""
+
+from __future__ import annotations
+
+from gitml.errors import GitmlError as MlflowException
+
+__all__ = ["MlflowException"]
