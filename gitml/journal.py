@@ -250,7 +250,7 @@ class Journal:
             folder.rename(target)
         except FileNotFoundError:
             return
-        shutil.rmtree(target, ignore_errors=True)
+        _remove(os.fspath(target))
 
     def read(self, run_id: str) -> Run:
         """Read the present state of a live run.
@@ -279,7 +279,7 @@ class Journal:
         files: dict[str, bytes] = {}
         for name in run_tree.RECORD_FILES:
             with contextlib.suppress(FileNotFoundError):
-                files[name] = (folder / name).read_bytes()
+                files[name] = read_file(f"{folder}/{name}")
         if run_tree.RUN_FILE not in files:
             raise NotLiveError(run_id)
         files.pop(run_tree.METRICS_FILE, None)
@@ -331,6 +331,34 @@ class Journal:
             yield
         finally:
             os.close(fd)
+
+
+def _remove(folder: str) -> None:
+    """Remove a folder of our own that holds no folders of others.
+
+    `shutil.rmtree` guards against links that are swapped in while it runs, at
+    twice the cost; what it does is done for every run.
+    """
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                _remove(entry.path)
+            else:
+                os.unlink(entry.path)
+    os.rmdir(folder)
+
+
+def read_file(path: str) -> bytes:
+    """Read a small file in two system calls."""
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        size = os.fstat(fd).st_size
+        data = os.read(fd, size)
+        while len(data) < size and (more := os.read(fd, size - len(data))):
+            data += more
+        return data
+    finally:
+        os.close(fd)
 
 
 def _lock(folder: Path, how: int) -> FolderLock:

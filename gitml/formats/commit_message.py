@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from decimal import Decimal
 
 from gitml.entities.run import Experiment, Number, Run
 
@@ -55,5 +56,7 @@ def is_ours(message: str, parents: Sequence[str]) -> bool:
 
 
 def short_number(value: Number) -> str:
-    """Write a number with four significant digits."""
-    return str(value) if isinstance(value, int) else f"{value:.4g}"
+    """Write a number with four significant digits; integers whole while they are short."""
+    if not isinstance(value, int):
+        return f"{value:.4g}"
+    return str(value) if abs(value) < 10**12 else f"{Decimal(value):.4g}"

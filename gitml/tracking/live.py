@@ -23,7 +23,15 @@ from gitml.entities.run import DatasetInput, Number, ParamValue, Run
 from gitml.errors import GitmlError, RefusedError
 from gitml.formats import history, run_tree, yaml
 from gitml.formats.names import check_name
-from gitml.journal import ASSUMED_FILE, METRICS_FILE, RESERVE_FILE, TEMPORARY, AppendFile, FolderLock
+from gitml.journal import (
+    ASSUMED_FILE,
+    METRICS_FILE,
+    RESERVE_FILE,
+    TEMPORARY,
+    AppendFile,
+    FolderLock,
+    read_file,
+)
 from gitml.repo import Repo
 from gitml.store.local import Progress
 from gitml.tracking.artifacts import ArtifactWriter
@@ -291,7 +299,7 @@ class LiveRun:
 
     def facts(self) -> Run:
         """Read run.yaml: the run without params, metrics and tags."""
-        files = {run_tree.RUN_FILE: (self.folder / run_tree.RUN_FILE).read_bytes()}
+        files = {run_tree.RUN_FILE: read_file(f"{self.folder}/{run_tree.RUN_FILE}")}
         return run_tree.decode_run(files, commit=None)
 
     def to_run(self) -> Run:

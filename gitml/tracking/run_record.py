@@ -17,7 +17,7 @@ from gitml.formats.pointer import (
     encode_pointer,
 )
 from gitml.git.repo import TREE_MODE, TreeEntry
-from gitml.journal import BASE_FILE
+from gitml.journal import BASE_FILE, read_file
 from gitml.repo import Repo
 
 _ARTIFACTS = run_tree.ARTIFACTS + "/"
@@ -36,7 +36,7 @@ def write_run_tree(repo: Repo, run_id: str) -> tuple[Run, str]:
     for name, entry in repo.journal.files(run_id):
         if name in run_tree.RECORD_FILES:
             continue
-        data = Path(entry.path).read_bytes()
+        data = read_file(entry.path)
         if name.startswith(_HISTORY):
             whole = history.whole_lines(data)
             data, summary = _sound(whole, name)

@@ -13,6 +13,7 @@ from gitml.formats.names import check_name
 MAX_PARAM_BYTES = 1024**2
 MAX_TAG_BYTES = 1024**2
 MAX_PARAM_DEPTH = 20
+_HUGE = 10**4000  # Python refuses to read back integers of more than 4,300 digits
 
 
 def to_number(key: str, value: object) -> Number:
@@ -24,8 +25,12 @@ def to_number(key: str, value: object) -> Number:
         InvalidValueError: It is no single number.
     """
     kind = type(value)
-    if kind is int or kind is float:
-        return value  # type: ignore[return-value]  # just checked
+    if kind is float or (kind is int and -_HUGE < value < _HUGE):  # type: ignore[operator]  # just checked
+        return value  # type: ignore[return-value]
+    if kind is int:
+        raise InvalidValueError(
+            "metric", key, "its integer has more than 4,000 digits", hint="log its logarithm"
+        )
     if kind is bool:
         return int(value)  # type: ignore[call-overload, no-any-return]
     try:

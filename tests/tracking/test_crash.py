@@ -71,7 +71,7 @@ STEPS = [
     ("gitml.git.repo:GitRepo.write_commit", 1),
     ("gitml.git.repo:GitRepo.move_ref", 1),
     ("gitml.journal:Journal.discard", 1),
-    ("shutil:rmtree", 1),
+    ("gitml.journal:_remove", 1),
 ]
 ENDER = """
 import importlib, os, signal, sys
