@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from decimal import Decimal
 
 from gitml.entities.run import Experiment, Number, Run
 
@@ -59,4 +58,8 @@ def short_number(value: Number) -> str:
     """Write a number with four significant digits; integers whole while they are short."""
     if not isinstance(value, int):
         return f"{value:.4g}"
-    return str(value) if abs(value) < 10**12 else f"{Decimal(value):.4g}"
+    if abs(value) < 10**12:
+        return str(value)
+    from decimal import Decimal  # a float could not hold it
+
+    return f"{Decimal(value):.4g}"

@@ -250,7 +250,7 @@ def _tags(mapping: dict[str, Any]) -> dict[str, str]:
 _INTEGER = r"(-?[0-9]+)"
 _NUMBER = r"(-?(?:[0-9]+(?:\.[0-9]+(?:e[-+][0-9]+)?)?|\.inf)|\.nan)"
 _METRIC_LINE = re.compile(
-    rf"([A-Za-z_/][A-Za-z0-9_./@+=~%-]*): {{last: {_NUMBER}, step: {_INTEGER}, time: {_INTEGER}, "
+    rf"(?m)^([A-Za-z_/][A-Za-z0-9_./@+=~%-]*): {{last: {_NUMBER}, step: {_INTEGER}, time: {_INTEGER}, "
     rf"min: {_NUMBER}, min_step: {_INTEGER}, max: {_NUMBER}, max_step: {_INTEGER}, count: ([0-9]+)}}\n"
 )
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gitml.entities.artifact import Pointer
-from gitml.entities.run import MetricPoint, Run, RunStatus
+from gitml.entities.run import MetricPoint, MetricSummary, Run, RunStatus
 from gitml.errors import DamagedError, InvalidNameError
 from gitml.formats import commit_message, history, names, pointer, run_tree
 from tests.strategies import experiments, integers, metric_names, numbers, runs, times
@@ -35,6 +35,13 @@ def test_a_run_is_read_back(run):
     expected = dataclasses.replace(run, commit="c" * 40)
     assert plain(dataclasses.asdict(back)) == plain(dataclasses.asdict(expected))
     assert run_tree.encode_run(back) == files, "same content, same bytes"
+
+
+@pytest.mark.parametrize("name", ["0A", "a b", "x: {last", "y", "-", "é"])
+def test_a_metric_keeps_its_whole_name(name):
+    summary = MetricSummary(1, 0, 0, 1, 0, 1, 0, 1)
+    data = run_tree.encode_metrics({name: summary, "plain": summary})
+    assert list(run_tree.decode_metrics(data, source="x")) == [name, "plain"]
 
 
 @given(experiments)
