@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from gitml.api.active_run import ActiveRun as ActiveRun
     from gitml.api.client import Client as Client
     from gitml.api.client import Client as MlflowClient
+    from gitml.api.comparison import Diff as Diff
+    from gitml.api.comparison import diff_runs as diff_runs
     from gitml.api.fluent import active_run as active_run
     from gitml.api.fluent import end_run as end_run
     from gitml.api.fluent import last_active_run as last_active_run
@@ -104,6 +106,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "active_run": "ActiveRun",
     "client": "Client",
+    "comparison": "Diff diff_runs",
     "fluent": "active_run end_run last_active_run log_metric start_run",
     "handles": "Experiment Run Runs",
     "logging_calls": (
@@ -174,6 +177,7 @@ sys.modules[__name__].__class__ = _Package
 __all__ = [
     "ActiveRun",
     "Client",
+    "Diff",
     "Experiment",
     "ExperimentTag",
     "FileInfo",
@@ -197,6 +201,7 @@ __all__ = [
     "delete_experiment_tag",
     "delete_run",
     "delete_tag",
+    "diff_runs",
     "disable_system_metrics_logging",
     "enable_system_metrics_logging",
     "end_run",
