@@ -159,7 +159,11 @@ def test_redirected_streams_get_pipes(tmp_path: Path) -> None:
 
 
 def test_piped_output_leaves_the_keys_to_the_reader(tmp_path: Path) -> None:
-    script = "import os, sys; print(os.isatty(1), os.isatty(2)); print('bar', file=sys.stderr); input()"
+    # Dies of the signal at once: Python's own handler can miss one that comes just before it starts to read.
+    script = (
+        "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL);"
+        "print(os.isatty(1), os.isatty(2), flush=True); print('bar', file=sys.stderr); input()"
+    )
     result = tmp_path / "out"
     with result.open("wb") as file, Screen(
         Wrapped(tmp_path).command(sys.executable, "-c", script), redirect={"stdout": file}
