@@ -40,7 +40,7 @@ def pre_push(
 
     Example: echo "$refs" | gitml hook pre-push origin ../backup.git
     """
-    from gitml.tracking.prepush import parse_refs, send_artifacts
+    from gitml.sync.prepush import parse_refs, send_artifacts
 
     if sys.stdin.isatty():
         raise UsageError("git runs this command by itself, with a list of refs", hint="gitml init --hooks")

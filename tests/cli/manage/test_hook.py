@@ -13,7 +13,7 @@ import pytest
 
 import gitml
 from gitml.repo import RUNS_REF
-from gitml.tracking.prepush import local_path, parse_refs, without_password
+from gitml.sync.prepush import local_path, parse_refs, without_password
 
 BIG = bytes(range(256)) * 1000
 OID = hashlib.sha256(BIG).hexdigest()

@@ -1,0 +1,1 @@
+"""Runs of other tools in, runs for other tools out."""

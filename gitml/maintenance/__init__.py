@@ -1,0 +1,1 @@
+"""Keeping a repository in order: what is there, what is missing, what can go."""

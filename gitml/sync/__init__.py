@@ -1,0 +1,1 @@
+"""Runs, tags and artifacts on their way between repositories."""
