@@ -8,18 +8,23 @@ under it, or write anywhere else.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import hashlib
 import os
+from collections.abc import Callable, Iterable, Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING
 
 from gitml.entities.artifact import Pointer
-from gitml.errors import DamagedError
+from gitml.errors import DamagedError, RefusedError
+from gitml.store.base import Progress
 from gitml.store.local import ObjectStore
 
 if TYPE_CHECKING:
     from typing_extensions import Self
+
+Block = bytes | bytearray | memoryview
 
 PART_PREFIX = "gitml-part-"
 _CHUNK = 4 * 1024**2
@@ -35,6 +40,26 @@ class WrongContentError(DamagedError):
         )
         self.pointer = pointer
         self.found = found
+
+
+class NotWritableError(RefusedError):
+    """This side has no room for what arrives, or may not keep it."""
+
+    def __init__(self, pointer: Pointer, error: OSError) -> None:
+        super().__init__(
+            f"object '{pointer.oid[:12]}' ({pointer.size:,} bytes) can't be kept here: {error.strerror or error}",
+            hint="make room in the repository's lfs folder and run the command again; it goes on from here",
+        )
+        self.pointer = pointer
+        self.reason = error
+
+
+@contextlib.contextmanager
+def _writing(pointer: Pointer) -> Iterator[None]:
+    try:
+        yield
+    except OSError as err:
+        raise NotWritableError(pointer, err) from err
 
 
 class Incoming:
@@ -60,12 +85,13 @@ class Incoming:
         self.pointer = pointer
         self._target = local.path(pointer.oid)  # refuses what is no object id
         folder = local.root / "tmp"
-        folder.mkdir(parents=True, exist_ok=True)
         self._path = folder / f"{PART_PREFIX}{pointer.oid}"
-        self._fd = self._open()
         self._digest = hashlib.sha256()
         self.offset = 0
-        self._read_what_is_here()
+        with _writing(pointer):
+            folder.mkdir(parents=True, exist_ok=True)
+            self._fd = self._open()
+            self._read_what_is_here()
 
     def _open(self) -> int:
         flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
@@ -103,7 +129,7 @@ class Incoming:
         self._digest = hashlib.sha256()
         self.offset = 0
 
-    def write(self, chunk: bytes | bytearray | memoryview) -> None:
+    def write(self, chunk: Block) -> None:
         """Take the next bytes.
 
         Raises:
@@ -115,8 +141,9 @@ class Incoming:
             raise WrongContentError(self.pointer, "it is longer")
         self._digest.update(view)
         self.offset += len(view)
-        while view:
-            view = view[os.write(self._fd, view) :]
+        with _writing(self.pointer):
+            while view:
+                view = view[os.write(self._fd, view) :]
 
     def finish(self) -> None:
         """Check the whole and give it its name.
@@ -131,21 +158,26 @@ class Incoming:
         if found != self.pointer.oid:
             self.discard()
             raise WrongContentError(self.pointer, f"its content hashes to '{found[:12]}'")
-        os.fsync(self._fd)
-        self._target.parent.mkdir(parents=True, exist_ok=True)
-        os.replace(self._path, self._target)
+        with _writing(self.pointer):
+            os.fsync(self._fd)
+            self._target.parent.mkdir(parents=True, exist_ok=True)
+            os.replace(self._path, self._target)
 
     def discard(self) -> None:
         """Remove what is here, so that nobody continues it."""
         self.restart()
-        self._path.unlink(missing_ok=True)
+        self._unlink()
+
+    def _unlink(self) -> None:
+        if self._is_still(self._fd):  # else another process has begun its own by this name
+            self._path.unlink(missing_ok=True)
 
     def close(self) -> None:
         """Let go of the part; an empty one goes."""
         if self._fd < 0:
             return
-        if self.offset == 0 and self.pointer.size:
-            self._path.unlink(missing_ok=True)
+        if self.offset == 0:
+            self._unlink()
         os.close(self._fd)
         self._fd = -1
 
@@ -156,3 +188,53 @@ class Incoming:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def receive(
+    local: ObjectStore,
+    pointer: Pointer,
+    read: Callable[[int], Iterable[Block]],
+    progress: Progress | None = None,
+) -> bool:
+    """Receive one object, going on where an earlier attempt broke off.
+
+    Args:
+        local: The store that it goes into.
+        pointer: The object.
+        read: Gives its bytes from an offset on. What it raises passes through;
+            what came before is kept for the next attempt.
+        progress: Called with the number of bytes done since the last call.
+
+    Returns:
+        Whether it had to be fetched: False if it was here.
+
+    Raises:
+        WrongContentError: What came is not what the pointer promised.
+        NotWritableError: There is no room, or no right to write.
+    """
+    tell = progress or (lambda _: None)
+    if local.has(pointer.oid, pointer.size):
+        tell(pointer.size)
+        return False
+    with Incoming(local, pointer) as incoming:
+        kept = incoming.offset
+        tell(kept)
+        try:
+            _receive_rest(incoming, read, tell)
+        except WrongContentError:
+            if not kept or incoming.offset:  # there was nothing old to blame, or it is only short
+                raise
+        else:
+            return True
+    # What an earlier attempt left may be what was wrong; of these bytes progress was told already.
+    with Incoming(local, pointer) as incoming:
+        _receive_rest(incoming, read, lambda _: None)
+    return True
+
+
+def _receive_rest(incoming: Incoming, read: Callable[[int], Iterable[Block]], tell: Progress) -> None:
+    if incoming.offset < incoming.pointer.size:
+        for block in read(incoming.offset):
+            incoming.write(block)
+            tell(len(block))
+    incoming.finish()

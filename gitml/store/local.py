@@ -49,6 +49,21 @@ class ChecksumMismatchError(DamagedError):
         self.got = got
 
 
+def object_key(oid: str) -> str:
+    """Give an object's place in the layout that all stores have.
+
+    Example:
+        >>> object_key("ab12" + 60 * "0")[:10]
+        'ab/12/ab12'
+
+    Raises:
+        DamagedError: It is no object id; nothing else ever becomes a path.
+    """
+    if len(oid) != 64 or not set(oid) <= set("0123456789abcdef"):
+        raise DamagedError(f"'{oid[:80]}' is not a SHA-256 object id")
+    return f"{oid[:2]}/{oid[2:4]}/{oid}"
+
+
 class ObjectStore:
     """Content-addressed files below one folder."""
 
@@ -65,9 +80,7 @@ class ObjectStore:
 
     def path(self, oid: str) -> Path:
         """Where an object is, or would be."""
-        if len(oid) != 64 or not set(oid) <= set("0123456789abcdef"):
-            raise DamagedError(f"'{oid[:80]}' is not a SHA-256 object id")
-        return self.root / "objects" / oid[:2] / oid[2:4] / oid
+        return self.root / "objects" / object_key(oid)
 
     def has(self, oid: str, size: int | None = None) -> bool:
         """Whether the object is here (and, if `size` is given, as long as it should be)."""
@@ -149,10 +162,19 @@ class ObjectStore:
         target.parent.mkdir(parents=True, exist_ok=True)
         os.replace(temporary, target)
 
-    def export(self, pointer: Pointer, target: Path, progress: Progress | None = None) -> None:
+    def export(
+        self, pointer: Pointer, target: Path, progress: Progress | None = None, *, durable: bool = False
+    ) -> None:
         """Copy an object out to a new file, checking its content.
 
-        The file appears only when it is whole and right.
+        The file appears only when it is whole and right. It shares blocks with
+        the object where the file system can, never the file itself.
+
+        Args:
+            pointer: The object.
+            target: The file.
+            progress: Called with the number of bytes done since the last call.
+            durable: Wait until the disk has it.
 
         Raises:
             ObjectMissingError: It is not here.
@@ -160,10 +182,15 @@ class ObjectStore:
         """
         temporary = target.with_name(f".gitml-{uuid.uuid4().hex}")
         try:
-            with self.open(pointer) as source, temporary.open("xb", buffering=0) as stream:
-                oid, _ = _copy(source, stream, pointer.size, progress)
-            if oid != pointer.oid:
-                raise ChecksumMismatchError(pointer.oid, oid)
+            with self.open(pointer) as source, temporary.open("x+b", buffering=0) as stream:
+                if _reflink(source, stream):
+                    oid, _ = hash_stream(stream, progress)
+                else:
+                    oid, _ = _copy(source, stream, pointer.size, progress)
+                if oid != pointer.oid:
+                    raise ChecksumMismatchError(pointer.oid, oid)
+                if durable:
+                    os.fsync(stream.fileno())
             os.replace(temporary, target)
         finally:
             temporary.unlink(missing_ok=True)

@@ -12,13 +12,13 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import unquote
 
 from gitml.entities.artifact import Pointer
 from gitml.errors import RemoteError, UsageError
 from gitml.formats import run_tree
 from gitml.formats.pointer import decode_attributes, decode_pointer
 from gitml.repo import Repo
+from gitml.store.folder import local_path, remote_objects
 from gitml.store.local import ObjectMissingError
 
 _NAMESPACES = ("refs/heads/gitml/", "refs/tags/gitml/", "refs/gitml/")
@@ -158,7 +158,7 @@ def _send(
             else "they are kept for a store of their own, and gitml.artifacts.url is not set",
             "git config gitml.artifacts.url file:///FOLDER, or push the runs alone: git push --no-verify",
         )  # fmt: skip
-    return _copy(repo, remote, _remote_objects(path) if pointers[0].lfs else path, pointers, progress)
+    return _copy(repo, remote, remote_objects(path) if pointers[0].lfs else path, pointers, progress)
 
 
 def _copy(
@@ -210,50 +210,6 @@ def _refuse_missing(remote: str, missing: Sequence[Pointer]) -> None:
             "fetch from where the runs were recorded (git lfs fetch), or push the runs alone: "
             "git push --no-verify",
         )  # fmt: skip
-
-
-# Where it is
-
-
-def local_path(url: str, base: Path) -> Path | None:
-    """Tell which folder of this machine a URL means, None if it is elsewhere.
-
-    Args:
-        url: As git has it: a path, `file://`, `https://`, `host:path`.
-        base: What a relative path is relative to.
-
-    Example:
-        >>> local_path("file:///srv/my%20runs", Path("/"))
-        PosixPath('/srv/my runs')
-        >>> local_path("host:path", Path("/")) is None
-        True
-    """
-    if url.startswith("file://"):
-        return Path(unquote(url.removeprefix("file://").removeprefix("localhost")))
-    # To git, a colon before the first slash makes it `host:path`.
-    if not url or "://" in url or ":" in url.partition("/")[0]:
-        return None
-    return base / url
-
-
-def _remote_objects(path: Path) -> Path:
-    """Where Git LFS keeps the objects of the repository at a path."""
-    for candidate in (path / ".git", path, Path(f"{path}.git") / ".git", Path(f"{path}.git")):
-        git_dir = _follow(candidate)
-        if (git_dir / "HEAD").is_file():
-            shared = git_dir / "commondir"
-            common = git_dir / shared.read_text(encoding="utf-8").strip() if shared.is_file() else git_dir
-            return common / "lfs" / "objects"
-    raise RemoteError(
-        f"there is no git repository at '{path}'", hint="git remote --verbose shows where it is"
-    )
-
-
-def _follow(path: Path) -> Path:
-    """A linked worktree's and a submodule's `.git` is a file that names the folder."""
-    if not path.is_file():
-        return path
-    return path.parent / path.read_text(encoding="utf-8").removeprefix("gitdir:").strip()
 
 
 def without_password(url: str) -> str:

@@ -13,7 +13,8 @@ import pytest
 
 import gitml
 from gitml.repo import RUNS_REF
-from gitml.sync.prepush import local_path, parse_refs, without_password
+from gitml.store.folder import local_path
+from gitml.sync.prepush import parse_refs, without_password
 
 BIG = bytes(range(256)) * 1000
 OID = hashlib.sha256(BIG).hexdigest()
