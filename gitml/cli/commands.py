@@ -50,6 +50,14 @@ SECTIONS: dict[str, tuple[Command, ...]] = {
         Command("runs", "runs_group", "List, finish, delete and restore runs"),
         Command("experiments", "experiments", "List, create, rename and delete experiments"),
     ),
+    "Share": (
+        Command("push", "share", "Send runs, artifacts and tags to a remote", daily=True),
+        Command("pull", "share", "Bring a remote's runs and join them with yours", daily=True),
+        Command("fetch", "share", "Look what runs a remote has"),
+        Command("sync", "share", "Pull, then push", daily=True),
+        Command("clone", "clone", "Clone a repository with its runs"),
+        Command("remote", "remote", "Show remotes, and set where artifacts travel"),
+    ),
     "Set up": (
         Command("init", "init", "Prepare a repository"),
         Command("demo", "demo", "Make a small project with real runs to play with"),

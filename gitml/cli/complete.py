@@ -42,6 +42,11 @@ def metrics(incomplete: str) -> list[Offer]:
     return list(_offers(incomplete, lambda repo: ((name, "metric") for name in repo.index.metric_names())))
 
 
+def remotes(incomplete: str) -> list[Offer]:
+    """Offer names of the repository's remotes."""
+    return list(_offers(incomplete, lambda repo: iter(repo.settings.remotes.items())))
+
+
 def fields(incomplete: str) -> list[Offer]:
     """Offer names of metrics and params, after commas and a minus sign too."""
     head, comma, last = incomplete.rpartition(",")

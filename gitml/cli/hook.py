@@ -54,6 +54,6 @@ def pre_push(
 
     with closing(Repo.open()) as repo, progress("sending artifacts", None, "B") as advance:
         done = send_artifacts(repo, remote, url, refs, advance)
-    if done.sent:
-        count = plural(len(done.sent), "artifact")
-        print(f"gitml: sent {count} ({format_size(done.sent_bytes)}) to {clean(remote)}", file=sys.stderr)
+    if done.moved:
+        count = plural(len(done.moved), "artifact")
+        print(f"gitml: sent {count} ({format_size(done.moved_bytes)}) to {clean(remote)}", file=sys.stderr)

@@ -12,6 +12,7 @@ import os
 import subprocess
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, cast
@@ -26,15 +27,24 @@ _ALLOWED = frozenset(
         "bundle",
         "cat-file",
         "check-ref-format",
+        "clone",
         "config",
+        "count-objects",
         "diff",
         "diff-tree",
+        "fetch",
         "for-each-ref",
+        "fsck",
         "init",
         "lfs",
         "log",
         "ls-files",
+        "ls-remote",
         "merge-base",
+        "pack-refs",
+        "prune",
+        "push",
+        "repack",
         "rev-list",
         "rev-parse",
         "show",
@@ -57,6 +67,9 @@ _ALWAYS = (
     "--no-replace-objects",
     "--literal-pathspecs",
 )  # fmt: skip
+
+_ABSENT = (b" missing\n", b" ambiguous\n")
+_KINDS = {kind.encode(): kind for kind in ("blob", "tree", "commit", "tag")}
 
 
 class GitMissingError(GitmlError):
@@ -132,8 +145,17 @@ class GitProcess:
         git_dir: Path | None = None,
         common_dir: Path | None = None,
         work_tree: Path | None = None,
+        quarantine: Path | None = None,
     ) -> None:
-        """Name the repository; without `git_dir` git finds it from `cwd`."""
+        """Name the repository; without `git_dir` git finds it from `cwd`.
+
+        Args:
+            cwd: Where git runs.
+            git_dir: Its folder.
+            common_dir: What its worktrees share.
+            work_tree: The files, if it has any.
+            quarantine: Where git keeps the objects of a push until a hook let them in.
+        """
         self._cwd = cwd
         self._options = list(_ALWAYS)
         self._env: dict[str, str] = {}
@@ -146,6 +168,12 @@ class GitProcess:
                 "GIT_INDEX_FILE": str(git_dir / "index"),
                 "GIT_NAMESPACE": "",
             }
+            if quarantine is not None:
+                objects = self._env["GIT_OBJECT_DIRECTORY"]
+                self._env |= {
+                    "GIT_OBJECT_DIRECTORY": str(quarantine),
+                    "GIT_ALTERNATE_OBJECT_DIRECTORIES": objects,
+                }
             if work_tree is not None:
                 self._options.append(f"--work-tree={work_tree}")
 
@@ -190,15 +218,27 @@ class GitProcess:
         return process.returncode, out, err.decode("utf-8", "replace")
 
     def start(
-        self, args: Sequence[str], *, env: Mapping[str, str] | None = None, cwd: Path | None = None
+        self,
+        args: Sequence[str],
+        *,
+        env: Mapping[str, str] | None = None,
+        cwd: Path | None = None,
+        configuration: Sequence[str] = (),
     ) -> subprocess.Popen[bytes]:
-        """Start git with pipes on its three streams."""
+        """Start git with pipes on its three streams.
+
+        Args:
+            args: Sub-command and arguments, each one word for git.
+            env: Variables to add to its environment.
+            cwd: Where to run it; the repository's folder if not given.
+            configuration: More settings for it, as `-c`, `key=value` in turn.
+        """
         if args[0] not in _ALLOWED:
             raise ValueError(f"git {args[0]} is not on the list of allowed sub-commands")
         handle = cast(
             "Any",
             _door(str(cwd or self._cwd)).execute(
-                [git_executable(), *self._options, *args],
+                [git_executable(), *self._options, *configuration, *args],
                 istream=subprocess.PIPE,
                 as_process=True,
                 shell=False,
@@ -218,17 +258,36 @@ class GitProcess:
         Yields:
             The content, or None where there is no such object.
         """
-        process = self.start(["cat-file", "--batch", "--buffer"])
+        return (None if found is None else found[1] for found in self.cat_objects(names))
+
+    def cat_objects(self, names: Iterable[str]) -> Iterator[tuple[str, bytes] | None]:
+        """Read many objects by one git process; yields what kind each is, and its content."""
+        with self._cat_file("--batch", names) as stdout:
+            while header := stdout.readline():
+                if header.endswith(_ABSENT):
+                    yield None
+                    continue
+                _, kind, size = header.rsplit(b" ", 2)
+                yield _KINDS[kind], stdout.read(int(size) + 1)[:-1]
+
+    def cat_sizes(self, names: Iterable[str]) -> Iterator[tuple[str, int] | None]:
+        """Tell of many objects what kind each is and how long, without reading them."""
+        known: dict[bytes, tuple[str, int] | None] = {}  # small files are often of the same length
+        with self._cat_file("--batch-check=%(objecttype) %(objectsize)", names) as stdout:
+            for line in stdout:
+                if line not in known:
+                    kind, _, size = line.partition(b" ")
+                    known[line] = None if line.endswith(_ABSENT) else (_KINDS[kind], int(size))
+                yield known[line]
+
+    @contextmanager
+    def _cat_file(self, option: str, names: Iterable[str]) -> Iterator[IO[bytes]]:
+        process = self.start(["cat-file", option, "--buffer"])
         stdin, stdout = cast("IO[bytes]", process.stdin), cast("IO[bytes]", process.stdout)
         writer = threading.Thread(target=_feed, args=(stdin, names), daemon=True)
         writer.start()
         try:
-            while header := stdout.readline():
-                if header.endswith((b" missing\n", b" ambiguous\n")):
-                    yield None
-                    continue
-                size = int(header.rsplit(b" ", 1)[1])
-                yield stdout.read(size + 1)[:-1]
+            yield stdout
         finally:
             stdout.close()
             process.terminate()

@@ -100,7 +100,13 @@ class GitRepo:
     """Objects and refs of one repository."""
 
     def __init__(
-        self, git_dir: Path, common_dir: Path, work_tree: Path | None, object_format: str = "sha1"
+        self,
+        git_dir: Path,
+        common_dir: Path,
+        work_tree: Path | None,
+        object_format: str = "sha1",
+        *,
+        quarantine: Path | None = None,
     ) -> None:
         """Name the folders; `discover` finds them."""
         self.git_dir = git_dir
@@ -108,13 +114,22 @@ class GitRepo:
         self.work_tree = work_tree
         self.object_format = object_format
         self._loose = LooseObjects(common_dir / "objects", object_format)
+        self._quarantine = quarantine
         self.process = GitProcess(
-            work_tree or git_dir, git_dir=git_dir, common_dir=common_dir, work_tree=work_tree
+            work_tree or git_dir,
+            git_dir=git_dir,
+            common_dir=common_dir,
+            work_tree=work_tree,
+            quarantine=quarantine,
         )
 
     @classmethod
-    def discover(cls, start: Path | None = None) -> GitRepo:
+    def discover(cls, start: Path | None = None, *, quarantine: Path | None = None) -> GitRepo:
         """Find the repository that a folder is in, as git does.
+
+        Args:
+            start: The folder; the current one if not given.
+            quarantine: In a hook, where the objects of the push are (`GIT_QUARANTINE_PATH`).
 
         Raises:
             NotARepositoryError: It is in none.
@@ -139,7 +154,7 @@ class GitRepo:
                 raise NotARepositoryError(folder)
             raise GitCommandFailedError(["rev-parse"], status, err)
         work_tree = Path(lines[3]) if len(lines) > 3 else None
-        return cls(Path(lines[0]), Path(lines[1]), work_tree, lines[2])
+        return cls(Path(lines[0]), Path(lines[1]), work_tree, lines[2], quarantine=quarantine)
 
     # Objects
 
@@ -148,10 +163,13 @@ class GitRepo:
         from dulwich.object_format import get_object_format
         from dulwich.object_store import DiskObjectStore
 
+        # What a push brings is read from its quarantine; all else of the repository is an alternate to that.
+        objects = self.common_dir / "objects"
         return DiskObjectStore(
-            self.common_dir / "objects",
+            self._quarantine or objects,
             loose_compression_level=1,
             object_format=get_object_format(self.object_format),
+            alternates=[objects] if self._quarantine else None,
         )
 
     def write_blob(self, data: bytes) -> str:
@@ -400,9 +418,12 @@ class GitRepo:
         """Read many objects by one git process; see `GitProcess.cat_paths`."""
         return self.process.cat_paths(names)
 
-    def rev_list(self, tip: str, exclude: Sequence[str] = ()) -> Iterator[tuple[str, tuple[str, ...]]]:
-        """Walk commits, parents before children, each with its parents."""
-        revisions = "".join(f"{line}\n" for line in [tip, *(f"^{commit}" for commit in exclude)])
+    def rev_list(
+        self, tips: str | Sequence[str], exclude: Sequence[str] = ()
+    ) -> Iterator[tuple[str, tuple[str, ...]]]:
+        """Walk commits from one or more tips, parents before children, each with its parents."""
+        tips = [tips] if isinstance(tips, str) else tips
+        revisions = "".join(f"{line}\n" for line in [*tips, *(f"^{commit}" for commit in exclude)])
         out = self.process.run(
             ["rev-list", "--topo-order", "--reverse", "--parents", "--stdin"], input=revisions.encode()
         )

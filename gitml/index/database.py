@@ -131,6 +131,14 @@ class Index:
         """List the record commits of a run, oldest first; none of a run that is only live."""
         return self._ask(lambda connection: lookups.records(connection, run_id))
 
+    def heads(self, run_id: str) -> tuple[list[str], list[str]]:
+        """Find the newest records of a run, and the newest ones that all of those descend from.
+
+        There are several of a run that was changed in two places at once, and no
+        bases of any other.
+        """
+        return self._ask(lambda connection: lookups.heads(self._git, connection, run_id))
+
     def experiments(self) -> list[Experiment]:
         """List all experiments, deleted ones too, also those that only their runs tell of."""
         return self._ask(lookups.experiments)

@@ -7,11 +7,12 @@ often one is given, so every clone comes to the same answer.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from gitml.entities.run import DatasetInput, MetricSummary, Run
+from gitml.entities.run import DatasetInput, MetricSummary, Number, Run
 
 T = TypeVar("T")
 Record = tuple[int, str, Run]
@@ -38,8 +39,7 @@ def fold_runs(records: Iterable[Record], base: Run | None = None) -> Run:
 
     Of each field the value counts that was changed against the base; of
     several changed ones the latest, by time and then by commit. Without a base
-    every value that is there counts as changed. Of a metric the longer summary
-    counts; data sets are united.
+    every value that is there counts as changed. Curves and data sets are united.
 
     Args:
         records: Commit time in ms, commit id, state; at least one.
@@ -61,7 +61,7 @@ def fold_runs(records: Iterable[Record], base: Run | None = None) -> Run:
         params=_fold_mapping([run.params for run in states], None if base is None else base.params),
         tags=_fold_mapping([run.tags for run in states], None if base is None else base.tags),
         extra=_fold_mapping([run.extra for run in states], None if base is None else base.extra),
-        metrics=_fold_metrics([run.metrics for run in states]),
+        metrics=_fold_metrics([run.metrics for run in states], None if base is None else base.metrics),
         inputs=_fold_inputs(states),
         incomplete=any(run.incomplete for run in states),
     )
@@ -101,14 +101,38 @@ def _same(one: object, other: object) -> bool:
     return type(one) is type(other) and (one == other or repr(one) == repr(other))
 
 
-def _fold_metrics(states: Sequence[Mapping[str, MetricSummary]]) -> dict[str, MetricSummary]:
+def _fold_metrics(
+    states: Sequence[Mapping[str, MetricSummary]], base: Mapping[str, MetricSummary] | None
+) -> dict[str, MetricSummary]:
+    """Summarize united curves: each state's points come on top of the base's."""
+    before = base or {}
     merged: dict[str, MetricSummary] = {}
-    for mapping in reversed(states):
-        for name, summary in mapping.items():
-            held = merged.get(name)
-            if held is None or summary.count >= held.count:
-                merged[name] = summary
+    for name in dict.fromkeys(name for mapping in (before, *reversed(states)) for name in mapping):
+        old = before.get(name)
+        # repr, because NaN is not equal to itself.
+        changed = {
+            repr(m[name]): m[name] for m in reversed(states) if name in m and repr(m[name]) != repr(old)
+        }
+        if changed:
+            merged[name] = _unite(list(changed.values()), 0 if old is None else old.count)
+        elif old is not None:
+            merged[name] = old
     return merged
+
+
+def _unite(summaries: Sequence[MetricSummary], shared: int) -> MetricSummary:
+    """Summarize several curves that have `shared` points in common, the latest recorded last."""
+    last = max(reversed(summaries), key=lambda summary: (summary.step, summary.timestamp_ms))
+    low = min(summaries, key=lambda summary: (_or(summary.min, math.inf), summary.min_step))
+    high = min(summaries, key=lambda summary: (-_or(summary.max, -math.inf), summary.max_step))
+    count = shared + sum(max(summary.count - shared, 0) for summary in summaries)
+    return MetricSummary(
+        last.last, last.step, last.timestamp_ms, low.min, low.min_step, high.max, high.max_step, count
+    )
+
+
+def _or(value: Number, instead: float) -> Number:
+    return instead if value != value else value
 
 
 def _fold_inputs(states: Sequence[Run]) -> tuple[DatasetInput, ...]:

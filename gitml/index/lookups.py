@@ -7,7 +7,9 @@ import sqlite3
 
 from gitml.entities.run import Experiment, Run
 from gitml.formats.run_tree import decode_experiment
+from gitml.git.repo import GitRepo
 from gitml.index.reading import load_runs
+from gitml.index.update import heads_of
 
 _LAST_CHARACTER = "\U0010ffff"
 _HEX = re.compile(r"[0-9a-f]{4,64}")
@@ -98,3 +100,9 @@ def key_names(connection: sqlite3.Connection, table: str, kind: int) -> list[str
 def damaged(connection: sqlite3.Connection) -> list[tuple[str, str]]:
     """List the records that can't be decoded: commit and problem."""
     return connection.execute("SELECT commit_id, problem FROM damaged ORDER BY commit_id").fetchall()
+
+
+def heads(git: GitRepo, connection: sqlite3.Connection, run_id: str) -> tuple[list[str], list[str]]:
+    """Find the newest records of a run; see `heads_of`."""
+    found = connection.execute("SELECT run_n FROM run WHERE run_id = ?", (run_id,)).fetchone()
+    return heads_of(git, connection, found[0]) if found else ([], [])

@@ -169,18 +169,28 @@ def places(connection: sqlite3.Connection, column: str, value: object) -> list[P
 
 def put_committed(git: GitRepo, connection: sqlite3.Connection, writer: RowWriter, number: int) -> None:
     """Store what the branch says of a run, or forget the run if the branch does not know it."""
-    known = places(connection, "run_n", number)
-    if not known:
+    heads, bases = heads_of(git, connection, number)
+    if not heads:
         delete_rows(connection, number)
         return
-    heads = newest(git, known)
     if len(heads) == 1:
         files = read_record(git, heads[0])
         writer.put(facts_in(files, heads[0]), files, heads[0])
         return
-    bases = common_base(git, known, heads)
     base = fold_runs(_states(git, bases)) if bases else None
     writer.put_run(fold_runs(_states(git, heads), base))
+
+
+def heads_of(git: GitRepo, connection: sqlite3.Connection, number: int) -> tuple[list[str], list[str]]:
+    """The newest records of a run, and the newest ones that all of those descend from.
+
+    Of a run that was not changed in two places at once: its last record, and nothing.
+    """
+    known = places(connection, "run_n", number)
+    if len(known) < 2:
+        return [place.commit for place in known], []
+    heads = newest(git, known)
+    return heads, common_base(git, known, heads) if len(heads) > 1 else []
 
 
 def _states(git: GitRepo, commits: Iterable[str]) -> list[tuple[int, str, Run]]:

@@ -59,6 +59,20 @@ def count_progress(label: str, unit: str) -> Iterator[Callable[[int, int], None]
         meter.close()
 
 
+@contextmanager
+def phase_progress(label: str) -> Iterator[Callable[[str, int, int], None]]:
+    """Show how far something is that has several phases, each with its own count.
+
+    Yields:
+        A function to call with the phase's name, how much is done, and of how much.
+    """
+    meter = _Meter(label, None, "", PATIENCE_S)
+    try:
+        yield lambda phase, done, total: meter.reach(done, total, f"{label}: {phase}")
+    finally:
+        meter.close()
+
+
 class _Meter:
     """Counts, and shows what it counted when it is time to."""
 
@@ -80,17 +94,20 @@ class _Meter:
             self._done += amount
             self._show()
 
-    def reach(self, done: int, total: int) -> None:
-        """Set how much is done, and of how much."""
+    def reach(self, done: int, total: int, label: str | None = None) -> None:
+        """Set how much is done, and of how much, and what it is now."""
         with self._lock:
             self._done, self._total = done, total
+            self._label = label or self._label
             self._show()
 
     def _show(self) -> None:
         if not self._wanted:
             return
         if self._bar is not None:
-            self._bar.update(self._bar.task_ids[0], completed=self._done, total=self._total)
+            self._bar.update(
+                self._bar.task_ids[0], description=self._label, completed=self._done, total=self._total
+            )
         elif time.monotonic() >= self._next:
             self._next = time.monotonic() + self._interval
             if self._terminal:

@@ -19,6 +19,7 @@ from gitml.tracking.history import get_run
 from gitml.tracking.live import LiveRun
 from gitml.tracking.redaction import redacted_text, redacted_value
 from gitml.tracking.start import attach_run
+from gitml.tracking.united import entries_of
 from gitml.tracking.values import clean_text, to_tag
 
 
@@ -130,12 +131,7 @@ def write_record(repo: Repo, run: Run, action: str) -> str:
     """
     if run.commit is None:
         raise RefusedError(f"run '{run.id[:8]}' has no record yet")
-    entries = {
-        entry.path: TreeEntry(entry.oid, entry.mode)
-        for entry in repo.git.list_tree(run.commit, recursive=False)
-    }
-    for name in run_tree.RECORD_FILES:
-        entries.pop(name, None)
+    entries = entries_of(repo, run)
     for name, data in run_tree.encode_run(run).items():
         entries[name] = TreeEntry(repo.git.write_blob(data))
     return append_record(repo, repo.git.write_tree(entries), commit_message.run_message(run, action))

@@ -7,7 +7,7 @@ whether a run is over.
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -15,10 +15,11 @@ from gitml.entities.artifact import Artifact
 from gitml.entities.run import MetricPoint, Run
 from gitml.errors import DamagedError, NotFoundError, UsageError
 from gitml.formats import history, names, run_tree
-from gitml.formats.pointer import MAX_BYTES, decode_attributes, decode_pointer
-from gitml.git.repo import TreeEntryAt
+from gitml.formats.pointer import MAX_BYTES, decode_pointer
+from gitml.git.repo import TreeEntry
 from gitml.journal import NotLiveError
 from gitml.repo import Repo
+from gitml.tracking import united
 from gitml.tracking.commit import refuse_foreign_branch, rescue_orphans
 from gitml.tracking.run_record import base_of
 
@@ -110,16 +111,12 @@ def read_history(repo: Repo, run: Run, metric: str) -> bytes:
         file = repo.journal.folder(run.id) / path
         if file.exists():
             return history.whole_lines(file.read_bytes())
-    data = repo.git.read_path(run.commit, path) if run.commit else None
+    data = united.read_curve(repo, run, path)
     if data is None:
         raise NotFoundError(
             f"run '{run.id[:8]}' has no metric '{metric}'", hint=f"it has: {', '.join(run.metrics) or 'none'}"
         )
-    pointer = decode_pointer(data)
-    if pointer is None:
-        return data
-    with repo.objects.open(pointer) as stream:
-        return stream.read()
+    return data
 
 
 def read_metric(repo: Repo, run: Run, metric: str) -> list[MetricPoint]:
@@ -160,10 +157,12 @@ def metric_frame(repo: Repo, run: Run, metric: str) -> pd.DataFrame:
 def list_artifacts(repo: Repo, run: Run, path: str = "") -> list[Artifact]:
     """List the files of a run below a path, sorted; sizes are those of the content."""
     path = names.check_artifact_path(path, allow_empty=True)
-    found = _committed_artifacts(repo, run.commit) if run.commit else {}
     if run.live:
         base = base_of(repo, run.id)
-        found = (_committed_artifacts(repo, base) if base else {}) | _live_artifacts(repo, run.id)
+        found = (_committed_artifacts(repo, [base], []) if base else {}) | _live_artifacts(repo, run.id)
+    else:
+        heads, bases = united.sides(repo, run)
+        found = _committed_artifacts(repo, heads or [run.commit] if run.commit else [], bases)
     inside = path + "/" if path else ""
     return [artifact for name, artifact in sorted(found.items()) if name == path or name.startswith(inside)]
 
@@ -180,21 +179,27 @@ def _live_artifacts(repo: Repo, run_id: str) -> dict[str, Artifact]:
     return found
 
 
-def _committed_artifacts(repo: Repo, commit: str) -> dict[str, Artifact]:
-    marked = decode_attributes(repo.git.read_path(commit, run_tree.ATTRIBUTES_FILE) or b"")
-    entries = repo.git.list_tree(commit, run_tree.ARTIFACTS)
-    sizes = repo.git.blob_sizes([entry.oid for entry in entries])
-    found = (_committed_artifact(repo, entry, sizes[entry.oid], marked) for entry in entries)
+def _committed_artifacts(repo: Repo, commits: Sequence[str], bases: Sequence[str]) -> dict[str, Artifact]:
+    marked: dict[str, bool] = {}
+    for commit in commits:
+        marked |= united.pointers_of(repo, commit)
+    states, before = (
+        [{entry.path: TreeEntry(entry.oid) for entry in repo.git.list_tree(commit, run_tree.ARTIFACTS)} for commit in group]
+        for group in (commits, bases[:1] if len(bases) == 1 else [])
+    )  # fmt: skip
+    entries = states[0] if len(states) == 1 else united.unite_files(states, before[0] if before else {})
+    sizes = repo.git.blob_sizes([entry.oid for entry in entries.values()])
+    found = (
+        _committed_artifact(repo, path, entry.oid, sizes[entry.oid], marked)
+        for path, entry in entries.items()
+    )
     return {artifact.path: artifact for artifact in found}
 
 
-def _committed_artifact(repo: Repo, entry: TreeEntryAt, size: int, marked: dict[str, bool]) -> Artifact:
-    pointer = (
-        decode_pointer(repo.git.read_blob(entry.oid))
-        if f"{run_tree.ARTIFACTS}/{entry.path}" in marked
-        else None
-    )
-    return Artifact(names.artifact_name(entry.path), pointer.size if pointer else size, pointer, entry.oid)
+def _committed_artifact(repo: Repo, path: str, oid: str, size: int, marked: dict[str, bool]) -> Artifact:
+    is_marked = f"{run_tree.ARTIFACTS}/{path}" in marked
+    pointer = decode_pointer(repo.git.read_blob(oid)) if is_marked else None
+    return Artifact(names.artifact_name(path), pointer.size if pointer else size, pointer, oid)
 
 
 def get_artifact(repo: Repo, run: Run, path: str) -> Artifact:
@@ -295,7 +300,7 @@ def read_output(repo: Repo, run: Run) -> bytes:
         file = repo.journal.folder(run.id) / run_tree.OUTPUT_FILE
         if file.exists():
             return file.read_bytes()
-    return (repo.git.read_path(run.commit, run_tree.OUTPUT_FILE) if run.commit else None) or b""
+    return united.read_file(repo, run, run_tree.OUTPUT_FILE) or b""
 
 
 def read_environment(repo: Repo, run: Run) -> dict[str, bytes]:

@@ -160,6 +160,9 @@ def resume_run(repo: Repo, run_id: str, *, strict: bool = False) -> LiveRun:
     run = get_run(repo, run_id)
     if run.deleted_ms is not None:
         raise RefusedError(f"run '{run_id}' was deleted", hint=f"gitml runs restore {run_id[:8]}")
+    from gitml.tracking.united import settle
+
+    run = settle(repo, run)
     base = run.commit
     if base is None:
         raise UsageError(f"run '{run_id}' has no record to go on from")

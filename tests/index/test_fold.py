@@ -67,12 +67,21 @@ def test_an_outcome_is_not_mixed():
     assert (merged.status, merged.exit_code, merged.error) == (RunStatus.FINISHED, 0, None)
 
 
-def test_the_longer_curve_counts():
-    base = make_run(1)
-    one = replace(base, metrics={"a": summary(1, count=5), "b": summary(1, count=2)})
-    two = replace(base, metrics={"a": summary(2, count=3), "b": summary(2, count=2)})
-    merged = fold_runs([(10, "a", one), (20, "b", two)], base)
-    assert {name: m.last for name, m in merged.metrics.items()} == {"a": 1, "b": 2}
+def test_curves_are_united():
+    base = make_run(1, metrics={"a": summary(1, count=2), "b": summary(1, count=2)})
+    one = replace(base, metrics={"a": summary(5, count=5), "b": summary(1, count=2)})
+    two = replace(
+        base, metrics={"a": summary(-3, count=3), "b": summary(1, count=2), "c": summary(7, count=1)}
+    )
+    merged = fold_runs([(10, "a", one), (20, "b", two)], base).metrics
+    assert (merged["a"].count, merged["a"].min, merged["a"].max) == (6, -3, 5)
+    assert merged["b"] == base.metrics["b"]
+    assert merged["c"] == two.metrics["c"]
+
+
+def test_a_curve_that_came_twice_counts_once():
+    one = make_run(1, metrics={"a": summary(1, count=5)})
+    assert fold_runs([(10, "a", one), (20, "b", replace(one, note="x"))]).metrics == one.metrics
 
 
 def test_values_that_are_equal_to_python_but_not_to_people_are_changes():

@@ -150,7 +150,7 @@ def test_a_damaged_object_is_never_sent(cli, bare, in_repo, pushed):
     stored = in_repo / ".git" / STORED
     stored.chmod(0o644)
     stored.write_bytes(b"X" + BIG[1:])
-    assert "is damaged" in cli("hook", "pre-push", str(bare), str(bare), stdin=pushed, code=6).err
+    assert "is damaged" in cli("hook", "pre-push", str(bare), str(bare), stdin=pushed, code=5).err
     assert not [path for path in (bare / "lfs").rglob("*") if path.is_file()]
 
 

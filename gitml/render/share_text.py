@@ -1,0 +1,140 @@
+"""What a push or pull did, in a few lines and as a document."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gitml.render.numbers import format_size
+from gitml.render.text import clean, plural
+from gitml.store.base import Transferred
+from gitml.sync.pulling import Fetched, Pulled
+from gitml.sync.pushing import Pushed, Way
+
+
+def push_lines(done: Pushed, *, dry_run: bool) -> list[str]:
+    """Say what went."""
+    remote = clean(done.remote)
+    parts = [plural(done.records, "record")] if done.records and done.way is not Way.NOTHING else []
+    parts += _objects(done.objects)
+    parts += [plural(len(done.tags.made), "tag")] if done.tags.made else []
+    if not parts:
+        lines = [f"{remote} has everything already"]
+    elif dry_run:
+        lines = [f"would send {_list(parts)} to {remote}"]
+    else:
+        lines = [f"sent {_list(parts)} to {remote}"]
+    if done.way is Way.INBOX and not dry_run:
+        lines.append(
+            f"they wait in the inbox of {remote}: every pull sees them, and the next sync puts them on the branch"
+        )
+    if done.folded:
+        lines.append(f"put {plural(len(done.folded), 'push', many='pushes')} from the inbox on the branch")
+    return lines
+
+
+def push_problems(done: Pushed) -> list[str]:
+    """Say what did not go, one problem a line."""
+    return [f"tag '{clean(_short(clash.ref))}' is another one there: {clean(clash.reason)}" for clash in done.tags.clashes] + [
+        f"tag '{clean(_short(refusal.ref))}' was refused: {clean(refusal.reason)}" for refusal in done.tags.refused
+    ]  # fmt: skip
+
+
+def pull_lines(done: Pulled, objects: Transferred | None = None) -> list[str]:
+    """Say what came."""
+    remote = clean(done.fetched.remote)
+    if done.fetched.is_empty:
+        return [f"{remote} has no runs yet; send yours: gitml push {remote}"]
+    parts = [plural(done.records, "record")] if done.records else []
+    parts += [plural(len(done.tags), "tag")] if done.tags else []
+    parts += _objects(objects or Transferred())
+    lines = [f"{_list(parts)} came from {remote}" if parts else f"nothing new at {remote}"]
+    if done.joined:
+        lines[0] += ", joined with yours"
+    return lines
+
+
+def pull_problems(done: Pulled, objects: Transferred | None = None) -> list[str]:
+    """Say what did not come, one problem a line."""
+    lines = [
+        f"tag '{clean(_short(clash.ref))}' is another one at {clean(done.fetched.remote)}; yours is kept"
+        for clash in done.clashes
+    ]
+    if objects is not None and objects.failed:
+        first = objects.failed[0].error
+        lines.append(f"{plural(len(objects.failed), 'artifact')} did not come: {clean(str(first))}")
+    return lines
+
+
+def fetch_lines(done: Fetched) -> list[str]:
+    """Say what was found."""
+    remote = clean(done.remote)
+    if done.is_empty:
+        return [f"{remote} has no runs yet"]
+    if not done.new:
+        return [f"nothing new at {remote}"]
+    return [f"{plural(done.new, 'record')} at {remote} that you don't have: gitml pull {remote}"]
+
+
+def push_document(done: Pushed) -> dict[str, Any]:
+    """Describe a push."""
+    return {
+        "remote": done.remote,
+        "way": done.way.value,
+        "inbox": done.inbox,
+        "records": done.records,
+        "lost_races": done.races,
+        "folded": list(done.folded),
+        "artifacts": _objects_document(done.objects),
+        "tags": {
+            "made": list(done.tags.made),
+            "clashes": [{"ref": clash.ref, "reason": clash.reason} for clash in done.tags.clashes],
+            "refused": [{"ref": refusal.ref, "reason": refusal.reason} for refusal in done.tags.refused],
+        },
+    }
+
+
+def fetch_document(done: Fetched) -> dict[str, Any]:
+    """Describe a fetch."""
+    return {
+        "remote": done.remote,
+        "runs": done.after.runs,
+        "inbox": dict(done.after.inbox),
+        "tags": len(done.after.tags),
+        "new_records": done.new,
+    }
+
+
+def pull_document(done: Pulled, objects: Transferred | None = None) -> dict[str, Any]:
+    """Describe a pull."""
+    return {
+        **fetch_document(done.fetched),
+        "records": done.records,
+        "joined": done.joined,
+        "tip": done.tip,
+        "new_tags": list(done.tags),
+        "clashes": [{"ref": c.ref, "here": c.here, "there": c.there} for c in done.clashes],
+        "artifacts": _objects_document(objects or Transferred()),
+    }
+
+
+def _objects_document(objects: Transferred) -> dict[str, Any]:
+    return {
+        "moved": len(objects.moved),
+        "bytes": objects.moved_bytes,
+        "present": len(objects.present),
+        "failed": [{"oid": f.pointer.oid, "reason": str(f.error)} for f in objects.failed],
+    }
+
+
+def _objects(objects: Transferred) -> list[str]:
+    if not objects.moved:
+        return []
+    return [f"{plural(len(objects.moved), 'artifact')} ({format_size(objects.moved_bytes)})"]
+
+
+def _list(parts: list[str]) -> str:
+    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
+
+
+def _short(ref: str) -> str:
+    return ref.removeprefix("refs/tags/")

@@ -1,0 +1,171 @@
+"""Artifacts between this repository and where they travel: needed, sent, fetched.
+
+Runs come without their large files; an object is fetched when it is read. Which
+store an object travels through follows from its pointer and from the remote.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing
+
+from gitml.entities.artifact import Pointer
+from gitml.errors import GitmlError, RemoteError
+from gitml.formats import run_tree
+from gitml.formats.pointer import decode_attributes, decode_pointer
+from gitml.git.repo import GitRepo
+from gitml.repo import RUNS_REF, Repo
+from gitml.store.base import Failure, RemoteStore, Transferred
+from gitml.store.local import ObjectMissingError
+from gitml.sync.stores import open_remote_store
+
+Progress = Callable[[int], None]
+
+
+class ArtifactsNotSentError(RemoteError):
+    """Some artifacts can't reach the remote, so what points at them must not either."""
+
+    def __init__(self, remote: str, failed: Sequence[Failure]) -> None:
+        noun = "artifact" if len(failed) == 1 else "artifacts"
+        first = failed[0].error
+        alone = "no run that needs them was sent; to send the runs alone: gitml push --no-artifacts"
+        super().__init__(
+            f"{len(failed):,} {noun} could not be sent to '{remote}': {first}",
+            hint=f"{first.hint}; {alone}" if first.hint else alone,
+        )
+        self.remote = remote
+        self.failed = tuple(failed)
+
+
+def pointers_in(git: GitRepo, commits: Sequence[str]) -> list[Pointer]:
+    """List the objects that records point at, each once."""
+    attributes = git.cat_paths(f"{commit}:{run_tree.ATTRIBUTES_FILE}" for commit in commits)
+    paths = [
+        f"{commit}:{path}"
+        for commit, data in zip(commits, attributes, strict=True)
+        for path in decode_attributes(data or b"")
+        if "\n" not in path
+    ]
+    found = (decode_pointer(data or b"") for data in git.cat_paths(paths)) if paths else ()
+    return list(dict.fromkeys(pointer for pointer in found if pointer is not None))
+
+
+def send(
+    repo: Repo,
+    remote: str,
+    pointers: Iterable[Pointer],
+    progress: Progress | None = None,
+    *,
+    url: str | None = None,
+) -> Transferred:
+    """Send objects to where a remote's artifacts are, all that it lacks.
+
+    Args:
+        repo: The repository.
+        remote: The remote's name, or a URL.
+        pointers: The objects.
+        progress: Called with the number of bytes done since the last call.
+        url: Where the remote is, if that is known already.
+
+    Raises:
+        ArtifactsNotSentError: At least one could not be sent.
+    """
+    done = Transferred()
+    for store, group in _by_store(repo, remote, pointers, url):
+        with closing(store):
+            done += store.upload(repo.objects, group, progress)
+    if done.failed:
+        raise ArtifactsNotSentError(remote, done.failed)
+    return done
+
+
+def missing_there(repo: Repo, remote: str, pointers: Iterable[Pointer]) -> list[Pointer]:
+    """Tell which objects a remote lacks, without sending any."""
+    lacking: list[Pointer] = []
+    for store, group in _by_store(repo, remote, pointers):
+        with closing(store):
+            lacking += store.missing(group)
+    return lacking
+
+
+def missing_here(repo: Repo, pointers: Iterable[Pointer]) -> list[Pointer]:
+    """Tell which objects this repository lacks, each once."""
+    return [p for p in dict.fromkeys(pointers) if not repo.objects.has(p.oid, p.size)]
+
+
+def fetch_objects(
+    repo: Repo, pointers: Iterable[Pointer], *, remotes: Sequence[str] | None = None,
+    progress: Progress | None = None,
+) -> Transferred:  # fmt: skip
+    """Bring objects that are not here, from the first remote that has them.
+
+    Args:
+        repo: The repository.
+        pointers: The objects.
+        remotes: Where to look, in this order; if not given, where the runs come
+            from, then `origin`, then the others.
+        progress: Called with the number of bytes done since the last call.
+
+    Returns:
+        What came; `failed` are those that no remote gave, each with the first
+        remote's reason.
+    """
+    wanted = missing_here(repo, pointers)
+    done = Transferred()
+    reasons: dict[Pointer, GitmlError] = {}
+    for remote in likely_remotes(repo) if remotes is None else remotes:
+        if not wanted:
+            break
+        part = _fetch_from(repo, remote, wanted, progress)
+        done += Transferred(part.moved, part.present)
+        for failure in part.failed:
+            reasons.setdefault(failure.pointer, failure.error)
+        wanted = missing_here(repo, wanted)
+    failed = [Failure(p, reasons.get(p) or ObjectMissingError(p.oid, p.size)) for p in wanted]
+    return Transferred(done.moved, done.present, tuple(failed))
+
+
+def _fetch_from(
+    repo: Repo, remote: str, pointers: Sequence[Pointer], progress: Progress | None
+) -> Transferred:
+    done = Transferred()
+    for lfs in (True, False):
+        group = [pointer for pointer in pointers if pointer.lfs == lfs]
+        if not group:
+            continue
+        try:
+            with closing(open_remote_store(repo, remote, lfs=lfs)) as store:
+                done += store.download(repo.objects, group, progress)
+        except GitmlError as err:  # another remote may do
+            done += Transferred(failed=tuple(Failure(pointer, err) for pointer in group))
+    return done
+
+
+def ensure_here(repo: Repo, pointers: Iterable[Pointer], progress: Progress | None = None) -> Transferred:
+    """Fetch what is about to be read and is not here.
+
+    Raises:
+        ObjectMissingError: No remote has it; there is none to ask.
+        GitmlError: Why the first object did not come.
+    """
+    done = fetch_objects(repo, pointers, progress=progress)
+    if done.failed:
+        raise done.failed[0].error
+    return done
+
+
+def likely_remotes(repo: Repo) -> list[str]:
+    """Order the remotes by how likely they have what a run points at."""
+    known = list(repo.settings.remotes)
+    upstream = repo.settings.values.get(f"branch.{RUNS_REF.removeprefix('refs/heads/')}.remote")
+    return sorted(known, key=lambda name: (name != upstream, name != "origin", known.index(name)))
+
+
+def _by_store(
+    repo: Repo, remote: str, pointers: Iterable[Pointer], url: str | None = None
+) -> Iterator[tuple[RemoteStore, list[Pointer]]]:
+    unique = list(dict.fromkeys(pointers))
+    for lfs in (True, False):
+        group = [pointer for pointer in unique if pointer.lfs == lfs]
+        if group:
+            yield open_remote_store(repo, remote, lfs=lfs, url=url), group

@@ -1,0 +1,250 @@
+"""Pushing: artifacts first, then the runs, then the tags of the registry.
+
+The branch of a remote that moved on is fetched, joined and pushed again. A writer
+that loses this race a few times leaves its runs in the remote's inbox, a ref of its
+own where nobody contends; the next one who syncs folds them into the branch.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import Enum
+
+from gitml.errors import ConflictError, RefusedError
+from gitml.git.remote import Progress, RefResult, RefUpdate, Remote, Verdict
+from gitml.repo import RUNS_REF, Repo
+from gitml.store.base import Transferred
+from gitml.sync.objects import missing_there, pointers_in, send
+from gitml.sync.pulling import Inspected, fetch, take_in
+from gitml.sync.seen import INBOX, places, seen
+from gitml.sync.tags import PushedTags, local_tags, push_tags
+
+_RACES = 3  # lost ones before the inbox
+_PATIENCE = 20  # attempts where the host has no inbox
+_PAUSE_S = 0.2
+
+
+class Way(Enum):
+    """How runs got there."""
+
+    NOTHING = "nothing"
+    BRANCH = "branch"
+    INBOX = "inbox"
+
+
+class PushRefusedError(RefusedError):
+    """A rule of the host keeps runs out."""
+
+    def __init__(self, remote: str, ref: str, reason: str) -> None:
+        super().__init__(
+            f"'{remote}' does not take '{ref}': {reason}",
+            hint="nothing is lost; ask who runs that host to allow pushes to refs/heads/gitml/* "
+            "(and refs/tags/gitml/*, refs/gitml/inbox/*)",
+        )
+        self.remote = remote
+        self.ref = ref
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class PushOptions:
+    """How to push.
+
+    Attributes:
+        inbox: Go to the inbox at once, without trying the branch.
+        artifacts: Send artifacts before the runs that need them.
+        dry_run: Only tell what would go.
+    """
+
+    inbox: bool = False
+    artifacts: bool = True
+    dry_run: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Pushed:
+    """What a push did.
+
+    Attributes:
+        remote: The remote's name.
+        way: How the runs got there.
+        records: Records that the remote did not have.
+        races: How often another writer was faster.
+        folded: Names of inbox refs that are on the branch now and were removed.
+        objects: What became of the artifacts; of a dry run `moved` are those that would be sent.
+        tags: What became of the tags.
+        inbox: The inbox ref that holds the runs, if they went there.
+    """
+
+    remote: str
+    way: Way
+    records: int = 0
+    races: int = 0
+    folded: tuple[str, ...] = ()
+    objects: Transferred = field(default_factory=Transferred)
+    tags: PushedTags = field(default_factory=PushedTags)
+    inbox: str | None = None
+
+
+def push(
+    repo: Repo,
+    name: str,
+    options: PushOptions = PushOptions(),
+    *,
+    sent: Callable[[int], None] | None = None,
+    progress: Progress | None = None,
+    inspected: Inspected | None = None,
+) -> Pushed:
+    """Send runs, their artifacts and the tags of the registry to a remote.
+
+    Safe to repeat, whatever broke: what is there already is not sent again.
+
+    Args:
+        repo: The repository.
+        name: The remote's name, or a URL.
+        options: How to push.
+        sent: Called with the number of artifact bytes done since the last call.
+        progress: Told phase, done and total of git's part.
+        inspected: Told how many of how many fetched commits are inspected.
+
+    Raises:
+        ArtifactsNotSentError: An artifact could not be sent; no run was.
+        PushRefusedError: A rule of the host keeps runs out.
+        RemoteUnreachableError: No answer, or no right to write.
+        UnsoundRecordsError: The remote holds something that is no sound record.
+    """
+    push_ = _Push(repo, Remote(repo.git.process, name), options, progress, inspected)
+    tip = repo.git.tip(RUNS_REF)
+    new = push_.new_records(tip)
+    objects = push_.send_objects(new, sent)
+    way, races, inbox = (Way.NOTHING, 0, None) if tip is None else push_.send_runs(tip)
+    if way is not Way.INBOX and tip is not None and not new:
+        way = Way.NOTHING
+    tags = PushedTags()
+    if local_tags(repo):
+        tags = push_tags(repo, push_.remote, seen(repo, name).tags, dry_run=options.dry_run)
+    folded = () if options.dry_run or way is Way.INBOX else push_.fold_inbox()
+    return Pushed(name, way, len(new), races, folded, objects, tags, inbox)
+
+
+class _Push:
+    """One push to one remote."""
+
+    def __init__(
+        self,
+        repo: Repo,
+        remote: Remote,
+        options: PushOptions,
+        progress: Progress | None,
+        inspected: Inspected | None,
+    ) -> None:
+        self.repo = repo
+        self.remote = remote
+        self._options = options
+        self._progress = progress
+        self._inspected = inspected
+
+    def new_records(self, tip: str | None) -> list[str]:
+        """List what the remote did not have when it was last seen."""
+        if tip is None:
+            return []
+        known = [t for t in seen(self.repo, self.remote.name).tips if self.repo.git.has_object(t)]
+        return [commit for commit, parents in self.repo.git.rev_list(tip, known) if len(parents) < 2]
+
+    def send_objects(self, commits: list[str], sent: Callable[[int], None] | None) -> Transferred:
+        """Send what new records point at."""
+        pointers = pointers_in(self.repo.git, commits) if self._options.artifacts and commits else []
+        if not pointers:
+            return Transferred()
+        if self._options.dry_run:
+            return Transferred(moved=tuple(missing_there(self.repo, self.remote.name, pointers)))
+        return send(self.repo, self.remote.name, pointers, sent)
+
+    def send_runs(self, tip: str) -> tuple[Way, int, str | None]:
+        """Send the branch, or after a few lost races leave the runs in the inbox.
+
+        Returns:
+            How they got there, how many races were lost, and the inbox ref.
+        """
+        races = 0
+        if not self._options.inbox:
+            for attempt in range(_PATIENCE):
+                if attempt == _RACES and (ref := self._to_inbox(tip)):
+                    return Way.INBOX, races, ref
+                result = self._to_branch(tip)
+                if result.verdict in (Verdict.DONE, Verdict.UP_TO_DATE):
+                    return (Way.BRANCH if result.verdict is Verdict.DONE else Way.NOTHING), races, None
+                if result.verdict is Verdict.REFUSED:
+                    raise PushRefusedError(self.remote.name, RUNS_REF, result.reason)
+                if self._options.dry_run:
+                    return Way.BRANCH, 1, None
+                races += 1
+                tip = self._catch_up(attempt)
+            raise ConflictError(RUNS_REF, _PATIENCE)
+        ref = self._to_inbox(tip)
+        if ref is None:
+            raise PushRefusedError(self.remote.name, f"{INBOX}{tip}", "it keeps refs of that kind out")
+        return Way.INBOX, races, ref
+
+    def _to_branch(self, tip: str) -> RefResult:
+        (result,) = self.remote.push(
+            [RefUpdate(RUNS_REF, tip)], dry_run=self._options.dry_run, progress=self._progress
+        )
+        if result.verdict in (Verdict.DONE, Verdict.UP_TO_DATE) and not self._options.dry_run:
+            self._note(places(self.repo, self.remote.name).runs, tip)
+        return result
+
+    def _to_inbox(self, tip: str) -> str | None:
+        """Leave runs in the inbox, by a name that says what they are: pushing them twice is once."""
+        ref = f"{INBOX}{tip}"
+        (result,) = self.remote.push(
+            [RefUpdate(ref, tip)], dry_run=self._options.dry_run, progress=self._progress
+        )
+        if result.verdict is Verdict.REFUSED:
+            return None
+        if not self._options.dry_run:
+            self._note(places(self.repo, self.remote.name).inbox + tip, tip)
+        return ref
+
+    def _catch_up(self, attempt: int) -> str:
+        """Take in what another writer was faster with."""
+        time.sleep(random.uniform(0, _PAUSE_S * attempt))  # noqa: S311 - only so that writers don't march in step
+        take_in(
+            self.repo,
+            fetch(self.repo, self.remote.name, progress=self._progress),
+            inspected=self._inspected,
+        )
+        tip = self.repo.git.tip(RUNS_REF)
+        if tip is None:
+            raise ConflictError(RUNS_REF, attempt + 1)
+        return tip
+
+    def fold_inbox(self) -> tuple[str, ...]:
+        """Remove the inbox refs that the branch there contains now."""
+        known = seen(self.repo, self.remote.name)
+        if known.runs is None or not known.inbox:
+            return ()
+        git = self.repo.git
+        here = {name: commit for name, commit in known.inbox.items() if git.has_object(commit)}
+        outside = {commit for commit, _ in git.rev_list(list(here.values()), [known.runs])}
+        done = {name: commit for name, commit in here.items() if commit not in outside}
+        results = self.remote.push(
+            [RefUpdate(INBOX + name, None, expected=commit) for name, commit in done.items()]
+        )
+        removed = [
+            result.ref.removeprefix(INBOX)
+            for result in results
+            if result.verdict in (Verdict.DONE, Verdict.UP_TO_DATE)
+        ]
+        for name in removed:
+            git.move_ref(places(self.repo, self.remote.name).inbox + name, done[name], None)
+        return tuple(removed)
+
+    def _note(self, ref: str, commit: str) -> None:
+        """Remember where a ref of the remote stands; git may have done so itself."""
+        old = self.repo.git.tip(ref)
+        if old != commit:
+            self.repo.git.move_ref(ref, old, commit, "gitml push")
