@@ -30,6 +30,7 @@ _ALLOWED = frozenset(
         "clone",
         "config",
         "count-objects",
+        "credential",
         "diff",
         "diff-tree",
         "fetch",

@@ -52,8 +52,13 @@ def open_remote_store(repo: Repo, remote: str, *, lfs: bool, url: str | None = N
     if path is not None:
         return FolderStore(remote_objects(path), remote)
     from gitml.git.credentials import GitCredentials
+    from gitml.git.lfsconfig import read_lfsconfig
     from gitml.store.lfs import open_lfs_store  # HTTP, only for who has such a remote
 
     return open_lfs_store(
-        repo.settings.values, remote, url, GitCredentials(repo.git.process), repository=repo.git.work_tree
+        repo.settings.values,
+        remote,
+        url,
+        GitCredentials(repo.git.process),
+        lfsconfig=read_lfsconfig(repo.git.process, repo.git.work_tree),
     )

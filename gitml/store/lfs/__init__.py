@@ -1,0 +1,11 @@
+"""Artifacts through a git host's own Git LFS server, by its batch API.
+
+What the words mean is in Git LFS's own specification:
+https://github.com/git-lfs/git-lfs/tree/main/docs/api
+"""
+
+from gitml.store.lfs.access import CredentialSource
+from gitml.store.lfs.endpoint import Endpoint, NoLfsServerError, find_endpoint
+from gitml.store.lfs.store import LfsStore, open_lfs_store
+
+__all__ = ["CredentialSource", "Endpoint", "LfsStore", "NoLfsServerError", "find_endpoint", "open_lfs_store"]
