@@ -16,7 +16,7 @@ from gitml.store.base import StoreUnreachableError
 from gitml.store.lfs.endpoint import Endpoint
 from gitml.store.lfs.protocol import Action, Operation
 from gitml.store.lfs.ssh import SshAccess
-from gitml.store.lfs.urls import origin, split_http
+from gitml.store.lfs.urls import origin, shown, split_http
 
 Credential = Mapping[str, str]
 _REFUSED = (
@@ -131,11 +131,10 @@ class Access:
         return text.replace(password, "***") if password else text
 
     def _check_place(self, asked: str, challenge: str | None) -> None:
-        ours, theirs = split_http(self.endpoint.url), split_http(asked)
-        if ours.hostname != theirs.hostname:
+        if origin(self.endpoint.url) != origin(asked):
             raise self._error(
-                f"it sends us on to '{theirs.hostname}', which asks for a password",
-                f"if you trust that host: git config lfs.url {theirs.scheme}://{theirs.netloc}/…",
+                f"it sends us on to '{shown(asked)}', which asks for a password",
+                f"if you trust that: git config lfs.url {shown(asked).removesuffix('/objects/batch')}",
             )
         offered = {scheme.lower() for scheme in re.findall(r"(?:^|,)\s*([A-Za-z]+)", challenge or "Basic")}
         if not offered & {"basic", "bearer"}:

@@ -14,7 +14,7 @@ from gitml.store.base import StoreUnreachableError
 from gitml.store.lfs.urls import UnusableUrlError, origin, shown, split_http, without_user
 
 _SUFFIX = "/info/lfs"
-_SCP_LIKE = re.compile(r"(?:(?P<user>[^@/:]+)@)?(?P<host>\[[^\]]+\]|[^/:\[\]]+):(?P<path>.*)", re.DOTALL)
+_SCP_LIKE = re.compile(r"(?:(?P<user>[^@/:\[]+)@)?(?P<host>\[[^\]]+\]|[^/:\[\]]+):(?P<path>.*)", re.DOTALL)
 # What git-lfs takes from a file that comes with the repository; nothing there may start a program.
 _SAFE = frozenset({"lfs.gitprotocol", "lfs.pushurl", "lfs.url"})
 
@@ -131,7 +131,7 @@ def _from_url(values: Mapping[str, str], url: str, git_url: str, suffix: str) ->
     if scheme in ("http", "https"):
         return _over_http(url, git_url, suffix)
     match = _SCP_LIKE.fullmatch(url)
-    if scheme or "::" in url or match is None:
+    if scheme or match is None or re.match(r"[A-Za-z0-9+.-]+::", url):
         raise UnusableUrlError(f"'{shown(url)}'")
     user, host, port = match["user"], match["host"], None
     if host.startswith("["):  # [user@host:port]:path, or an address of IPv6

@@ -70,6 +70,9 @@ class _Adapter(HTTPAdapter):
     def __init__(self, workers: int, verify: bool | str) -> None:
         if not isinstance(verify, str):
             self._context = ssl.create_default_context()
+            if not verify:
+                self._context.check_hostname = False
+                self._context.verify_mode = ssl.CERT_NONE
         elif Path(verify).is_dir():
             self._context = ssl.create_default_context(capath=verify)
         else:

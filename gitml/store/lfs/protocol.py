@@ -135,7 +135,8 @@ def decode_batch(data: bytes, asked: Sequence[Pointer], base: str) -> dict[Point
     wanted = {pointer.oid: pointer for pointer in asked}
     answers: dict[Pointer, Answer] = {}
     for item in listed:
-        pointer = wanted.get(item.get("oid") or "") if isinstance(item, dict) else None
+        oid = item.get("oid") if isinstance(item, dict) else None
+        pointer = wanted.get(oid) if isinstance(oid, str) else None
         if pointer is None:
             raise UnusableAnswerError("objects that were not asked for")
         answer = _answer(item, base)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
 
 from gitml.errors import GitmlError
@@ -68,45 +68,42 @@ def shown(url: str) -> str:
 
 
 def setting_for(values: Mapping[str, str], url: str, name: str) -> str | None:
-    """Look up `http.<url>.<name>`, the pattern that fits best, else `http.<name>`; as `git config --get-urlmatch`."""
-    fitting = sorted(_fitting(values, split_http(url), name))
-    return fitting[-1][1] if fitting else values.get(f"http.{name}")
+    """Look up `http.<url>.<name>`, the pattern that fits best, else `http.<name>`, as `--get-urlmatch` does."""
+    found = setting_only_for(values, url, name)
+    return values.get(f"http.{name}") if found is None else found
 
 
 def setting_only_for(values: Mapping[str, str], url: str, name: str) -> str | None:
     """Look up `http.<url>.<name>` alone: what must not go to just any host."""
-    fitting = sorted(_fitting(values, split_http(url), name))
-    return fitting[-1][1] if fitting else None
-
-
-def _fitting(
-    values: Mapping[str, str], url: SplitResult, name: str
-) -> Iterator[tuple[tuple[int, int, int], str]]:
-    ending = f".{name}"
+    parts, ending = split_http(url), f".{name}"
+    best: tuple[tuple[int, int, bool], str] | None = None
     for key, value in values.items():
         if key.startswith("http.") and key.endswith(ending) and len(key) > len("http") + len(ending):
-            rank = _rank(key[len("http.") : -len(ending)], url)
-            if rank is not None:
-                yield rank, value
+            rank = _rank(key[len("http.") : -len(ending)], parts)
+            if rank is not None and (best is None or rank >= best[0]):
+                best = rank, value
+    return None if best is None else best[1]
 
 
-def _rank(pattern: str, url: SplitResult) -> tuple[int, int, int] | None:
-    """Tell how well a pattern fits, by git's rules: host, then length of path, then user; None if not at all."""
+def _rank(pattern: str, url: SplitResult) -> tuple[int, int, bool] | None:
+    """Tell how well a pattern fits, by git's rules: host, then path, then user; None if it does not."""
     try:
         wanted = split_http(pattern)
-        same_port = (wanted.port or _DEFAULT_PORTS[wanted.scheme]) == (url.port or _DEFAULT_PORTS[url.scheme])
     except UnusableUrlError:
         return None
-    if wanted.scheme != url.scheme or not same_port:
+    port = wanted.port or _DEFAULT_PORTS[wanted.scheme]
+    if wanted.scheme != url.scheme or port != (url.port or _DEFAULT_PORTS[url.scheme]):
         return None
-    labels, found = (wanted.hostname or "").lower().split("."), (url.hostname or "").lower().split(".")
-    fits = len(labels) == len(found) and all(a in ("*", b) for a, b in zip(labels, found, strict=True))
+    host = (wanted.hostname or "").lower()
+    labels, found = host.split("."), (url.hostname or "").lower().split(".")
+    if len(labels) != len(found) or any(a not in ("*", b) for a, b in zip(labels, found, strict=True)):
+        return None
     prefix = wanted.path.rstrip("/")
-    if not fits or not (url.path == prefix or url.path.startswith(prefix + "/")):
+    if url.path != prefix and not url.path.startswith(f"{prefix}/"):
         return None
     if wanted.username is not None and wanted.username != url.username:
         return None
-    return sum(label != "*" for label in labels), len(prefix), wanted.username is not None
+    return len(host), len(prefix), wanted.username is not None
 
 
 def is_on(text: str | None) -> bool | None:
