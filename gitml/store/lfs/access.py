@@ -7,6 +7,8 @@ than the one that it was asked for.
 from __future__ import annotations
 
 import base64
+import netrc
+import os
 import re
 import threading
 from collections.abc import Mapping
@@ -61,10 +63,11 @@ class Access:
             endpoint: The server.
             credentials: Where names and passwords come from; None to do without.
             values: git's configuration, for ssh.
-            environ: The environment, for ssh.
+            environ: The environment, for ssh and `.netrc`.
         """
         self.endpoint = endpoint
         self._credentials = credentials
+        self._environ = environ
         self._ssh = SshAccess(endpoint, values, environ) if endpoint.ssh is not None else None
         self._lock = threading.Lock()
         self._authorization: str | None = None
@@ -157,9 +160,7 @@ class Access:
                 return
         if self._steps < 2:
             self._steps = 2
-            from requests.utils import get_netrc_auth
-
-            known = get_netrc_auth(endpoint.credential_url)
+            known = _netrc(split_http(endpoint.credential_url).hostname or "", self._environ)
             if known is not None and endpoint.username in (None, known[0]):
                 self._authorization = _basic(*known)
                 return
@@ -192,3 +193,13 @@ class Access:
 
 def _basic(username: str, password: str) -> str:
     return "Basic " + base64.b64encode(f"{username}:{password}".encode("utf-8", "surrogateescape")).decode()
+
+
+def _netrc(host: str, environ: Mapping[str, str]) -> tuple[str, str] | None:
+    """Look a host up where curl, and so git, does; a file that can't be read says nothing."""
+    path = environ.get("NETRC") or os.path.join(environ.get("HOME", os.sep), ".netrc")
+    try:
+        known = netrc.netrc(path).hosts.get(host)
+    except (OSError, UnicodeDecodeError, netrc.NetrcParseError):
+        return None
+    return None if known is None else (known[0], known[2] or "")

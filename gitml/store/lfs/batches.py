@@ -15,7 +15,7 @@ from gitml.errors import GitmlError
 from gitml.store.base import Progress, StoreUnreachableError, TransferError
 from gitml.store.lfs.access import Access
 from gitml.store.lfs.endpoint import NoLfsServerError
-from gitml.store.lfs.http import Http, Limits, read_limited
+from gitml.store.lfs.http import Http, Limits
 from gitml.store.lfs.protocol import (
     BATCH,
     MEDIA_TYPE,
@@ -88,21 +88,20 @@ class BatchApi:
             way = self._access.get(operation)
             headers = {**way.headers, "Accept": MEDIA_TYPE, "Content-Type": MEDIA_TYPE}
             response = self._http.send("POST", f"{way.href.rstrip('/')}/objects/batch", headers, body)
-            url = response.url or way.href
-            if response.status_code != 401:
+            if response.status != 401:
                 break
             challenge = response.headers.get("LFS-Authenticate") or response.headers.get("WWW-Authenticate")
-            read_limited(response, _LONGEST_MESSAGE)
-            self._access.renew(operation, way, url, challenge)
-        if response.status_code != 200:
-            data = read_limited(response, _LONGEST_MESSAGE)
+            response.read(_LONGEST_MESSAGE)
+            self._access.renew(operation, way, response.url, challenge)
+        if response.status != 200:
+            data = response.read(_LONGEST_MESSAGE)
             return self._refused(
-                operation, pointers, response.status_code, data, response.headers.get("Retry-After")
+                operation, pointers, response.status, data, response.headers.get("Retry-After")
             )
         self._access.works()
-        data = read_limited(response, _LONGEST_ANSWER)
+        data = response.read(_LONGEST_ANSWER)
         try:
-            return decode_batch(data, pointers, url)
+            return decode_batch(data, pointers, response.url)
         except UnusableAnswerError as err:
             kind = plain(response.headers.get("Content-Type", "")).partition(";")[0]
             reason = f"it answered {err}" + (f" ({kind})" if "JSON" in str(err) and kind else "")

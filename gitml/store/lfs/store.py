@@ -144,7 +144,7 @@ class LfsStore(RemoteStore):
         return BatchApi(self._http(operation, limits), self._ways[operation], limits, self._ref, tell), limits
 
     def _http(self, operation: Operation, limits: Limits) -> Http:
-        from gitml.store.lfs.http import Http  # requests takes 0.1 s to load
+        from gitml.store.lfs.http import Http  # takes 50 ms to load
 
         endpoint = self._endpoints[operation]
         if endpoint not in self._opened:

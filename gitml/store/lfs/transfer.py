@@ -8,15 +8,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
-import requests
-import urllib3
-
 from gitml.entities.artifact import Pointer
 from gitml.store.base import StoreUnreachableError, TransferError
 from gitml.store.incoming import receive
 from gitml.store.lfs.access import Access
 from gitml.store.lfs.batches import Batches, message_of
-from gitml.store.lfs.http import BLOCK, Http, Limits, read_limited
+from gitml.store.lfs.http import BLOCK, Http, Limits, Reply
 from gitml.store.lfs.protocol import MEDIA_TYPE, Action, Answer, encode_object
 from gitml.store.lfs.trouble import AGAIN, Backoff, Trouble, trouble_of
 from gitml.store.local import ObjectMissingError, ObjectStore
@@ -50,20 +47,6 @@ class _Body:
         """Tell what was not told yet: the server had it, or did not want to see it all."""
         self._tell(self._pointer.size - self._told)
         self._told = self._pointer.size
-
-
-class _SizedBody:
-    """The same, for a request that says how long it is."""
-
-    def __init__(self, body: _Body, size: int) -> None:
-        self._body = body
-        self._size = size
-
-    def __len__(self) -> int:
-        return self._size
-
-    def __iter__(self) -> Iterator[bytes]:
-        return iter(self._body)
 
 
 class Transfers:
@@ -176,61 +159,47 @@ class Transfers:
         names = {name.lower(): name for name in headers}
         if "content-type" not in names:
             headers["Content-Type"] = "application/octet-stream"
-        if headers.pop(names.get("transfer-encoding", ""), "").lower() == "chunked":
-            self._finish(self._http.send("PUT", action.href, headers, body))
-        else:
-            # Without any byte it must be no stream, or requests would send it in chunks.
-            sized = _SizedBody(body, pointer.size) if pointer.size else b""
-            self._finish(self._http.send("PUT", action.href, headers, sized))
+        if headers.pop(names.get("transfer-encoding", ""), "").lower() != "chunked":
+            headers["Content-Length"] = str(pointer.size)
+        self._finish(self._http.send("PUT", action.href, headers, body))
 
     def _verify(self, pointer: Pointer, action: Action) -> None:
         headers = {**action.headers, "Accept": MEDIA_TYPE, "Content-Type": MEDIA_TYPE}
         self._finish(self._http.send("POST", action.href, headers, encode_object(pointer)))
 
-    def _finish(self, response: requests.Response) -> None:
-        data = read_limited(response, _LONGEST_MESSAGE)
-        if not 200 <= response.status_code < 300:
-            raise self._trouble(response, data)
+    def _finish(self, reply: Reply) -> None:
+        data = reply.read(_LONGEST_MESSAGE)
+        if not 200 <= reply.status < 300:
+            raise self._trouble(reply, data)
 
-    def _trouble(self, response: requests.Response, data: bytes) -> Trouble:
+    def _trouble(self, reply: Reply, data: bytes) -> Trouble:
         message = self._access.redact(message_of(data))
-        retry_after = response.headers.get("Retry-After")
-        return trouble_of(response.status_code, message, self._batches.operation, retry_after)
+        return trouble_of(reply.status, message, self._batches.operation, reply.headers.get("Retry-After"))
 
     def _get(self, pointer: Pointer, action: Action, offset: int) -> Iterator[bytes]:
         """Fetch from an offset on; a server that can only send all is let, and what we have skipped."""
         headers = {**action.headers, "Accept-Encoding": "identity"}
         ranged = {**headers, "Range": f"bytes={offset}-"} if offset else headers
-        response = self._http.send("GET", action.href, ranged)
+        reply = self._http.send("GET", action.href, ranged)
         try:
-            wrong_range = response.status_code == 206 and not _continues(response.headers, offset, pointer)
-            if offset and (wrong_range or response.status_code == 416):
-                response.close()
-                response = self._http.send("GET", action.href, headers)
-            if response.status_code not in (200, 206):
-                raise self._trouble(response, read_limited(response, _LONGEST_MESSAGE))
-            skip = offset if response.status_code == 200 else 0
+            wrong_range = reply.status == 206 and not _continues(reply.headers, offset, pointer)
+            if offset and (wrong_range or reply.status == 416):
+                reply.close()
+                reply = self._http.send("GET", action.href, headers)
+            if reply.status not in (200, 206):
+                raise self._trouble(reply, reply.read(_LONGEST_MESSAGE))
+            skip = offset if reply.status == 200 else 0
             come = 0
-            for block in self._blocks(response):
+            for block in reply.blocks():
                 come += len(block)
                 if come > skip:
                     yield block[max(0, len(block) - (come - skip)) :]
                 else:
                     self._tell(0)
-            # No length and no chunks: that it broke off only shows by what is missing.
-            silent = "Content-Length" not in response.headers and response.raw.chunked is not True
-            if silent and come - skip < pointer.size - offset:
+            if come - skip < pointer.size - offset and not reply.tells_its_end:
                 raise Trouble("the connection broke off", hint=AGAIN, transient=True)
         finally:
-            response.close()
-
-    def _blocks(self, response: requests.Response) -> Iterator[bytes]:
-        encoded = "Content-Encoding" in response.headers  # though we asked for the bytes as they are
-        try:
-            while block := response.raw.read(BLOCK, decode_content=encoded):
-                yield block
-        except (urllib3.exceptions.HTTPError, requests.RequestException, ConnectionError) as err:
-            raise self._http.explain(err) from None
+            reply.close()
 
 
 class _Patience:

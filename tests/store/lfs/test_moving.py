@@ -454,8 +454,8 @@ def test_ctrl_c_ends_large_transfers_at_once(server, there):
     assert time.monotonic() - began < 4
 
 
-def test_requests_is_loaded_only_by_who_moves(tmp_path):
-    code = "import sys, gitml.store.lfs; sys.exit('requests' in sys.modules)"
+def test_http_is_loaded_only_by_who_moves(tmp_path):
+    code = "import sys, gitml.store.lfs; sys.exit('urllib3' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
