@@ -58,6 +58,10 @@ SECTIONS: dict[str, tuple[Command, ...]] = {
         Command("clone", "clone", "Clone a repository with its runs"),
         Command("remote", "remote", "Show remotes, and set where artifacts travel"),
     ),
+    "Move": (
+        Command("import", "importing", "Bring runs of MLflow, TensorBoard or CSV files here"),
+        Command("export", "exporting", "Write runs for MLflow, or as a table"),
+    ),
     "Set up": (
         Command("init", "init", "Prepare a repository"),
         Command("demo", "demo", "Make a small project with real runs to play with"),

@@ -97,11 +97,11 @@ def experiment_named(repo: Repo, name: str) -> Experiment:
             return experiment
     now = time.time_ns() // 1_000_000
     return Experiment(
-        _free_id(name, {experiment.id for experiment in known}), check_name("experiment", name), now, now
+        free_id(name, {experiment.id for experiment in known}), check_name("experiment", name), now, now
     )
 
 
-def _free_id(name: str, taken: set[str]) -> str:
+def free_id(name: str, taken: set[str]) -> str:
     """Derive an id from a name; count on where a renamed experiment has it."""
     for number in itertools.count(1):
         text = name if number == 1 else f"{name}\n{number}"
