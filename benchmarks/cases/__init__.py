@@ -8,6 +8,7 @@ from cases.artifacts import large_artifact
 from cases.curves import curve
 from cases.finding import finding
 from cases.indexing import indexing
+from cases.lfs import lfs
 from cases.recording import log_metric, short_run
 from cases.starting import start_up, wrap
 from context import Context
@@ -24,4 +25,5 @@ CASES: dict[str, Case] = {
     "indexing": indexing,
     "curve": curve,
     "artifact": large_artifact,
+    "lfs": lfs,
 }
