@@ -120,8 +120,8 @@ class Access:
     def works(self) -> None:
         """Let git remember what it gave us: the server took it."""
         with self._lock:
-            if self._ssh is not None:
-                self._steps = 0
+            # Should it be refused later, it has expired: then it may be asked for once more.
+            self._steps = min(self._steps, 2) if self._ssh is None else 0
             if self._filled is not None and self._credentials is not None:
                 self._credentials.approve(self._filled)
                 self._filled = None

@@ -50,8 +50,8 @@ class Limits:
     def of(cls, values: Mapping[str, str]) -> Limits:
         """Read them from git's configuration."""
         return cls(
-            connect_s=_number(values, "lfs.dialtimeout", 30, 1, 600),
-            silence_s=_number(values, "lfs.activitytimeout", 60, 1, 3600),
+            connect_s=_number(values, "lfs.dialtimeout", 30, 0, 600) or 600,  # 0 is for ever
+            silence_s=_number(values, "lfs.activitytimeout", 60, 0, 3600) or 3600,
             workers=_number(values, "lfs.concurrenttransfers", 8, 1, 64),
             retries=_number(values, "lfs.transfer.maxretries", 5, 0, 100),
             longest_delay_s=_number(values, "lfs.transfer.maxretrydelay", 10, 0, 600),

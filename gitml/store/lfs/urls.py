@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
 
-from gitml.errors import GitmlError
+from gitml.errors import UsageError
 
 Origin = tuple[str, str, int]
 _DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -115,4 +115,4 @@ def is_on(text: str | None) -> bool | None:
         return True
     if word in ("false", "no", "off", "0", ""):
         return False
-    raise GitmlError(f"'{text[:80]}' is no boolean", hint="git config takes true or false there")
+    raise UsageError(f"'{text[:80]}' is no boolean", hint="git config --list shows which setting has it")

@@ -39,12 +39,17 @@ class LfsServer(ThreadingHTTPServer):
         self.objects: dict[str, bytes] = {}
         self.seen: list[Seen] = []
         self.login: tuple[str, str] | None = None
+        self.connections = 0
         self.ranges = True
         self.verify = False
         self.action: dict[str, Any] = {}  # added to every action
         self.change: Callable[[dict[str, Any]], Any] = lambda answer: answer
         self._scripts: list[tuple[str, str, Script]] = []
         self._lock = threading.Lock()
+
+    def process_request(self, request, client_address) -> None:
+        self.connections += 1
+        super().process_request(request, client_address)
 
     @property
     def url(self) -> str:

@@ -60,6 +60,16 @@ def test_git_is_asked_once_and_told_that_it_was_right(server, opened, here, know
     assert f"host=127.0.0.1:{server.server_port}" in said
 
 
+def test_a_password_that_changed_meanwhile_is_asked_for_again(server, opened, here, knowing, log):
+    server.login = ("ada", "s3cret")
+    store = opened(server.url, {}, knowing("ada", "s3cret"))
+    store.missing(keep(here, 1, 10))
+    server.login = ("ada", "n3w")
+    knowing("ada", "n3w")
+    store.missing(keep(here, 1, 10))
+    assert log.read_text().count("== get") == log.read_text().count("== store") == 2
+
+
 def test_nothing_is_asked_if_the_server_does_not_want_it(server, opened, here, knowing, log):
     opened(server.url, {}, knowing("ada", "s3cret")).upload(here, keep(here, 1, 10))
     assert not log.exists()
@@ -159,6 +169,8 @@ def test_certificates(server, opened, here, there, certificate, monkeypatch):
     assert "certificate is not trusted" in caught.value.message
     assert "http.sslCAInfo" in caught.value.hint
     assert opened(url, {"http.sslcainfo": str(certificate / "cert")}).missing(keep(here, 1, 10))
+    monkeypatch.setenv("HOME", str(certificate))
+    assert opened(url, {"http.sslcainfo": "~/cert"}).missing(keep(here, 1, 10))
     assert opened(url, {f"http.https://localhost:{server.server_port}.sslverify": "false"}).missing(
         keep(here, 1, 10)
     )
