@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gitml.cli.arguments import ExperimentOption, FilterOption
+from gitml.cli.importing import Json
 from gitml.errors import DamagedError
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from gitml.repo import Repo
 
 _HELP = {"help_option_names": ["-h", "--help"]}
-Json = Annotated[bool, typer.Option("--json", help="One JSON document instead of the summary.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace what is there.")]
 All = Annotated[bool, typer.Option("--all", "-a", help="Deleted runs too.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", "-n", help="Only tell what would be written.")]

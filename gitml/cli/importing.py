@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gitml.cli.output import json_errors
 from gitml.errors import DamagedError
 
 if TYPE_CHECKING:
@@ -18,7 +19,12 @@ if TYPE_CHECKING:
 
 _HELP = {"help_option_names": ["-h", "--help"]}
 DryRun = Annotated[bool, typer.Option("--dry-run", "-n", help="Only tell what would be done.")]
-Json = Annotated[bool, typer.Option("--json", help="One JSON document instead of the summary.")]
+Json = Annotated[
+    bool,
+    typer.Option(
+        "--json", help="One JSON document instead of the summary.", callback=json_errors, is_eager=True
+    ),
+]
 ExperimentName = Annotated[
     str | None,
     typer.Option("--experiment", "-e", metavar="NAME", help="The experiment that the runs come into."),

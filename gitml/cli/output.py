@@ -85,7 +85,8 @@ def hint(text: str) -> None:
         print("hint:", clean_block(text), file=sys.stderr)
 
 
-def _json_errors(value: bool) -> bool:
+def json_errors(value: bool) -> bool:
+    """Let errors be JSON too; the callback of an option `--json`."""
     if value:
         session().json_errors = True
     return value
@@ -97,7 +98,7 @@ def _option(
     kind: Any = bool if flag else str | None
     option = typer.Option(
         name, help=text, rich_help_panel=_PANEL, metavar=metavar,
-        callback=_json_errors if json else None, is_eager=json,
+        callback=json_errors if json else None, is_eager=json,
     )  # fmt: skip
     return Annotated[kind, option]
 

@@ -122,7 +122,7 @@ class MlrunsSource:
 
 
 def _store_in(path: Path) -> Path:
-    for candidate in (path, path / "mlruns"):
+    for candidate in (path / "mlruns", path):  # no experiment has this id
         if any(_is_experiment(entry) for entry in folders(candidate)):
             return candidate.resolve()
         if any(_is_experiment(entry) for entry in folders(candidate / ".trash")):
