@@ -24,6 +24,7 @@ NEEDED = (
     "figcan",
     "jwt",
     "cryptography",
+    "dotenv",
 )
 SETTINGS = """\
 AUTH_PROVIDERS:

@@ -231,11 +231,12 @@ class Http:
                 hint="git config http.sslCAInfo FILE names who you trust",
             )
         if isinstance(err, exceptions.NewConnectionError) and "Connection refused" in str(err):
-            return Trouble("nobody listens there", hint=_CHECK, transient=True)
+            return Trouble("nobody listens there", hint=_CHECK, transient=True, absent=True)
         for kind, reason, hint, transient in _CAUSES:
             if isinstance(err, kind):
                 seconds = self._limits.connect_s if "connection" in reason else self._limits.silence_s
-                return Trouble(reason.format(seconds), hint=hint, transient=transient)
+                absent = isinstance(err, (exceptions.ProxyError, exceptions.NewConnectionError))
+                return Trouble(reason.format(seconds), hint=hint, transient=transient, absent=absent)
         # What is left is this machine's: no more sockets, say.
         return Trouble(plain(getattr(err, "strerror", "")) or "it does not work", hint=_CHECK)
 

@@ -10,6 +10,7 @@ from gitml.store.base import Progress
 from gitml.store.lfs.protocol import Operation
 
 LONGEST_WAIT_S = 60.0
+_RETRIES_IF_ABSENT = 2
 _TRANSIENT = frozenset({408, 425, 429, 500, 502, 503, 504})
 _ELSEWHERE = "gitml remote artifacts URL sets another place for artifacts"
 AGAIN = "nothing is lost; run the command again, it goes on where this one stopped"
@@ -38,6 +39,7 @@ class Trouble(Exception):  # noqa: N818 - never reaches a user: it becomes an er
         status: The server's status code, if it answered at all.
         retry_after: What it says when to come back.
         transient: Whether the same request may work in a while.
+        absent: Whether nobody is there at all: then it is hardly a matter of seconds.
     """
 
     def __init__(
@@ -48,6 +50,7 @@ class Trouble(Exception):  # noqa: N818 - never reaches a user: it becomes an er
         status: int | None = None,
         retry_after: str | None = None,
         transient: bool = False,
+        absent: bool = False,
     ) -> None:
         super().__init__(reason)
         self.reason = reason
@@ -55,6 +58,7 @@ class Trouble(Exception):  # noqa: N818 - never reaches a user: it becomes an er
         self.status = status
         self.retry_after = retry_after
         self.transient = transient
+        self.absent = absent
 
 
 def trouble_of(
@@ -109,7 +113,8 @@ class Backoff:
 
     def wait(self, trouble: Trouble) -> bool:
         """Wait before the next attempt; False if there is to be none."""
-        if not trouble.transient or self._done >= self._retries:
+        retries = min(self._retries, _RETRIES_IF_ABSENT) if trouble.absent else self._retries
+        if not trouble.transient or self._done >= retries:
             return False
         asked_s = seconds_to_wait(trouble.retry_after)
         if asked_s is not None and asked_s > LONGEST_WAIT_S:

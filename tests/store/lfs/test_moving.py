@@ -229,9 +229,11 @@ def test_an_upload_that_is_cut_is_sent_again(server, proxy, opened, here):
 
 
 def test_nobody_listens(opened, here):
-    store = opened("http://127.0.0.1:9/ada/churn")
+    store = opened("http://127.0.0.1:9/ada/churn", {"lfs.transfer.maxretries": "9"})
+    began = time.monotonic()
     with pytest.raises(StoreUnreachableError) as caught:
         store.upload(here, keep(here, 1, 10))
+    assert time.monotonic() - began < 5
     assert "nobody listens" in caught.value.message
     assert "git remote --verbose" in caught.value.hint
 
