@@ -128,10 +128,12 @@ class Access:
 
     def redact(self, text: str) -> str:
         """Take what is secret out of a server's words."""
-        for secret in filter(None, (self._authorization, (self._authorization or "").partition(" ")[2])):
+        lines = [self._authorization or "", *([] if self._ssh is None else self._ssh.secrets())]
+        words = [line.rpartition(" ")[2] for line in lines]
+        passwords = [self.endpoint.password or "", (self._filled or {}).get("password", "")]
+        for secret in (found for found in (*lines, *words, *passwords) if len(found) > 3):
             text = text.replace(secret, "***")
-        password = self.endpoint.password or (self._filled or {}).get("password")
-        return text.replace(password, "***") if password else text
+        return text
 
     def _check_place(self, asked: str, challenge: str | None) -> None:
         if origin(self.endpoint.url) != origin(asked):

@@ -120,9 +120,8 @@ class BatchApi:
         if message and (status == 422 or (status == 404 and operation == "download")):
             return {pointer: Answer(status=status, message=message) for pointer in pointers}
         if status in (404, 405):
-            raise NoLfsServerError(
-                self.name, f"there is no Git LFS for you there (status {status}: {message})"
-            )
+            said = f"status {status}: {message}" if message else f"status {status}"
+            raise NoLfsServerError(self.name, f"there is no Git LFS for you there ({said})")
         raise trouble_of(status, message, operation, retry_after)
 
 

@@ -225,11 +225,7 @@ class Http:
     def explain(self, err: Exception) -> Trouble:
         """Say what went wrong with a connection, without the URL."""
         if isinstance(err, exceptions.SSLError):
-            detail = str(err).partition("certificate verify failed: ")[2].partition(" (_ssl")[0]
-            return Trouble(
-                f"its certificate is not trusted ({plain(detail) or 'TLS failed'})",
-                hint="git config http.sslCAInfo FILE names who you trust",
-            )
+            return _explain_tls(str(err))
         if isinstance(err, exceptions.NewConnectionError) and "Connection refused" in str(err):
             return Trouble("nobody listens there", hint=_CHECK, transient=True, absent=True)
         for kind, reason, hint, transient in _CAUSES:
@@ -239,6 +235,17 @@ class Http:
                 return Trouble(reason.format(seconds), hint=hint, transient=transient, absent=absent)
         # What is left is this machine's: no more sockets, say.
         return Trouble(plain(getattr(err, "strerror", "")) or "it does not work", hint=_CHECK)
+
+
+def _explain_tls(text: str) -> Trouble:
+    """Tell a certificate that is not trusted from a server without TLS, and both from a broken connection."""
+    if "certificate" in text.lower() or "hostname" in text.lower():
+        detail = text.partition("certificate verify failed: ")[2].partition(" (_ssl")[0]
+        reason = f"its certificate is not trusted ({plain(detail) or 'TLS failed'})"
+        return Trouble(reason, hint="git config http.sslCAInfo FILE names who you trust")
+    if any(sign in text for sign in ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "record layer failure")):
+        return Trouble("it does not speak TLS there", hint=_CHECK)
+    return Trouble("the connection broke off", hint=AGAIN, transient=True)
 
 
 def _target(url: str, location: str) -> str:

@@ -55,6 +55,11 @@ class SshAccess:
                 known = self._known[operation] = self._ask(operation)
             return known
 
+    def secrets(self) -> list[str]:
+        """List what must not be shown: the values of all headers."""
+        with self._lock:
+            return [value for known in self._known.values() for value in known.headers.values()]
+
     def _ask(self, operation: Operation) -> Action:
         assert self._endpoint.ssh is not None  # noqa: S101
         command = ssh_command(self._endpoint.ssh, operation, self._values, self._environ)

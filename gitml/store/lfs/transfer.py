@@ -88,14 +88,16 @@ class Transfers:
         if sent:
             if not self._local.has(pointer.oid, pointer.size):
                 raise ObjectMissingError(pointer.oid, pointer.size)
+            # Without that action, in an answer that was asked for anew, the server has it by now.
             patience = _Patience(self, pointer, answer)
             while patience.lasts:
                 with patience:
-                    self._put(pointer, self._action(patience.answer, "upload"), body)
-            if "verify" in patience.answer.actions:
-                patience = _Patience(self, pointer, patience.answer)
-                while patience.lasts:
-                    with patience:
+                    if "upload" in patience.answer.actions:
+                        self._put(pointer, self._action(patience.answer, "upload"), body)
+            patience = _Patience(self, pointer, patience.answer)
+            while patience.lasts:
+                with patience:
+                    if "verify" in patience.answer.actions:
                         self._verify(pointer, self._action(patience.answer, "verify"))
         body.finish()
         return sent
@@ -218,6 +220,7 @@ class _Patience:
     def progress(self) -> None:
         """Some of it went well: patience begins anew."""
         self._backoff.reset()
+        self._renewed = False
 
     def __enter__(self) -> None:
         pass

@@ -8,6 +8,7 @@ import os
 import shlex
 import shutil
 import socket
+import ssl
 import subprocess
 import time
 from datetime import datetime, timedelta, timezone
@@ -21,7 +22,8 @@ from gitml.store.base import StoreUnreachableError
 from gitml.store.lfs import LfsStore, find_endpoint
 from gitml.store.lfs.endpoint import SshTarget
 from gitml.store.lfs.ssh import ssh_command
-from tests.store.lfs.conftest import QUICK, keep
+from tests.store.lfs.conftest import QUICK, keep, offer
+from tests.store.lfs.proxy import cutting_proxy
 
 HELPER = """#!/bin/sh
 {{ echo "== $1"; cat; }} >> {log}
@@ -157,8 +159,6 @@ def certificate(tmp_path_factory):
 
 
 def test_certificates(server, opened, here, there, certificate, monkeypatch):
-    import ssl
-
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate / "cert", certificate / "key")
     server.socket = context.wrap_socket(server.socket, server_side=True)
@@ -186,6 +186,27 @@ def test_certificates(server, opened, here, there, certificate, monkeypatch):
     with pytest.raises(StoreUnreachableError) as caught:
         trusting.missing(keep(here, 1, 10))
     assert "gives up encryption" in caught.value.message
+
+
+def test_a_cut_connection_with_tls(server, opened, there, certificate):
+    pointer = offer(server, os.urandom(3 << 20))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate / "cert", certificate / "key")
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    server.handle_error = lambda *_: None
+    with cutting_proxy(server.server_port) as proxy:
+        server.action = {"href": f"https://localhost:{proxy.port}/bytes/{pointer.oid}"}
+        proxy.cut(1, 2 << 20)
+        trusting = {"http.sslcainfo": str(certificate / "cert")}
+        store = opened(f"https://localhost:{server.server_port}/ada/churn", trusting)
+        assert store.download(there, [pointer]).moved == (pointer,)
+        assert proxy.cuts == 0
+
+
+def test_a_server_without_tls(server, opened, here):
+    with pytest.raises(StoreUnreachableError) as caught:
+        opened(f"https://127.0.0.1:{server.server_port}/ada/churn").missing(keep(here, 1, 10))
+    assert "does not speak TLS" in caught.value.message
 
 
 # ssh
@@ -263,6 +284,14 @@ def test_the_host_gives_url_and_headers(by_ssh, host, server, here, there):
     assert by_ssh.missing(pointers) == []
     assert len(by_ssh.download(there, pointers).moved) == 3
     assert host.called.read_text() == "ada/churn.git upload\nada/churn.git download\n"
+
+
+def test_what_ssh_gave_is_not_said(by_ssh, server, here):
+    server.answer("POST", "/batch", 403, {"message": "RemoteAuth t0ken is not enough: t0ken"})
+    with pytest.raises(StoreUnreachableError) as caught:
+        by_ssh.missing(keep(here, 1, 100))
+    assert "is not enough" in caught.value.message
+    assert "t0ken" not in caught.value.message
 
 
 @pytest.mark.parametrize("expiry", [{"expires_in": -1}, {"expires_at": "2016-11-10T15:29:07Z"}])

@@ -382,6 +382,20 @@ def test_a_link_that_is_refused_is_asked_for_again(store, server, here, there):
     assert server.count("PUT") == 4
 
 
+def test_who_was_slower_finds_it_there(store, server, here):
+    pointer, other = keep(here, 2, 100)
+
+    def lose(handler):  # meanwhile somebody else sent it
+        server.objects[pointer.oid] = here.path(pointer.oid).read_bytes()
+        handler.answer(403, {"message": "Request has expired"})
+
+    server.script("PUT", pointer.oid, lose)
+    assert not store.upload(here, [pointer]).failed
+    server.verify = True
+    server.answer("POST", "/verify", 401)
+    assert store.upload(here, [other]).moved == (other,)
+
+
 def test_a_clock_that_is_wrong_does_not_keep_anybody_out(store, server, here):
     server.action = {"expires_at": "2016-11-10T15:29:07Z"}  # also of the new one: the server must know
     assert len(store.upload(here, keep(here, 1, 100)).moved) == 1
