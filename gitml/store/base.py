@@ -71,7 +71,7 @@ class RemoteStore(Protocol):
         """Send objects that the place lacks; what is there is never sent again.
 
         Args:
-            local: Where they are. One that is not there is a failure (`ObjectMissingError`).
+            local: Where they are. One that neither side has is a failure (`ObjectMissingError`).
             pointers: Which ones, each once.
             progress: Called, from several threads, with the number of bytes done
                 since the last call; also for what need not be sent.
