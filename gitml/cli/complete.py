@@ -7,14 +7,16 @@ command line that is being typed helps nobody.
 from __future__ import annotations
 
 import contextlib
-import os
-from collections.abc import Callable, Iterator
+import itertools
+import re
+from collections.abc import Callable, Iterator, Sequence
 from enum import Enum
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gitml.cli import complete_names
+from gitml.cli.complete_names import Offer
 from gitml.errors import GitmlError
 
 if TYPE_CHECKING:
@@ -22,29 +24,35 @@ if TYPE_CHECKING:
 
 _OFFERED = 60
 _POSITIONS = (("@", "the newest run"), ("@~1", "the run before"))
-Offer = tuple[str, str]
+_PLAIN = re.compile(r"(?![-=])[\w@%+=:,./~-]+")
 
 
 def runs(incomplete: str) -> list[Offer]:
     """Offer ids and names of the newest runs."""
-    return list(_offers(incomplete, _runs))
+    return _offers(incomplete, complete_names.runs, _runs, first=_POSITIONS)
 
 
 def experiments(incomplete: str) -> list[Offer]:
     """Offer names of experiments."""
-    return list(
-        _offers(incomplete, lambda repo: ((e.name, "") for e in repo.index.experiments() if not e.deleted_ms))
+    return _offers(
+        incomplete,
+        complete_names.experiments,
+        lambda repo: ((e.name, "") for e in repo.index.experiments() if not e.deleted_ms),
     )
 
 
 def metrics(incomplete: str) -> list[Offer]:
     """Offer names of metrics."""
-    return list(_offers(incomplete, lambda repo: ((name, "metric") for name in repo.index.metric_names())))
+    return _offers(
+        incomplete,
+        complete_names.metrics,
+        lambda repo: ((name, "metric") for name in repo.index.metric_names()),
+    )
 
 
 def remotes(incomplete: str) -> list[Offer]:
     """Offer names of the repository's remotes."""
-    return list(_offers(incomplete, lambda repo: iter(repo.settings.remotes.items())))
+    return _offers(incomplete, None, lambda repo: iter(repo.settings.remotes.items()))
 
 
 def fields(incomplete: str) -> list[Offer]:
@@ -52,15 +60,27 @@ def fields(incomplete: str) -> list[Offer]:
     head, comma, last = incomplete.rpartition(",")
     sign = "-" if last.startswith("-") else ""
     before = head + comma + sign
-    return [(before + name, text) for name, text in _offers(last.removeprefix("-"), _fields)]
+    offers = _offers(last.removeprefix("-"), complete_names.fields, _fields)
+    return [(before + name, text) for name, text in offers]
 
 
-def _offers(incomplete: str, names: Callable[[Repo], Iterator[Offer]]) -> Iterator[Offer]:
+def _offers(
+    incomplete: str,
+    quick: complete_names.Reader | None,
+    slow: Callable[[Repo], Iterator[Offer]],
+    *,
+    first: Sequence[Offer] = (),
+) -> list[Offer]:
     # An unreadable repository is no reason to write over the prompt.
-    with contextlib.suppress(GitmlError, OSError), contextlib.closing(_open()) as repo:
-        found = (offer for offer in names(repo) if offer[0].startswith(incomplete))
-        for _, offer in zip(range(_OFFERED), found):  # noqa: B905 - the shorter one ends it
-            yield offer
+    with contextlib.suppress(GitmlError, OSError):
+        known = complete_names.read(quick) if quick else None
+        if known is None:
+            with contextlib.closing(_open()) as repo:
+                known = list(slow(repo))
+        # A shell inserts a name as it is: one that means something to it is not offered.
+        fits = (o for o in (*first, *known) if o[0].startswith(incomplete) and _PLAIN.fullmatch(o[0]))
+        return list(itertools.islice(fits, _OFFERED))
+    return []
 
 
 def _open() -> Repo:
@@ -71,28 +91,17 @@ def _open() -> Repo:
     from gitml.git.repo import GitRepo
     from gitml.repo import Repo
 
-    if "GIT_DIR" not in os.environ:
-        here = Path.cwd()
-        for folder in (here, *here.parents):
-            git_dir = folder / ".git"
-            if git_dir.is_dir():
-                config = (git_dir / "config").read_bytes().lower()
-                plain = b"objectformat" not in config and b"worktree" not in config
-                return Repo(GitRepo(git_dir, git_dir, folder)) if plain else Repo.open()
-            if git_dir.exists():
-                break
-    return Repo.open()
+    git_dir = complete_names.plain_git_dir()
+    return Repo.open() if git_dir is None else Repo(GitRepo(git_dir, git_dir, git_dir.parent))
 
 
 def _runs(repo: Repo) -> Iterator[Offer]:
     from gitml.index import Query
 
-    yield from _POSITIONS
-    newest = repo.index.search(Query(limit=200))
-    for run in newest:
-        yield run.name, f"{run.id[:7]} {run.status.value}"
-    for run in newest:
-        yield run.id[:8], run.name
+    live = complete_names.live_runs(repo.git.common_dir)
+    ended = repo.index.search(Query(limit=200))
+    rows = [*live, *((run.id, run.name, run.status.value) for run in ended)]
+    return iter(complete_names.run_offers(rows))
 
 
 def _fields(repo: Repo) -> Iterator[Offer]:

@@ -11,15 +11,17 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
 from gitml.cli import pager
 from gitml.cli.terminal import Screen, screen, session
 from gitml.errors import UsageError
-from gitml.render.listing import Listing, to_csv, to_json, to_json_lines, to_markdown, to_porcelain
 from gitml.render.text import clean_block
+
+if TYPE_CHECKING:
+    from gitml.render.listing import Listing
 
 Function = TypeVar("Function", bound=Callable[..., None])
 _PANEL = "Output"
@@ -57,6 +59,8 @@ class Output:
 
     def write(self, records: Listing) -> None:
         """Write records in the format asked for, which is not text."""
+        from gitml.render.listing import to_csv, to_json, to_json_lines, to_markdown, to_porcelain
+
         if self.format is Format.JSON:
             sys.stdout.write(to_json(records))
         elif self.format is Format.JSONL:

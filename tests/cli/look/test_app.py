@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import json
 import os
@@ -16,9 +17,13 @@ import click
 import pytest
 
 from gitml.cli import app, failures
+from gitml.cli import complete as names
+from gitml.cli import complete_names as quick
 from gitml.cli.commands import COMMANDS, HIDDEN
 from gitml.cli.help import TOPICS
-from tests.cli.look.conftest import Look
+from gitml.repo import Repo
+from gitml.tracking.start import start_run
+from tests.cli.look.conftest import Look, record
 
 ROOT = app.build()
 
@@ -220,6 +225,58 @@ def test_names_are_completed(project: Path, tmp_path: Path) -> None:
     assert complete(project, "gitml log -c acc,l") == ["acc,loss", "acc,lr"]
     assert complete(project, "gitml log -e ch") == ["churn"]
     assert complete(tmp_path, "gitml show ") == []
+
+
+def test_completion_knows_live_runs_and_what_only_git_knows_yet(
+    project: Path, git: Callable[..., str]
+) -> None:
+    with contextlib.closing(Repo.open(project)) as repo:
+        live = start_run(repo, name="emu")
+        start_run(repo, name="calm-emu").close()
+        assert complete(project, "gitml watch calm")[:1] == ["calm-emu"]
+        live.close()
+        record(repo, "newest-ibis", {"recall": [0.5]})
+    assert complete(project, "gitml show new") == ["newest-ibis"]  # the index has not seen it
+    assert complete(project, "gitml plot rec") == ["recall"]
+    git(project, "pack-refs", "--all")
+    assert complete(project, "gitml show new") == ["newest-ibis"]
+    (project / ".git/gitml/index.sqlite").write_bytes(b"not a database")
+    assert complete(project, "gitml show new") == ["newest-ibis"]
+
+
+def test_completion_asks_the_index_directly_and_gets_the_same(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def ask() -> list[object]:
+        return [
+            complete_with("")
+            for complete_with in (names.runs, names.experiments, names.metrics, names.fields)
+        ]
+
+    with contextlib.closing(Repo.open(project)) as repo:
+        repo.index.catch_up()
+    for reader in (quick.runs, quick.experiments, quick.metrics, quick.fields):
+        assert quick.read(reader), reader  # else the tables were renamed and completion became slow
+    direct = ask()
+    monkeypatch.setattr(quick, "read", lambda _: None)
+    assert ask() == direct
+    code = "import sys; from gitml.cli import complete; print(complete.runs('')); print([m for m in {} if m in sys.modules])"
+    done = subprocess.run(
+        [sys.executable, "-c", code.format(("gitml.index", "gitml.repo", "dulwich", "git", "yaml"))],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize(
+    "name", ["x$(touch pwned)", "x;ls", "x`ls`", "x y", "-x", "=x", "x|y", "x\\y", "x>y", "~x*"]
+)
+def test_a_name_that_a_shell_would_act_on_is_not_completed(project: Path, name: str) -> None:
+    with contextlib.closing(Repo.open(project)) as repo:
+        run_id = record(repo, name, {})
+    offered = [offer for offer, _ in names.runs("")]
+    assert name not in offered
+    assert run_id[:8] in offered
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
