@@ -220,7 +220,7 @@ def test_the_command_is_the_one_that_git_would_run():
         return ssh_command(target, "upload", values, {"PATH": "/nowhere", **environ})
 
     assert command({}, {}) == ["ssh", "-p", "2222", *tail]
-    assert command({}, {"GIT_SSH": "/opt/my ssh"}) == ["/opt/my ssh", "-p", "2222", *tail]
+    assert command({}, {"GIT_SSH": "/usr/local/my ssh"}) == ["/usr/local/my ssh", "-p", "2222", *tail]
     configured = {"core.sshcommand": "ssh -i '~/my key' -o 'A B'"}
     assert command(configured, {}) == ["ssh", "-i", "~/my key", "-o", "A B", "-p", "2222", *tail]
     assert command(configured, {"HOME": "/home/ada"})[2] == "/home/ada/my key"
