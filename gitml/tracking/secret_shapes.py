@@ -68,17 +68,27 @@ AWS_REACH = 200  # characters after an access key within which its secret is loo
 
 NAME_PARTS = r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+"
 STRONG_NAMES = (
-    r"(?:^|_)(?:(?P<password>password|passwd|passphrase|passcode|pwd)"
+    r"(?:^|_)(?:(?P<password>password|passwd|passphrase|passcode|pwd"
+    r"|(?:db|database|sql|mysql|pg|postgres|mongo|redis|smtp|ftp|ssh|http|proxy|user|admin|root|login|basic)"
+    r"_(?:pass|pw))"
     r"|(?P<secret>secrets?)"
-    r"|(?P<credentials>credentials?|authorization|connection_string)"
-    r"|(?P<api_key>apikey|api_?key)"
+    r"|(?P<credentials>credentials?|authorization|connection_string|cookies?)"
+    r"|(?P<api_key>apikey|api_?key"
+    r"|(?:wandb|openai|anthropic|claude|gemini|hf|hugging_?face|comet|neptune|clearml|mlflow|aws|azure|gcp|google"
+    r"|git_?hub|git_?lab|cohere|mistral|groq|replicate|openrouter|deepseek|pinecone|langsmith|langchain|kaggle"
+    r"|databricks|stripe|sendgrid|twilio|slack|sentry|datadog|license)_key)"
     r"|(?P<access_key>(?:access|account|secret|auth|master|subscription)_?key)"
     r"|(?P<private_key>(?:private|signing|encryption|ssh|deploy)_?key)"
     r"|(?P<token>(?:access|auth|api|refresh|session|bearer|bot|oauth|secret|private|personal"
-    r"|security|deploy|jwt|hf|hub|huggingface|github|gh|gitlab|slack|wandb|openai|npm|pypi)_?token)"
+    r"|security|deploy|jwt|sas|hf|hub|huggingface|github|gh|gitlab|slack|wandb|openai|npm|pypi)_?token"
+    r"|(?:git_?hub|gh|git_?lab|gl|azure|devops)_pat)"
     r")(?:_[0-9]+)?$"
 )
 TOKEN_NAME = r"(?:^|_)token(?:_[0-9]+)?$"
+# Of other keys only what is no word, path or hash: keys of tables and caches are the common ones.
+KEY_NAME = r"(?:^|_)key(?:_[0-9]+)?$"
+NO_SECRET_KEY = r"(?:^|_)public_key(?:_[0-9]+)?$"
+KEY_VALUE = r"(?=.*[0-9])(?=.*[a-z])(?=.*[A-Z])[A-Za-z0-9_+=-]{20,}"
 VOCABULARY = (
     r"(?:^|_)(?:pad|eos|bos|sep|cls|mask|unk|unknown|image|img|video|audio|speech|text|start|end"
     r"|stop|special|prefix|suffix|middle|fill|next|last|first|new|prompt|system|user|assistant"
@@ -93,7 +103,8 @@ TRIVIAL = (
 PATH = r"(?:~|\.{0,2})/[\w./ @~+-]*|[\w./~-]+\.(?:ya?ml|json|toml|env|txt|pem|key|ini|cfg|p12|gpg|asc)"
 # `name = value` within a text, in shell, JSON, YAML, URL and HTTP header form.
 ASSIGNMENT = (
-    r"(?P<name>(?:passw|passphrase|passcode|pwd|secret|token|key|credential|authorization)"
+    r"(?P<name>(?:passw|pass(?![a-z])|(?<![a-z])pw(?![a-z])|passphrase|passcode|pwd|secret|token|key|credential"
+    r"|authorization|cookie|(?<![a-z])pat(?![a-z]))"
     r"[\w-]{0,40})(?P<close>\\?[\"']?\s{0,4})(?P<sep>=>|:=|=|:)(?P<gap>[ \t]{0,4})"
     r"(?:(?:bearer|basic|token)[ \t]+)?"
     r"(?:\"(?P<double>[^\"\n]*)\"|'(?P<single>[^'\n]*)'|(?P<bare>[^\s,;\"'&|)\]}(]+))"

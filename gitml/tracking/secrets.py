@@ -20,7 +20,10 @@ _PLACEHOLDER_START = "[redacted"
 _SHORTEST_SECRET_TEXT = 9  # "token=a1b2", "ftp://a:b@c": nothing shorter gives anything away
 
 _EXAMPLE_PASSWORD = r"(?i):(?:pass|passwd|password|pw|pwd|secret|token|x+)$"
-_NAME_HINT = re.compile(r"pass|pwd|secret|token|key|credential|authorization|conn", re.IGNORECASE)
+_NAME_HINT = re.compile(
+    r"pass|pwd|secret|token|key|credential|authorization|conn|cookie|(?<![a-z])(?:pw|pat)(?![a-z])",
+    re.IGNORECASE,
+)
 
 
 def redact_text(text: str) -> tuple[str, list[str]]:
@@ -64,7 +67,7 @@ def redact_value(key: str, value: ParamValue) -> tuple[ParamValue, list[str]]:
         return _placeholder(kind), [kind.rstrip("?")]
     if isinstance(value, list):
         return _redact_list(key, value)
-    if kind not in (None, "token?") and isinstance(value, int) and abs(value) > 999:
+    if kind not in (None, "token?", "key?") and isinstance(value, int) and abs(value) > 999:
         return _placeholder(str(kind)), [str(kind)]
     return value, []
 
@@ -143,8 +146,9 @@ def name_kind(key: str) -> str | None:
     """Say what kind of secret a name announces, if it does.
 
     Returns:
-        "password", "api key", "token" …; "token?" where only a value that
-        looks random makes it one (`token`, `my_token`); None for all other names.
+        "password", "api key", "token" …; "token?" and "key?" where only a
+        value that looks random makes it one (`my_token`, `key`); None for all
+        other names.
     """
     parts = re.findall(shapes.NAME_PARTS, key)
     name = "_".join(parts).lower()
@@ -153,6 +157,8 @@ def name_kind(key: str) -> str | None:
         return str(strong.lastgroup).replace("_", " ")
     if re.search(shapes.TOKEN_NAME, name) and not re.search(shapes.VOCABULARY, name):
         return "token?"
+    if re.search(shapes.KEY_NAME, name) and not re.search(shapes.NO_SECRET_KEY, name):
+        return "key?"
     return None
 
 
@@ -264,6 +270,8 @@ def _tells(kind: str, value: str) -> bool:
         return False
     if kind == "token?":
         return _looks_random(value)
+    if kind == "key?":
+        return re.fullmatch(shapes.KEY_VALUE, value) is not None
     # 40 characters that begin with "/" are more likely an AWS secret than a path.
     return len(value) == 40 or not _matches(shapes.PATH, value)
 
@@ -312,4 +320,5 @@ def _is_secret_parameter(part: str) -> bool:
     name, _, value = part.partition("=")
     if name.lower() in ("sig", "signature", "key", "token", "x-amz-signature", "x-amz-credential"):
         return True
-    return name_kind(name) is not None or bool(token_kinds(value))
+    kind = name_kind(name)
+    return (kind is not None and (kind != "key?" or _tells(kind, value))) or bool(token_kinds(value))

@@ -599,6 +599,30 @@ def test_a_new_token_in_a_tracked_file_is_left_out_but_not_an_old_one(repo, git)
     assert content(repo, state.tree, "known.py", git).endswith("x = 1\n")
 
 
+def test_a_token_that_is_staged_does_not_enter_history(repo, git):
+    token = "gh" + "p_" + "a1B2c3D4e5f6" * 3
+    write(repo, "pkg/a.py", f"T = '{token}'\n")
+    write(repo, "new.py", f"T = '{token}'\n")
+    write(repo, "pkg/c.py", f"T = '{token}'\n")
+    write(repo, "fine.py", "staged = 1\n")
+    git(repo, "add", "--all")
+    write(repo, "pkg/c.py", "T = os.environ['T']\n")  # what is on disk counts, not what is staged
+    before = (repo / ".git/index").read_bytes()
+    state = capture(repo)
+    found = "what is staged holds what looks like a github token"
+    assert set(state.left_out) == {f"pkg/a.py ({found}; taken as committed)", f"new.py ({found}; not taken)"}
+    assert content(repo, state.tree, "pkg/a.py", git) == "a = 1\n"
+    assert content(repo, state.tree, "pkg/c.py", git) == "T = os.environ['T']\n"
+    assert content(repo, state.tree, "fine.py", git) == "staged = 1\n"
+    assert "new.py" not in names(repo, state.tree, git)
+    assert state.dirty
+    assert (repo / ".git/index").read_bytes() == before
+    write(repo, "pkg/a.py", f"T = '{token}' # again\n")  # neither on disk nor staged is fit to be kept
+    again = capture(repo)
+    assert "pkg/a.py (its changes hold what looks like a github token; taken as committed)" in again.left_out
+    assert content(repo, again.tree, "pkg/a.py", git) == "a = 1\n"
+
+
 def test_what_tools_made_is_left_out(repo, git):
     write(repo, "venv/pyvenv.cfg", "home = /usr\n")
     write(repo, "venv/lib/x.py", "x\n")

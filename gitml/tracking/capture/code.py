@@ -22,7 +22,7 @@ from gitml.git.process import GitCommandFailedError
 from gitml.git.repo import GitRepo
 from gitml.tracking.capture.remote import find_remote
 from gitml.tracking.capture.selection import select
-from gitml.tracking.capture.status import read_status
+from gitml.tracking.capture.status import TrackedChange, read_status
 
 _EMPTY_TREES = frozenset(
     (
@@ -68,19 +68,25 @@ def capture_code(git: GitRepo, mode: CodeMode = "tree", *, max_file_size: int = 
     if not state.dirty or chosen is None:
         return replace(state, tree=_tree_of(git, status.commit))
     try:
-        tree = write_snapshot(git, chosen.paths, chosen.removed)
+        tree = write_snapshot(git, chosen.paths, chosen.removed, chosen.restored)
     except (GitmlError, OSError) as err:
         return replace(state, left_out=(f"all uncommitted changes ({err})", *state.left_out))
     return replace(state, tree=None if tree in _EMPTY_TREES else tree)
 
 
-def write_snapshot(git: GitRepo, paths: Sequence[bytes], removed: Sequence[bytes] = ()) -> str:
+def write_snapshot(
+    git: GitRepo,
+    paths: Sequence[bytes],
+    removed: Sequence[bytes] = (),
+    restored: Sequence[TrackedChange] = (),
+) -> str:
     """Store the tree of what is staged, with some paths as they are on disk.
 
     Args:
         git: A repository with a work tree.
         paths: To take from disk, relative to the work tree's root.
         removed: To leave out, likewise.
+        restored: To take as they are in the commit, whatever is staged.
 
     Returns:
         The tree's object id.
@@ -103,7 +109,21 @@ def write_snapshot(git: GitRepo, paths: Sequence[bytes], removed: Sequence[bytes
                     env=env,
                     cwd=git.work_tree,
                 )
+        if restored:
+            git.process.run(
+                ["update-index", "-z", "--index-info"],
+                input=b"".join(map(_as_committed, restored)),
+                env=env,
+                cwd=git.work_tree,
+            )
         return git.process.run(["write-tree"], env=env, cwd=git.work_tree).decode().strip()
+
+
+def _as_committed(change: TrackedChange) -> bytes:
+    """Write the line that makes git take a path as the commit has it; mode 0 removes it."""
+    # Any id will do to remove; that of what is staged has the right length.
+    mode, oid = (change.head_mode, change.head_oid) if change.head_oid else ("0", change.staged_oid)
+    return f"{mode} {oid}\t".encode() + change.path + b"\0"
 
 
 @contextmanager

@@ -40,11 +40,12 @@ _SECRET_FOLDERS = frozenset((b".ssh", b".aws", b".gnupg", b".kube", b".docker"))
 
 
 class Selection:
-    """Paths to take from disk, paths that were removed, and what stays out with the reason."""
+    """Paths to take from disk, to remove and to put back, and what stays out with the reason."""
 
     def __init__(self) -> None:
         self.paths: list[bytes] = []
         self.removed: list[bytes] = []
+        self.restored: list[TrackedChange] = []
         self.left_out: list[str] = []
 
     def leave_out(self, path: bytes, reason: str) -> None:
@@ -85,16 +86,28 @@ def _secret_name() -> re.Pattern[bytes]:
 def _select_change(git: GitRepo, root: bytes, change: TrackedChange, selection: Selection) -> None:
     if change.submodule_dirty:
         selection.leave_out(change.path, "a submodule; its own uncommitted changes are not taken")
-    if not change.differs_on_disk or (change.submodule_dirty and not change.submodule_moved):
+    if change.submodule_dirty and not change.submodule_moved:
         return
-    if change.removed:
+    if change.differs_on_disk and change.removed:
         selection.removed.append(change.path)
         return
     # An unmerged path must be settled, or git makes no tree.
-    reason = None if change.is_submodule or change.unmerged else _reason_against_change(git, root, change)
-    if reason is None:
-        selection.paths.append(change.path)
+    checked = not change.is_submodule and not change.unmerged
+    if change.differs_on_disk:
+        reason = _reason_against_change(git, root, change) if checked else None
+        if reason is None:
+            selection.paths.append(change.path)
+            return
     else:
+        reason = None
+    staged = _new_tokens(git, change) if checked else ()
+    if staged:
+        selection.restored.append(change)
+        reason = reason or f"what is staged holds what looks like a {' and a '.join(staged)}"
+        selection.leave_out(
+            change.path, f"{reason}; " + ("taken as committed" if change.head_oid else "not taken")
+        )
+    elif reason is not None:
         selection.leave_out(change.path, f"{reason}; taken as it was staged")
 
 
@@ -111,20 +124,30 @@ def _reason_against_change(git: GitRepo, root: bytes, change: TrackedChange) -> 
     if not os.access(path, os.R_OK):
         return "not readable"
     tokens = find_tokens(_read(path)) if status.st_size <= _MAX_SCANNED else frozenset()
-    if tokens and not tokens <= _committed_tokens(git, change):
+    if tokens and not tokens <= _tokens_in(git, change.head_oid):
         return f"its changes hold what looks like a {_kinds(path)}"
     return None
 
 
-def _committed_tokens(git: GitRepo, change: TrackedChange) -> frozenset[str]:
+def _new_tokens(git: GitRepo, change: TrackedChange) -> tuple[str, ...]:
+    """Name the kinds of credentials that are staged and not committed."""
+    oid = change.staged_oid
+    if oid is None or oid == change.head_oid or git.blob_sizes([oid]).get(oid, 0) > _MAX_SCANNED:
+        return ()
+    text = _text_of(git, oid)
+    tokens = find_tokens(text)
+    return tuple(token_kinds(text)) if tokens and not tokens <= _tokens_in(git, change.head_oid) else ()
+
+
+def _tokens_in(git: GitRepo, oid: str | None) -> frozenset[str]:
+    return find_tokens(_text_of(git, oid)) if oid else frozenset()
+
+
+def _text_of(git: GitRepo, oid: str) -> str:
     try:
-        return (
-            find_tokens(git.read_blob(change.staged_oid).decode("latin-1"))
-            if change.staged_oid
-            else frozenset()
-        )
+        return git.read_blob(oid).decode("latin-1")
     except DamagedError:  # a partial clone: take the cautious way
-        return frozenset()
+        return ""
 
 
 def _select_untracked(root: bytes, paths: Sequence[bytes], max_file_size: int, selection: Selection) -> None:

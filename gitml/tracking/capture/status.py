@@ -19,7 +19,8 @@ class TrackedChange(NamedTuple):
 
     `differs_on_disk` says whether the work tree differs from the staging area,
     `removed` whether the path is not on disk (or no longer a file there),
-    `staged_oid` is the content staged (None where there is none, or several).
+    `staged_oid` is the content staged (None where there is none, or several),
+    `head_oid` and `head_mode` what the commit has (None where it has nothing).
     """
 
     path: bytes
@@ -27,6 +28,8 @@ class TrackedChange(NamedTuple):
     removed: bool = False
     unmerged: bool = False
     staged_oid: str | None = None
+    head_oid: str | None = None
+    head_mode: str | None = None
     is_submodule: bool = False
     submodule_moved: bool = False
     submodule_dirty: bool = False
@@ -77,12 +80,15 @@ def _parse_change(kind: bytes, entry: bytes) -> TrackedChange:
     fields = entry.split(b" ", _FIELDS_BEFORE_PATH[kind])
     unmerged, submodule = kind == b"u", fields[2]
     staged = None if unmerged or not fields[7].strip(b"0") else fields[7].decode()
+    head = None if unmerged or not fields[6].strip(b"0") else fields[6].decode()
     return TrackedChange(
         path=fields[-1],
         differs_on_disk=unmerged or fields[1][1:2] != b".",
         removed=not unmerged and fields[1][1:2] == b"D",
         unmerged=unmerged,
         staged_oid=staged,
+        head_oid=head,
+        head_mode=fields[3].decode() if head else None,
         is_submodule=submodule.startswith(b"S"),
         submodule_moved=submodule[1:2] == b"C",
         submodule_dirty=submodule[2:3] == b"M" or submodule[3:4] == b"U",
