@@ -13,10 +13,12 @@ from dataclasses import dataclass, field, replace
 from gitml.entities.run import ParamValue, Run
 from gitml.errors import DamagedError
 from gitml.formats import run_tree, yaml
+from gitml.interop import mlflow_facts as words
 from gitml.interop.folders import read_bytes
 from gitml.interop.mapping import param_text
 from gitml.interop.mlflow_words import mlflow_tags
 
+_CODE_TAGS = (words.COMMIT_TAG, words.BRANCH_TAG, words.REMOTE_TAG, words.DIRTY_TAG)
 FOLDER = "gitml"
 RENAMED_FILE = "renamed.yaml"
 RECORD_FILES = (run_tree.RUN_FILE, run_tree.PARAMS_FILE, run_tree.TAGS_FILE, run_tree.INPUTS_FILE)
@@ -41,8 +43,13 @@ class GitmlFolder:
         """The name that something had in gitml."""
         return self.renamed.get(kind, {}).get(name, name)
 
-    def restored(self, run: Run) -> Run:
-        """Give a run back what was lost on the way through MLflow."""
+    def restored(self, run: Run, told: Mapping[str, str]) -> Run:
+        """Give a run back what was lost on the way through MLflow.
+
+        Args:
+            run: The run as MLflow has it.
+            told: All its tags in MLflow; a fact whose tag was changed there is changed.
+        """
         own = self.run
         params = {self.original("param", key): value for key, value in run.params.items()}
         tags = {self.original("tag", key): value for key, value in run.tags.items()}
@@ -51,20 +58,24 @@ class GitmlFolder:
         made = mlflow_tags(own)
         same_times = (own.start_ms, own.end_ms) == (run.start_ms, run.end_ms)
         same_inputs = {(i.name, i.digest) for i in own.inputs} == {(i.name, i.digest) for i in run.inputs}
-        same_code = own.code.commit == run.code.commit
+
+        def untouched(*keys: str) -> bool:
+            return all(made.get(key) == told.get(key) for key in keys)
+
         return replace(
             run,
             params={key: _typed(own.params.get(key, value), value) for key, value in params.items()},
             tags={key: value for key, value in tags.items() if key in own.tags or made.get(key) != value},
             command=own.command,
             host=own.host,
-            user=own.user if own.user is not None and made.get("mlflow.user") == run.user else run.user,
+            user=own.user if untouched(words.USER_TAG) else run.user,
+            entry_point=own.entry_point if untouched(words.ENTRY_POINT_TAG) else run.entry_point,
             exit_code=own.exit_code,
             error=own.error if own.status is run.status else run.error,
             incomplete=own.incomplete,
             duration_s=own.duration_s if same_times else run.duration_s,
             inputs=own.inputs if same_inputs else run.inputs,
-            code=replace(own.code, tree=None) if same_code else run.code,
+            code=replace(own.code, tree=None) if untouched(*_CODE_TAGS) else run.code,
             extra=own.extra,
         )
 

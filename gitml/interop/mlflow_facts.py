@@ -82,7 +82,7 @@ def run_of(
             parent_id=check_run_id(parent) if parent else None,
             user=tags.get(USER_TAG) or info.get("user_id") or None,
             entry_point=tags.get(ENTRY_POINT_TAG) or info.get("entry_point_name") or None,
-            deleted_ms=(_time(info.get("deleted_time")) or end or start or 0) if deleted else None,
+            deleted_ms=_first(_time(info.get("deleted_time")), end, start) if deleted else None,
             code=_code(tags, info),
             params={key: param_value(value) for key, value in params.items()},
             tags=_other_tags(tags, info),
@@ -100,6 +100,10 @@ def _time(value: object) -> int | None:
     if not -62_135_596_800_000 <= milliseconds <= 253_402_300_799_999:
         raise ValueError(f"the time {milliseconds}")
     return int(milliseconds)
+
+
+def _first(*times: int | None) -> int:
+    return next((time for time in times if time is not None), 0)
 
 
 def _code(tags: Mapping[str, str], info: Mapping[str, Any]) -> CodeState:

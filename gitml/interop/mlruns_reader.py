@@ -177,7 +177,8 @@ class _RunFolder:
             raise DamagedError(f"its {META} is that of run '{info.get('run_id')!s:.80}'")
         info["experiment_id"] = self._home.experiment.id
         inputs, model_inputs = self._inputs()
-        run = run_of(info, self._texts("params"), self._texts("tags"), inputs, self._home.experiment.name)
+        tags = self._texts("tags")
+        run = run_of(info, self._texts("params"), tags, inputs, self._home.experiment.name)
         own = gitml_folder.read({name: e.path for name, e in self._below(gitml_folder.FOLDER).items()})
         places = self._places(info, logged)
         facts = {
@@ -187,7 +188,7 @@ class _RunFolder:
         }
         self._note_links(places)
         return SourceRun(
-            own.restored(run),
+            own.restored(run, tags),
             curves=partial(self._curves, own),
             files=partial(self._artifacts, places),
             kept=own.kept,

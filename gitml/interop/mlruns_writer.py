@@ -220,7 +220,8 @@ class _RunExport:
             "user_id": run.user or "",
         }
         if self._gone:
-            facts["deleted_time"] = run.deleted_ms or run.end_ms or run.start_ms
+            known = (run.deleted_ms, run.end_ms, run.start_ms)
+            facts["deleted_time"] = next(time for time in known if time is not None)
         _write_yaml(self._folder, facts)
 
     def _write_metric(self, metrics: NamedFiles, key: str) -> None:

@@ -126,7 +126,9 @@ class Store:
             target.write_bytes(data)
         return folder
 
-    def model(self, name: str, versions: dict[int, str | None], aliases: dict[str, int] | None = None) -> None:
+    def model(
+        self, name: str, versions: dict[int, str | None], aliases: dict[str, int] | None = None
+    ) -> None:
         folder = self.root / "models" / name
         self.write(
             folder / "meta.yaml",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 
 import pytest
 
@@ -13,6 +15,7 @@ from gitml.index import Query
 from gitml.interop import importing
 from gitml.interop.mlruns_reader import MlrunsSource
 from gitml.tracking import edit, experiments, history
+from gitml.tracking.commit import finish_run
 from gitml.tracking.start import start_run
 
 ONE, TWO, THREE, FOUR, FIVE, SIX = (f"c{number:031x}" for number in range(1, 7))
@@ -57,12 +60,17 @@ def test_a_run_comes_with_everything(cli, repo, store, churn, git):
     store.write(
         churn / "datasets" / "c3" / "meta.yaml",
         "digest: 2981c147\nname: train\nprofile: '{\"num_rows\": 2}'\nschema: null\n"
-        "source: '{\"uri\": \"/data/train.parquet\"}'\nsource_type: local\n",
+        'source: \'{"uri": "/data/train.parquet"}\'\nsource_type: local\n',
     )
     done = cli("import", "mlruns", store.root, "--json").report
     assert (done["new"], done["experiments"], done["problems"]) == (1, 2, [])
     run = history.get_run(repo, ONE)
-    assert (run.name, run.experiment, run.status, run.user) == ("first run", "churn", RunStatus.FINISHED, "ada")
+    assert (run.name, run.experiment, run.status, run.user) == (
+        "first run",
+        "churn",
+        RunStatus.FINISHED,
+        "ada",
+    )
     assert (run.start_ms, run.end_ms, run.duration_s) == (1795616938832, 1795616939590, 0.758)
     assert run.params == {
         "lr": 0.1, "depth": 6, "opt/name": "adam", "flag": True, "id": "007", "exp": "1e-3",
@@ -71,7 +79,11 @@ def test_a_run_comes_with_everything(cli, repo, store, churn, git):
     assert (run.note, run.parent_id, run.entry_point) == ("why\nand how", TWO, "main")
     assert (run.code.commit, run.code.branch) == ("ab" * 20, "main")
     points = history.read_metric(repo, run, "val/loss")
-    assert points == [(0, 1795616938851, 0.1), (1, 1795616938853, 0.30000000000000004), (1, 1795616938853, 5e-324)]
+    assert points == [
+        (0, 1795616938851, 0.1),
+        (1, 1795616938853, 0.30000000000000004),
+        (1, 1795616938853, 5e-324),
+    ]
     assert [repr(p.value) for p in history.read_metric(repo, run, "odd")] == ["nan", "inf", "-inf"]
     assert history.read_metric(repo, run, "old") == [(0, 5, 1.5)]
     assert history.read_metric(repo, run, "of data") == [(7, 1, 2.5)]  # MLflow itself reads step 0 here
@@ -81,7 +93,11 @@ def test_a_run_comes_with_everything(cli, repo, store, churn, git):
     )  # fmt: skip
     assert (data.tags, data.profile, data.schema) == ({"k": "v"}, '{"num_rows": 2}', None)
     found = {a.path: (a.size, a.pointer is not None) for a in history.list_artifacts(repo, run)}
-    assert found == {"notes/a.txt": (5, False), "big.bin": (200_000, True), "model/.gitattributes": (7, False)}
+    assert found == {
+        "notes/a.txt": (5, False),
+        "big.bin": (200_000, True),
+        "model/.gitattributes": (7, False),
+    }
     assert content(repo, run, "big.bin") == b"x" * 200_000
     assert "train 91ab" in git(repo.git.work_tree, "show", f"{run.commit}:imported/source.yaml")
     git(repo.git.work_tree, "fsck", "--strict")
@@ -183,7 +199,9 @@ def test_logged_models_come_with_their_files(repo, store, churn):
         )
         store.write(folder / "artifacts" / "MLmodel", f"model {number}")
     lone = churn / "models" / "m-3"
-    store.write(lone / "meta.yaml", "creation_timestamp: 5\nmodel_id: m-3\nname: alone\nsource_run_id: null\n")
+    store.write(
+        lone / "meta.yaml", "creation_timestamp: 5\nmodel_id: m-3\nname: alone\nsource_run_id: null\n"
+    )
     store.write(lone / "params" / "depth", "3")
     store.write(lone / "artifacts" / "MLmodel", "alone")
     report = take(repo, store)
@@ -281,7 +299,11 @@ def test_names_that_gitml_refuses_are_changed_visibly(cli, repo, store, churn):
     assert run.params["a%E2%80%AEb"] == 3
     assert len(run.metrics) == 1
     assert run.tags["tab%09here"] == "x"
-    assert sorted(a.path for a in history.list_artifacts(repo, run)) == ["a%5Cb.txt", "new%0Aline", "sub/_git"]
+    assert sorted(a.path for a in history.list_artifacts(repo, run)) == [
+        "a%5Cb.txt",
+        "new%0Aline",
+        "sub/_git",
+    ]
     assert all(not problem["lost"] for problem in report["problems"])
     assert any("'a\\\\b.txt' is called 'a%5Cb.txt'" in problem["reason"] for problem in report["problems"])
 
@@ -376,3 +398,26 @@ def test_a_branch_of_somebody_else_is_refused(repo, store, churn, git):
     store.run(churn, ONE)
     with pytest.raises(GitmlError, match="gitml did not make"):
         take(repo, store)
+
+
+def test_importing_and_recording_at_the_same_time(repo, store, churn, tmp_path, gitml):
+    """Three imports and twenty runs of our own at once: nothing is lost, and git is content."""
+    stores = []
+    for letter in "abc":
+        copy = type(store)(tmp_path / letter)
+        home = copy.experiment(f"of {letter}", "81956911158859084" + str("abc".index(letter)))
+        for number in range(40):
+            copy.run(home, f"{letter}{number:031x}", f"run {number}", metrics={"acc": "1 0.5 0\n"})
+        stores.append(copy.root)
+    root = repo.git.work_tree
+    imports = [
+        subprocess.Popen([sys.executable, "-m", "gitml", "import", "mlruns", path], cwd=root)
+        for path in stores
+    ]
+    for _ in range(20):
+        finish_run(repo, start_run(repo, name="mine", code="off"), RunStatus.FINISHED)
+    assert [process.wait(60) for process in imports] == [0, 0, 0]
+    history.refresh(repo)
+    assert repo.index.count(Query()) == 140
+    for path in stores:
+        assert "40 here already" in gitml(root, "import", "mlruns", path).stdout
