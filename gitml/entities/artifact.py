@@ -20,15 +20,27 @@ class Pointer:
 
 
 @dataclass(frozen=True, slots=True)
+class Purge:
+    """What a run says of an object whose bytes were dropped for good."""
+
+    oid: str
+    time_ms: int
+    by: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Artifact:
     """One file of a run.
 
     `path` is relative to the run's `artifacts/`, with '/' between parts.
     `size` is that of the content, also where a pointer stands in for it.
-    `blob` is the git object id (None while the run is live).
+    `blob` is the git object id (None while the run is live). `purged` says why
+    the content can't be had any more, if it was dropped for good.
     """
 
     path: str
     size: int
     pointer: Pointer | None = None
     blob: str | None = None
+    purged: Purge | None = None

@@ -8,11 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
+from dataclasses import dataclass
 
 from gitml.entities.artifact import Pointer
 from gitml.errors import GitmlError, RemoteError
 from gitml.formats import run_tree
+from gitml.formats.commit_message import RUN_ID, trailers
 from gitml.formats.pointer import decode_attributes, decode_pointer
+from gitml.formats.purge import FOLDER as PURGED
+from gitml.formats.purge import purged_oids
 from gitml.git.repo import GitRepo
 from gitml.repo import RUNS_REF, Repo
 from gitml.store.base import Failure, RemoteStore, Transferred
@@ -37,17 +41,58 @@ class ArtifactsNotSentError(RemoteError):
         self.failed = tuple(failed)
 
 
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A pointer in a record; `path` is in the record's tree."""
+
+    commit: str
+    path: str
+    pointer: Pointer
+
+
 def pointers_in(git: GitRepo, commits: Sequence[str]) -> list[Pointer]:
-    """List the objects that records point at, each once."""
+    """List the objects that records point at, each once; without those that their run purged."""
+    held = held_by(git, commits)
+    gone = purged_by(git, list(dict.fromkeys(one.commit for one in held)))
+    if gone:
+        runs = run_ids(git, list(dict.fromkeys(one.commit for one in held)))
+        purged = {(runs[commit], oid) for commit, oids in gone.items() for oid in oids}
+        held = [one for one in held if (runs[one.commit], one.pointer.oid) not in purged]
+    return list(dict.fromkeys(one.pointer for one in held))
+
+
+def held_by(git: GitRepo, commits: Sequence[str]) -> list[Held]:
+    """List the pointers of records, in the order of the records."""
     attributes = git.cat_paths(f"{commit}:{run_tree.ATTRIBUTES_FILE}" for commit in commits)
     paths = [
-        f"{commit}:{path}"
+        (commit, path)
         for commit, data in zip(commits, attributes, strict=True)
         for path in decode_attributes(data or b"")
         if "\n" not in path
     ]
-    found = (decode_pointer(data or b"") for data in git.cat_paths(paths)) if paths else ()
-    return list(dict.fromkeys(pointer for pointer in found if pointer is not None))
+    found = git.cat_paths(f"{commit}:{path}" for commit, path in paths) if paths else ()
+    pointers = (decode_pointer(data or b"") for data in found)
+    return [
+        Held(commit, path, pointer)
+        for (commit, path), pointer in zip(paths, pointers, strict=True)
+        if pointer is not None
+    ]
+
+
+def purged_by(git: GitRepo, commits: Sequence[str]) -> dict[str, list[str]]:
+    """Tell which records have tombstones, and of which objects."""
+    trees = git.cat_paths(f"{commit}:{PURGED}" for commit in commits) if commits else ()
+    found = ((commit, purged_oids(tree)) for commit, tree in zip(commits, trees, strict=True))
+    return {commit: oids for commit, oids in found if oids}
+
+
+def run_ids(git: GitRepo, commits: Sequence[str]) -> dict[str, str]:
+    """Read which run each record is of; "" for one of something else."""
+    bodies = git.cat_paths(commits) if commits else ()
+    messages = ((body or b"").partition(b"\n\n")[2].decode("utf-8", "replace") for body in bodies)
+    return {
+        commit: trailers(message).get(RUN_ID, "") for commit, message in zip(commits, messages, strict=True)
+    }
 
 
 def send(

@@ -118,13 +118,14 @@ def _edit(
         write_record(repo, new, action)
 
 
-def write_record(repo: Repo, run: Run, action: str) -> str:
+def write_record(repo: Repo, run: Run, action: str, files: Mapping[str, bytes] | None = None) -> str:
     """Add a record of a run whose curves and files are those of its last one.
 
     Args:
         repo: The repository.
         run: The run as it shall be; `run.commit` is the record to build on.
         action: What was done, for the commit's subject.
+        files: More files for it, each one folder deep.
 
     Returns:
         The new record's commit.
@@ -132,6 +133,9 @@ def write_record(repo: Repo, run: Run, action: str) -> str:
     if run.commit is None:
         raise RefusedError(f"run '{run.id[:8]}' has no record yet")
     entries = entries_of(repo, run)
-    for name, data in run_tree.encode_run(run).items():
+    for folder in {path.partition("/")[0] for path in files or {}} & entries.keys():
+        tree = entries.pop(folder).oid
+        entries |= {f"{folder}/{e.path}": TreeEntry(e.oid, e.mode) for e in repo.git.list_tree(tree)}
+    for name, data in {**run_tree.encode_run(run), **(files or {})}.items():
         entries[name] = TreeEntry(repo.git.write_blob(data))
     return append_record(repo, repo.git.write_tree(entries), commit_message.run_message(run, action))

@@ -7,11 +7,11 @@ whether a run is over.
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from gitml.entities.artifact import Artifact
+from gitml.entities.artifact import Artifact, Purge
 from gitml.entities.run import MetricPoint, Run
 from gitml.errors import DamagedError, NotFoundError, UsageError
 from gitml.formats import history, names, run_tree
@@ -19,7 +19,7 @@ from gitml.formats.pointer import MAX_BYTES, decode_pointer
 from gitml.git.repo import TreeEntry
 from gitml.journal import NotLiveError
 from gitml.repo import Repo
-from gitml.tracking import united
+from gitml.tracking import purges, united
 from gitml.tracking.commit import refuse_foreign_branch, rescue_orphans
 from gitml.tracking.run_record import base_of
 
@@ -189,17 +189,23 @@ def _committed_artifacts(repo: Repo, commits: Sequence[str], bases: Sequence[str
     )  # fmt: skip
     entries = states[0] if len(states) == 1 else united.unite_files(states, before[0] if before else {})
     sizes = repo.git.blob_sizes([entry.oid for entry in entries.values()])
+    gone = purges.of_records(repo.git, commits) if marked else {}
     found = (
-        _committed_artifact(repo, path, entry.oid, sizes[entry.oid], marked)
+        _committed_artifact(repo, path, entry.oid, sizes[entry.oid], marked, gone)
         for path, entry in entries.items()
     )
     return {artifact.path: artifact for artifact in found}
 
 
-def _committed_artifact(repo: Repo, path: str, oid: str, size: int, marked: dict[str, bool]) -> Artifact:
+def _committed_artifact(
+    repo: Repo, path: str, oid: str, size: int, marked: dict[str, bool], gone: Mapping[str, Purge]
+) -> Artifact:
     is_marked = f"{run_tree.ARTIFACTS}/{path}" in marked
     pointer = decode_pointer(repo.git.read_blob(oid)) if is_marked else None
-    return Artifact(names.artifact_name(path), pointer.size if pointer else size, pointer, oid)
+    name = names.artifact_name(path)
+    if pointer is None:
+        return Artifact(name, size, None, oid)
+    return Artifact(name, pointer.size, pointer, oid, gone.get(pointer.oid))
 
 
 def get_artifact(repo: Repo, run: Run, path: str) -> Artifact:
@@ -229,6 +235,7 @@ def open_artifact(repo: Repo, run: Run, path: str) -> IO[bytes]:
 
 def _open(repo: Repo, run: Run, artifact: Artifact) -> IO[bytes]:
     if artifact.pointer is not None:
+        purges.refuse_purged(repo, artifact)
         return repo.objects.open(artifact.pointer)
     if artifact.blob is not None:
         return io.BytesIO(repo.git.read_blob(artifact.blob))
@@ -284,6 +291,7 @@ def _export(
             f"'{target.parent}' is a link that leads out of '{destination}'", hint="remove the link"
         )
     if artifact.pointer is not None:
+        purges.refuse_purged(repo, artifact)
         repo.objects.export(artifact.pointer, target, progress)
         return
     temporary = target.with_name(f".gitml-{target.name[:200]}")
