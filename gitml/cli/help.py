@@ -99,6 +99,7 @@ JSON has no NaN: it is the string "NaN"; infinities are "Infinity" and "-Infinit
         "From git",
         """\
   git log, show, diff, status       gitml log, show, diff, status: the same habits, for runs
+  git log main..feature -- FILE     gitml log main..feature -- FILE;  git log -p, --stat: gitml log -p, --stat
   git log gitml/runs                the runs, with plain git
   git show <record>:params.yaml     a file of a run; `gitml show RUN --json` gives its record
   git diff <record A> <record B>    everything that differs, source code included

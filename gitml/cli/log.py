@@ -24,6 +24,7 @@ from gitml.cli.output import Output, hint, listing
 from gitml.errors import UsageError
 
 if TYPE_CHECKING:
+    from gitml.cli.log_code import Scope
     from gitml.entities.run import Run
     from gitml.index import Query
     from gitml.repo import Repo
@@ -62,6 +63,13 @@ class Found:
 
 def log(
     output: Output,
+    code: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[REVISION]... [PATH]...",
+            help="Runs made from these commits of the code (main..feature), or that changed these files.",
+        ),
+    ] = None,
     count: Annotated[
         int | None,
         typer.Option(
@@ -114,6 +122,14 @@ def log(
         bool, typer.Option("--graph", help="Show runs below the commits they ran from.")
     ] = False,
     oneline: Annotated[bool, typer.Option("--oneline", help="One short line a run.")] = False,
+    patch: Annotated[
+        bool, typer.Option("--patch", "-p", help="How each run's code differs from that of the run before.")
+    ] = False,
+    stat: Annotated[bool, typer.Option("--stat", help="As -p, but only the files that differ.")] = False,
+    path: Annotated[
+        list[str] | None,
+        typer.Option("--path", metavar="PATH", help="Runs that changed this file or folder. Repeatable."),
+    ] = None,
     vertical: Annotated[bool, typer.Option("--vertical", help="One key a line, for grep.")] = False,
     deleted: Annotated[bool, typer.Option("--deleted", help="Only deleted runs.")] = False,
     all_: Annotated[bool, typer.Option("--all", help="Deleted runs too.")] = False,
@@ -125,6 +141,8 @@ def log(
       gitml log -n 10 -s -acc
       gitml log -f "metrics.acc > 0.9 and params.depth in (6, 8)" --since "7d ago"
       gitml log --group-by depth
+      gitml log main..feature --graph
+      gitml log -p -n 3 -- train.py
       gitml log --csv > runs.csv
     """
     repo = open_repo()
@@ -142,8 +160,18 @@ def log(
         order_by or [],
         view="all" if all_ else "deleted" if deleted else "active",
     )
+    scope = None
+    if code or path:
+        from gitml.cli.log_code import read_scope
+
+        scope = read_scope(repo, code or [], path or [])
     limit = count if count is not None else DEFAULT_COUNT if output.is_text and not group_by else 0
-    found = _find(repo, query, limit or None)
+    found = _find(repo, query, limit or None, scope)
+    if patch or stat:
+        if graph or vertical or group_by is not None or not output.is_text:
+            raise UsageError("-p and --stat are for people and go with no other form of output")
+        _print_patches(repo, found, query, stat=stat, paths=scope.paths if scope else ())
+        return
     shape = _shape(
         found.runs,
         columns,
@@ -211,11 +239,16 @@ def _query(
     )
 
 
-def _find(repo: Repo, query: Query, limit: int | None) -> Found:
+def _find(repo: Repo, query: Query, limit: int | None, scope: Scope | None) -> Found:
     from dataclasses import replace
 
     from gitml.index import Query
 
+    if scope is not None:
+        from gitml.cli.log_code import within
+
+        chosen = within(repo, repo.index.search(query), scope)
+        return Found(chosen[:limit], len(chosen), repo.index.count(Query(view=query.view)), filtered=True)
     runs = repo.index.search(replace(query, limit=limit))
     matching = len(runs) if limit is None or len(runs) < limit else repo.index.count(query)
     filtered = bool(query.filter or query.experiment_ids is not None)
@@ -256,6 +289,24 @@ def _print(repo: Repo, found: Found, shape: Shape, output: Output) -> None:
         print_text(repo, found, shape, selection, view)
     else:
         _say_why_empty(repo, found)
+
+
+def _print_patches(repo: Repo, found: Found, query: Query, *, stat: bool, paths: Sequence[str]) -> None:
+    from gitml.cli.log_code import patches
+    from gitml.cli.output import page
+    from gitml.cli.terminal import screen
+    from gitml.render.runs_table import RunsView, select_fields
+
+    if not found.runs:
+        _say_why_empty(repo, found)
+        return
+    target = screen()
+    now_ms = int(time.time() * 1000)
+    options = [f"--color={'always' if target.ink.colour else 'never'}", "--no-ext-diff"]
+    options += ["--stat"] if stat else []
+    selection = select_fields(found.runs, RunsView(now_ms=now_ms))
+    text = patches(repo, found.runs, selection, query, options, paths, target, now_ms)
+    page(text, config=lambda: repo.settings.values)
 
 
 def _say_why_empty(repo: Repo, found: Found) -> None:

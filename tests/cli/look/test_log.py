@@ -120,6 +120,64 @@ def test_the_graph_shows_runs_whose_commit_is_gone(
     assert names(text) == NEWEST_FIRST
 
 
+@pytest.fixture
+def branched(project: Path, repo: Repo, git: Callable[..., str]) -> Path:
+    """Two more runs on a branch: one of its commit, one that changes another file uncommitted."""
+    git(project, "checkout", "--quiet", "-b", "feature")
+    (project / "sub").mkdir()
+    (project / "sub" / "extra.py").write_text("x = 1\n")
+    git(project, "add", "--all")
+    git(project, "commit", "--quiet", "-m", "a feature")
+    record(repo, "on-feature", {"acc": [0.5]})
+    (project / "sub" / "extra.py").write_text("x = 2\n")
+    record(repo, "not-committed", {"acc": [0.6]})
+    return project
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["main..feature"], ["not-committed", "on-feature"]),
+        (["..feature"], []),
+        (["^main", "feature"], ["not-committed", "on-feature"]),
+        (["main"], NEWEST_FIRST),
+        (["feature", "-n", "1"], ["not-committed"]),
+        (["main..feature", "-f", "metrics.acc > 0.55"], ["not-committed"]),
+        (["--", "sub"], ["not-committed", "on-feature"]),
+        (["sub/extra.py", "-s", "acc"], ["on-feature", "not-committed"]),
+        (["--path", "nowhere"], []),
+        (["-C", "sub", "--", "extra.py"], ["not-committed", "on-feature"]),
+    ],
+)
+def test_runs_of_a_part_of_the_code(
+    branched: Path, look: Look, arguments: list[str], expected: list[str]
+) -> None:
+    start = []
+    if arguments[0] == "-C":
+        start, arguments = arguments[:2], arguments[2:]
+    assert [
+        run["name"] for run in json.loads(look(*start, "log", "--json", *arguments).out)["runs"]
+    ] == expected
+
+
+def test_what_is_neither_code_nor_file_is_said(branched: Path, look: Look, git: Callable[..., str]) -> None:
+    assert "neither a commit or branch of the code nor a file" in look("log", "brisk-heron", code=3).err
+    assert "neither a commit" in look("log", "main..nowhere", code=3).err
+    assert "outside of the repository" in look("log", "--path", "../x", code=2).err
+    git(branched, "branch", "sub")
+    assert "both a revision and a file" in look("log", "sub", code=2).err
+
+
+def test_patches_show_how_the_code_changed_from_run_to_run(branched: Path, look: Look) -> None:
+    text = look("log", "-p", "-n", "1").out
+    assert text.splitlines()[0].split()[2] == "Default/not-committed"
+    assert "-x = 1\n+x = 2\n" in text
+    assert look("log", "--patch", "-n", "0").out.endswith("(the first run: there is no source before it)\n")
+    assert "sub/extra.py | 2 +-" in look("log", "--stat", "main..feature").out
+    assert "diff --git" not in look("log", "-p", "--grep", "quiet").out  # the same code as the run before
+    assert "no other form" in look("log", "-p", "--json", code=2).err
+
+
 def test_formats_for_programs(project: Path, look: Look) -> None:
     assert json.loads(look("log", "--json").out)["schema"] == 1
     lines = look("log", "--jsonl").out.splitlines()
