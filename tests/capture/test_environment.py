@@ -268,6 +268,77 @@ def test_the_python_of_a_command_is_found(bin_folder, argv, expected):
     assert found == (bin_folder / expected if expected else None)
 
 
+@pytest.fixture
+def managed(tmp_path: Path) -> Path:
+    """A project with an environment in its folder, and conda's with two of them."""
+    for python in (".venv/bin/python", ".pixi/envs/default/bin/python", "conda/envs/torch/bin/python",
+                   "conda/bin/python", "elsewhere/bin/python", "own/python3"):  # fmt: skip
+        (tmp_path / python).parent.mkdir(parents=True)
+        (tmp_path / python).write_text("x")
+        (tmp_path / python).chmod(0o755)
+    for lock in ("uv.lock", "pixi.lock"):
+        (tmp_path / lock).write_text("")
+        os.utime(tmp_path / lock, (1, 1))
+    for environment in (".venv", ".pixi/envs/default"):
+        (tmp_path / environment / "lib/python3.12/site-packages").mkdir(parents=True)
+    for name in ("pyproject.toml", "Pipfile", "train.py"):
+        (tmp_path / name).write_text("")
+    (tmp_path / ".pdm-python").write_text(f"{tmp_path}/elsewhere/bin/python\n")
+    (tmp_path / "lonely.py").write_text("# /// script\n# dependencies = ['torch']\n# ///\n")
+    # conda, poetry and pdm are Python programs themselves: theirs is not the program's.
+    for name in ("conda", "poetry", "pdm", "hatch"):
+        (tmp_path / "own" / name).write_text(f"#!{tmp_path}/own/python3\n")
+        (tmp_path / "own" / name).chmod(0o755)
+    (tmp_path / "sub").mkdir()
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("uv run python train.py", ".venv"),
+        ("uv run train.py", ".venv"),
+        ("uv run --frozen -q -- pytest", ".venv"),
+        ("nohup uv run python train.py", ".venv"),
+        ("uv run --with torch python train.py", None),
+        ("uv run --python 3.10 train.py", None),
+        ("uv run lonely.py", None),
+        ("uv pip list", None),
+        ("poetry run python train.py", ".venv"),
+        ("pipenv run python train.py", ".venv"),
+        ("rye run train", ".venv"),
+        ("pixi run train", ".pixi/envs/default"),
+        ("pixi run -e gpu train", None),
+        ("pdm run train.py", "elsewhere"),
+        ("hatch run train", None),
+        ("conda run -n torch python train.py", "conda/envs/torch"),
+        ("conda run --no-capture-output --name=torch python train.py", "conda/envs/torch"),
+        ("conda run -n base python train.py", "conda"),
+        ("conda run -n nowhere python train.py", None),
+        ("conda run -n ../../elsewhere python train.py", None),
+        ("conda run -p elsewhere python train.py", "elsewhere"),
+        ("conda run --cwd /x python train.py", None),
+    ],
+)
+def test_the_environment_of_a_manager_is_found(managed, monkeypatch, line, expected):
+    monkeypatch.chdir(managed)
+    environ = {"PATH": f"{managed}/own:/usr/bin:/bin", "CONDA_EXE": f"{managed}/conda/bin/conda"}
+    found = find_python(line.split(), environ, managed)
+    assert found == (managed / expected / "bin/python" if expected else None)
+
+
+def test_an_environment_that_is_behind_its_lock_is_not_taken_for_the_one_that_will_be(managed):
+    (managed / "uv.lock").touch()
+    os.utime(managed / ".venv/lib/python3.12/site-packages", (1, 1))
+    assert find_python(["uv", "run", "train.py"], {"PATH": ""}, managed / "sub") is None
+    python = managed / ".venv/bin/python"
+    assert (
+        find_python(["uv", "run", "--no-sync", "train.py"], {"PATH": ""}, managed / "sub") is None
+    )  # no script
+    assert find_python(["uv", "run", "--no-sync", "pytest"], {"PATH": ""}, managed / "sub") == python
+    assert find_python(["uv", "run", "pytest"], {"PATH": "", "UV_NO_SYNC": "1"}, managed) == python
+
+
 def test_a_link_is_not_resolved_since_it_is_what_makes_a_virtual_environment(venv):
     assert find_python([str(venv), "x.py"]) == venv
 

@@ -7,6 +7,8 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from gitml.tracking.capture.managed import MANAGERS, managed_python
+
 _PYTHON_NAME = re.compile(r"(?:python|pypy)[0-9.]*[wt]?(?:\.exe)?")
 _HEAD_BYTES = 1024
 # They run the rest of their command line in the environment that they were given.
@@ -25,7 +27,8 @@ def find_python(
 
     Knows `python …`, scripts and installed commands that start with a
     `#!…python` line (`torchrun`, `pytest`), and wrappers such as `nohup` and
-    `mpirun` in front of either.
+    `mpirun` in front of either; of `uv run`, `conda run` and their like, the
+    environment that they are going to use.
 
     Args:
         argv: The command line.
@@ -37,16 +40,21 @@ def find_python(
         environment, the link is what makes the difference); None if no Python
         is recognised, as for `Rscript` or a shell script.
     """
-    search = (os.environ if environ is None else environ).get("PATH", os.defpath)
+    variables = os.environ if environ is None else environ
+    search = variables.get("PATH", os.defpath)
     folder = cwd or Path.cwd()
     if not argv:
         return None
+    if os.path.basename(argv[0]) in MANAGERS:  # often programs in Python, whose own is not the one
+        return managed_python(argv, variables, folder)
     program = _locate(argv[0], search, folder)
     if program is not None and (python := _python_behind(program, search, folder)) is not None:
         return python
     if os.path.basename(argv[0]) not in _WRAPPERS:
         return None
-    for argument in argv[1:]:
+    for at, argument in enumerate(argv[1:], 1):
+        if os.path.basename(argument) in MANAGERS:
+            return managed_python(argv[at:], variables, folder)
         if _is_python_name(argument):
             return _locate(argument, search, folder)
     return None
