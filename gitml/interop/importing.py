@@ -7,6 +7,7 @@ it was imported by a digest in `imported/source.yaml`. What somebody changed her
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
@@ -28,6 +29,9 @@ from gitml.tracking.commit import check_branch
 from gitml.tracking.united import files_of, pointers_of, settle, sides, unite_files
 
 BATCH = 2000  # runs that become part of the branch together
+
+# Trouble of this disk or process, not of the source's run that it came up with.
+_OURS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 
 Progress = Callable[[int], None]
 
@@ -66,6 +70,7 @@ class _Import:
         self._live = frozenset(repo.journal.ids())
         self._seen: set[str] = set()
         self._known: dict[str, str | None] = {}
+        self._absent: frozenset[str] = frozenset()
         self.report = Report(dry_run=dry_run)
         self._experiments = ExperimentsImport(repo, source.kind, self.report)
 
@@ -102,9 +107,12 @@ class _Import:
             run_id: None if data is None else digest_in(data)
             for run_id, data in zip(commits, found, strict=True)
         }
+        self._absent = frozenset(run_ids) - commits.keys()
 
     def _digest_here(self, run_id: str) -> tuple[bool, str | None]:
         """Whether there is such a run, and what its source came to when it was imported."""
+        if run_id in self._absent:
+            return False, None
         if run_id in self._known:
             return True, self._known[run_id]
         records = self._repo.index.records(run_id)
@@ -117,6 +125,8 @@ class _Import:
         try:
             record = self._record(item, packer)
         except (GitmlError, OSError) as err:
+            if isinstance(err, OSError) and err.errno in _OURS:
+                raise
             damaged = isinstance(err, DamagedError | OSError)
             self.report.skip_run(Problem(f"run {item.run.id[:32]}", str(err), damaged=damaged))
             return

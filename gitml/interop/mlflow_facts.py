@@ -8,11 +8,12 @@ is `gitml.interop.mlflow_words`.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Container, Iterable, Mapping
 from typing import Any
 
 from gitml.entities.run import CodeState, DatasetInput, Run, RunStatus
-from gitml.errors import DamagedError
+from gitml.errors import DamagedError, InvalidNameError
 from gitml.formats.names import check_run_id
 from gitml.interop.mapping import param_value
 
@@ -31,17 +32,9 @@ BRANCH_TAG = "mlflow.source.git.branch"
 REMOTE_TAG = "mlflow.source.git.repoURL"
 DIRTY_TAG = "mlflow.source.git.dirty"
 CONTEXT_TAG = "mlflow.data.context"
-_FACTS = (
-    NAME_TAG,
-    NOTE_TAG,
-    PARENT_TAG,
-    USER_TAG,
-    ENTRY_POINT_TAG,
-    COMMIT_TAG,
-    BRANCH_TAG,
-    REMOTE_TAG,
-    DIRTY_TAG,
-)
+_CODE_TAGS = (COMMIT_TAG, BRANCH_TAG, REMOTE_TAG, DIRTY_TAG)
+_FACTS = (NAME_TAG, NOTE_TAG, USER_TAG, ENTRY_POINT_TAG)
+_COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 
 def run_of(
@@ -69,7 +62,13 @@ def run_of(
         end = _time(info.get("end_time"))
         deleted = info.get("lifecycle_stage", "active") == "deleted"
         status = STATUSES[info.get("status") or 1]
-        parent = tags.get(PARENT_TAG)
+        parent = tags.get(PARENT_TAG, "")
+        code = _code(tags, info)
+        taken = (
+            *_FACTS,
+            *((PARENT_TAG,) if is_run_id(parent) else ()),
+            *(_CODE_TAGS if code.commit else ()),
+        )
         return Run(
             id=run_id,
             name=info.get("run_name") or tags.get(NAME_TAG) or run_id[:8],
@@ -79,13 +78,13 @@ def run_of(
             start_ms=start or 0,
             end_ms=end,
             duration_s=None if start is None or end is None else max(end - start, 0) / 1000,
-            parent_id=check_run_id(parent) if parent else None,
+            parent_id=parent if is_run_id(parent) else None,
             user=tags.get(USER_TAG) or info.get("user_id") or None,
             entry_point=tags.get(ENTRY_POINT_TAG) or info.get("entry_point_name") or None,
             deleted_ms=_first(_time(info.get("deleted_time")), end, start) if deleted else None,
-            code=_code(tags, info),
+            code=code,
             params={key: param_value(value) for key, value in params.items()},
-            tags=_other_tags(tags, info),
+            tags=_other_tags(tags, info, taken),
             inputs=tuple(inputs),
             note=tags.get(NOTE_TAG, ""),
         )
@@ -106,18 +105,30 @@ def _first(*times: int | None) -> int:
     return next((time for time in times if time is not None), 0)
 
 
+def is_run_id(text: str) -> bool:
+    """Whether a text can be the id of a run; what can't stays a tag."""
+    try:
+        check_run_id(text)
+    except InvalidNameError:
+        return False
+    return True
+
+
 def _code(tags: Mapping[str, str], info: Mapping[str, Any]) -> CodeState:
-    commit = tags.get(COMMIT_TAG) or info.get("source_version") or None
+    """The source of a run, if its commit is one; else what is said of it stays in tags."""
+    commit = str(tags.get(COMMIT_TAG) or info.get("source_version") or "")
+    if not _COMMIT.fullmatch(commit):
+        return CodeState()
     return CodeState(
-        commit=str(commit) if commit else None,
+        commit=commit,
         branch=tags.get(BRANCH_TAG) or None,
-        dirty=commit is not None and tags.get(DIRTY_TAG, "").lower() == "true",
+        dirty=tags.get(DIRTY_TAG, "").lower() == "true",
         remote=tags.get(REMOTE_TAG) or None,
     )
 
 
-def _other_tags(tags: Mapping[str, str], info: Mapping[str, Any]) -> dict[str, str]:
-    other = {key: value for key, value in tags.items() if key not in _FACTS}
+def _other_tags(tags: Mapping[str, str], info: Mapping[str, Any], taken: Container[str]) -> dict[str, str]:
+    other = {key: value for key, value in tags.items() if key not in taken}
     if info.get("source_name"):  # MLflow below 1.0 had it here
         other.setdefault("mlflow.source.name", str(info["source_name"]))
     return other

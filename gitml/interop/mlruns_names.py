@@ -8,6 +8,7 @@ import posixpath
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import IO
 
 from gitml.entities.run import DEFAULT_EXPERIMENT_ID, Experiment
 from gitml.interop.experiments import ID_TAG
@@ -39,28 +40,30 @@ class NamedFiles:
     def write(self, name: str, chunks: Iterable[bytes]) -> None:
         """Write the file of a name."""
         new = name if _is_allowed(name) else _marked(re.sub(r"[^\w.\- :/]", "_", name), name)
-        path = self._folder / new
-        if not _is_free(path, self._folder):
+        try:
+            stream = self._open(new)
+        except (FileExistsError, NotADirectoryError, IsADirectoryError):
+            # It would be both a file and a folder; or this disk takes letters of either case for the same.
             new = _marked(new, name)
-            path = self._folder / new
+            stream = self._open(new)
         if new != name:
             self._renamed.setdefault(self._kind, {})[new] = name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("xb") as stream:
+        with stream:
             stream.writelines(chunks)
+
+    def _open(self, name: str) -> IO[bytes]:
+        path = f"{self._folder}/{name}"
+        try:
+            return open(path, "xb")
+        except FileNotFoundError:
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            return open(path, "xb")
 
 
 def _is_allowed(name: str) -> bool:
     plain = _ALLOWED.fullmatch(name) is not None and len(name) <= 250
     return plain and posixpath.normpath(name) == name and not name.startswith(("/", "..")) and name != "."\
         and all(len(part.encode()) <= 250 for part in name.split("/"))  # fmt: skip
-
-
-def _is_free(path: Path, folder: Path) -> bool:
-    """Whether a file can be made: on some disks, names that differ in case alone are one."""
-    if os.path.lexists(path):
-        return False
-    return not any(parent.is_file() for parent in path.parents if parent.is_relative_to(folder))
 
 
 def _marked(new: str, name: str) -> str:

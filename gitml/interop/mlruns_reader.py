@@ -59,10 +59,13 @@ class MlrunsSource:
 
         Raises:
             NoFileStoreError: It is none.
+            NotFoundError: One of the other folders is not there.
         """
         self.root = _store_in(path)
-        self._roots = (self.root, *(Path(root).resolve() for root in artifact_roots))
-        self._outside = self._roots[1:]
+        self._roots = (self.root, *(root.resolve() for root in artifact_roots))
+        for root in self._roots:
+            if not root.is_dir():
+                raise NotFoundError(f"there is no folder '{root}'", hint="check --artifacts-root")
         self._problems: list[Problem] = []
         self._experiments = [
             self._read_experiment(entry, deleted=deleted)

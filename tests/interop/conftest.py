@@ -112,7 +112,7 @@ class Store:
             folder / "meta.yaml",
             f"artifact_uri: {uri or f'file://{folder}/artifacts'}\n{gone}end_time: 1795616939590\n"
             f"entry_point_name: ''\nexperiment_id: '{experiment.name}'\n"
-            f"lifecycle_stage: {'deleted' if deleted else 'active'}\nrun_id: {run_id}\nrun_name: {name}\n"
+            f"lifecycle_stage: {'deleted' if deleted else 'active'}\nrun_id: {run_id}\nrun_name: {name if name.replace(' ', '').isalnum() else json.dumps(name)}\n"
             f"source_name: ''\nsource_type: 4\nsource_version: ''\nstart_time: 1795616938832\n"
             f"status: {status}\ntags: []\nuser_id: ada\n",
         )

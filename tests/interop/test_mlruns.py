@@ -14,6 +14,7 @@ from gitml.errors import GitmlError
 from gitml.index import Query
 from gitml.interop import importing
 from gitml.interop.mlruns_reader import MlrunsSource
+from gitml.sync.inspect import inspect
 from gitml.tracking import edit, experiments, history
 from gitml.tracking.commit import finish_run
 from gitml.tracking.start import start_run
@@ -421,3 +422,17 @@ def test_importing_and_recording_at_the_same_time(repo, store, churn, tmp_path, 
     assert repo.index.count(Query()) == 140
     for path in stores:
         assert "40 here already" in gitml(root, "import", "mlruns", path).stdout
+
+
+def test_what_is_imported_is_well_formed_to_a_server(repo, store, churn):
+    """The inspection that the pre-receive hook makes, on everything an import can write."""
+    name = "colon: \tin a name"
+    store.run(
+        churn, ONE, name, params={" odd ": "1"}, metrics={"a/b": "1 nan 0\n", "m%": "1 2 3\n"},
+        tags={"mlflow.note.content": "x", "mlflow.source.git.commit": "not a commit"},
+        files={".gitattributes": b"*", "big.bin": b"x" * 200_000, "a\\b": b"1"},
+    )  # fmt: skip
+    store.model("net", {1: ONE, 2: None})
+    assert take(repo, store).new == 2
+    tip = repo.git.tip("refs/heads/gitml/runs")
+    assert list(inspect(repo.git, list(repo.git.rev_list(tip)))) == []
