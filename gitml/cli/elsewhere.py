@@ -17,6 +17,6 @@ def runs_elsewhere(repo: Repo) -> list[str]:
     if repo.git.tip(RUNS_REF) is not None:
         return []
     return [
-        f"{clean(remote)} has runs: git branch gitml/runs {clean(remote)}/gitml/runs"
+        f"{clean(remote)} has runs: gitml pull {clean(remote)}"
         for remote in remote_tips(repo)
     ]

@@ -104,7 +104,8 @@ JSON has no NaN: it is the string "NaN"; infinities are "Infinity" and "-Infinit
   git show <record>:params.yaml     a file of a run; `gitml show RUN --json` gives its record
   git diff <record A> <record B>    everything that differs, source code included
   git notes, git tag                gitml note, gitml tag
-  git push origin gitml/runs        share the runs
+  git push, pull, fetch, clone      gitml push, pull, fetch, clone: runs, artifacts and registry tags
+  git push origin gitml/runs        works too; with `gitml init --hooks` artifacts go first
 """,
     ),
     "exit-codes": (

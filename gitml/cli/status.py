@@ -54,6 +54,7 @@ class State:
     damaged: int
     unpushed: Mapping[str, int | None]
     elsewhere: tuple[str, ...]
+    lacks: tuple[str, ...]
     now_ms: int
 
 
@@ -81,6 +82,7 @@ def status(
 def read_state(repo: Repo) -> State:
     """Look at the work tree, the live runs, the index and the remotes."""
     from gitml.index import Query
+    from gitml.sync.partial import completeness
 
     return State(
         snapshot=_snapshot(repo),
@@ -90,6 +92,7 @@ def read_state(repo: Repo) -> State:
         damaged=len(repo.index.damaged()),
         unpushed=_unpushed(repo),
         elsewhere=tuple(runs_elsewhere(repo)),
+        lacks=tuple(completeness(repo).notes),
         now_ms=int(time.time() * 1000),
     )
 
@@ -157,7 +160,7 @@ def _text(state: State, ink: Ink, *, all_files: bool) -> str:
         lines.append(
             _line("warning", f"{plural(state.damaged, 'record')} on gitml/runs can't be read", ink, "yellow")
         )
-    return "\n".join(lines + _remote_lines(state, ink)) + "\n"
+    return "\n".join([*lines, *_remote_lines(state, ink), *_lacking_lines(state, ink)]) + "\n"
 
 
 def _line(label: str, text: str, ink: Ink, style: str = "") -> str:
@@ -230,13 +233,18 @@ def _remote_lines(state: State, ink: Ink) -> list[str]:
     lines = []
     for remote, count in state.unpushed.items():
         if count is None:
-            text = f"nothing pushed to {clean(remote)} yet: git push {clean(remote)} gitml/runs"
+            text = f"nothing pushed to {clean(remote)} yet: gitml push {clean(remote)}"
         elif count:
-            text = f"{plural(count, 'record')} not pushed to {clean(remote)}: git push {clean(remote)} gitml/runs"
+            text = f"{plural(count, 'record')} not pushed to {clean(remote)}: gitml push {clean(remote)}"
         else:
             text = f"all pushed to {clean(remote)}"
         lines.append(_line("shared", text, ink, "" if count == 0 else "yellow"))
     return lines
+
+
+def _lacking_lines(state: State, ink: Ink) -> list[str]:
+    """What a shallow or partial clone does not know."""
+    return [_line("clone", note, ink, "yellow") for note in state.lacks]
 
 
 def _print_data(state: State, output: Output) -> None:
@@ -272,6 +280,7 @@ def _document(state: State) -> dict[str, Any]:
         "deleted": state.deleted,
         "damaged": state.damaged,
         "unpushed": dict(state.unpushed),
+        "lacks": list(state.lacks),
     }
 
 

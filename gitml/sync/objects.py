@@ -156,34 +156,33 @@ def fetch_objects(
         remote's reason.
     """
     wanted = missing_here(repo, pointers)
-    done = Transferred()
-    reasons: dict[Pointer, GitmlError] = {}
+    own = [pointer for pointer in wanted if not pointer.lfs]
+    done = _fetch_from(repo, "", own, progress) if own else Transferred()
+    reasons = {failure.pointer: failure.error for failure in done.failed}
+    lfs = [pointer for pointer in wanted if pointer.lfs]
     for remote in likely_remotes(repo) if remotes is None else remotes:
-        if not wanted:
+        if not lfs:
             break
-        part = _fetch_from(repo, remote, wanted, progress)
-        done += Transferred(part.moved, part.present)
+        part = _fetch_from(repo, remote, lfs, progress)
+        done += part
         for failure in part.failed:
             reasons.setdefault(failure.pointer, failure.error)
-        wanted = missing_here(repo, wanted)
-    failed = [Failure(p, reasons.get(p) or ObjectMissingError(p.oid, p.size)) for p in wanted]
+        lfs = missing_here(repo, lfs)
+    failed = [
+        Failure(p, reasons.get(p) or ObjectMissingError(p.oid, p.size)) for p in missing_here(repo, wanted)
+    ]
     return Transferred(done.moved, done.present, tuple(failed))
 
 
 def _fetch_from(
     repo: Repo, remote: str, pointers: Sequence[Pointer], progress: Progress | None
 ) -> Transferred:
-    done = Transferred()
-    for lfs in (True, False):
-        group = [pointer for pointer in pointers if pointer.lfs == lfs]
-        if not group:
-            continue
-        try:
-            with closing(open_remote_store(repo, remote, lfs=lfs)) as store:
-                done += store.download(repo.objects, group, progress)
-        except GitmlError as err:  # another remote may do
-            done += Transferred(failed=tuple(Failure(pointer, err) for pointer in group))
-    return done
+    """Fetch objects of one kind; those of gitml's own are in one store, whatever the remote."""
+    try:
+        with closing(open_remote_store(repo, remote, lfs=pointers[0].lfs)) as store:
+            return store.download(repo.objects, pointers, progress)
+    except GitmlError as err:  # another remote may do
+        return Transferred(failed=tuple(Failure(pointer, err) for pointer in pointers))
 
 
 def ensure_here(repo: Repo, pointers: Iterable[Pointer], progress: Progress | None = None) -> Transferred:

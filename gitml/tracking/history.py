@@ -19,6 +19,7 @@ from gitml.formats.pointer import MAX_BYTES, decode_pointer
 from gitml.git.repo import TreeEntry
 from gitml.journal import NotLiveError
 from gitml.repo import Repo
+from gitml.sync.objects import ensure_here
 from gitml.tracking import purges, united
 from gitml.tracking.commit import refuse_foreign_branch, rescue_orphans
 from gitml.tracking.run_record import base_of
@@ -224,11 +225,11 @@ def get_artifact(repo: Repo, run: Run, path: str) -> Artifact:
 
 
 def open_artifact(repo: Repo, run: Run, path: str) -> IO[bytes]:
-    """Open one file of a run for reading.
+    """Open one file of a run for reading; it is fetched first if it is not here.
 
     Raises:
         NotFoundError: The run has no such file.
-        ObjectMissingError: It is behind a pointer whose object is not here.
+        ObjectMissingError: It is behind a pointer whose object is nowhere to be had.
     """
     return _open(repo, run, get_artifact(repo, run, path))
 
@@ -236,6 +237,7 @@ def open_artifact(repo: Repo, run: Run, path: str) -> IO[bytes]:
 def _open(repo: Repo, run: Run, artifact: Artifact) -> IO[bytes]:
     if artifact.pointer is not None:
         purges.refuse_purged(repo, artifact)
+        ensure_here(repo, [artifact.pointer])
         return repo.objects.open(artifact.pointer)
     if artifact.blob is not None:
         return io.BytesIO(repo.git.read_blob(artifact.blob))
@@ -250,7 +252,7 @@ def export_artifacts(
 ) -> Path:  # fmt: skip
     """Copy a file of a run, or all below a folder, out to the file system.
 
-    Every object's content is checked against its hash before the file appears.
+    What is not here is fetched first, all at once. Every object's content is checked against its hash before the file appears.
 
     Args:
         repo: The repository.
@@ -266,6 +268,7 @@ def export_artifacts(
     Raises:
         NotFoundError: The run has nothing there.
         UsageError: A file exists and `overwrite` is off; nothing was written.
+        ObjectMissingError: An object is nowhere to be had; nothing was written.
         ChecksumMismatchError: Stored bytes are damaged.
     """
     artifacts = list_artifacts(repo, run, path)
@@ -276,6 +279,9 @@ def export_artifacts(
     taken = [target for target in (destination / artifact.path for artifact in artifacts) if target.exists()]
     if taken and not overwrite:
         raise UsageError(f"'{taken[0]}' exists already", hint="give another folder, or --force to replace it")
+    for artifact in artifacts:
+        purges.refuse_purged(repo, artifact)
+    ensure_here(repo, [artifact.pointer for artifact in artifacts if artifact.pointer is not None])
     for artifact in artifacts:
         _export(repo, run, artifact, destination, progress)
     return destination / path if path else destination
@@ -291,7 +297,6 @@ def _export(
             f"'{target.parent}' is a link that leads out of '{destination}'", hint="remove the link"
         )
     if artifact.pointer is not None:
-        purges.refuse_purged(repo, artifact)
         repo.objects.export(artifact.pointer, target, progress)
         return
     temporary = target.with_name(f".gitml-{target.name[:200]}")

@@ -222,12 +222,12 @@ def test_a_clone_is_told_how_to_see_the_runs_it_brought(
 ) -> None:
     git(tmp_path, "clone", "--quiet", str(project), "clone")
     clone = str(tmp_path / "clone")
-    said = "origin has runs: git branch gitml/runs origin/gitml/runs"
+    said = "origin has runs: gitml pull origin"
     assert look("-C", clone, "log").err == f"there are no runs yet\n{said}\n"
     status = look("-C", clone, "status").out
     assert said in status
     assert "nothing to share yet" not in status
-    git(tmp_path / "clone", *said.partition(": git ")[2].split())
+    look("-C", clone, *said.partition(": gitml ")[2].split())
     assert len(look("-C", clone, "log", "--oneline").out.splitlines()) == 4
     assert "all pushed to origin" in look("-C", clone, "status").out
 

@@ -50,7 +50,7 @@ def test_status_counts_what_is_not_pushed(
 ) -> None:
     git(tmp_path, "init", "--quiet", "--bare", "remote.git")
     git(project, "remote", "add", "origin", str(tmp_path / "remote.git"))
-    assert "nothing pushed to origin yet: git push origin gitml/runs" in look("status").out
+    assert "nothing pushed to origin yet: gitml push origin" in look("status").out
     git(project, "push", "--quiet", "origin", "gitml/runs")
     assert "all pushed to origin" in look("status").out
     record(repo, "later", {})
