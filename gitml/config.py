@@ -56,8 +56,19 @@ def load_settings(git: GitRepo, environ: Mapping[str, str] | None = None) -> Set
     Raises:
         UsageError: A `gitml.*` key has a value that means nothing.
     """
-    values = _git_config(git)
-    environ = os.environ if environ is None else environ
+    return _parse(_git_config(git), os.environ if environ is None else environ)
+
+
+def check_setting(key: str, value: str) -> None:
+    """See whether a key can have a value, before it is written.
+
+    Raises:
+        UsageError: It can't.
+    """
+    _parse({key.lower(): value}, {})
+
+
+def _parse(values: dict[str, str], environ: Mapping[str, str]) -> Settings:
     code = values.get("gitml.code", "tree")
     if code not in ("tree", "commit", "off"):
         raise UsageError(
@@ -70,7 +81,7 @@ def load_settings(git: GitRepo, environ: Mapping[str, str] | None = None) -> Set
         artifacts_url=values.get("gitml.artifacts.url"),
         code=cast("CodeMode", code),
         snapshot_limit=_size(values, "gitml.snapshotlimit", 1024**2),
-        record_host=values.get("gitml.recordhost", "false").lower() in ("true", "yes", "on", "1", ""),
+        record_host=_flag(values, "gitml.recordhost"),
         lfs_storage=values.get("lfs.storage"),
         remotes={
             key[len("remote.") : -len(".url")]: value
@@ -102,6 +113,15 @@ def _author(values: Mapping[str, str], environ: Mapping[str, str]) -> str:
 def _identity_part(text: str) -> str:
     """Leave out what git does not allow in an identity."""
     return re.sub(r"[\x00-\x1f<>]", "", text).strip(" .,:;\"'") or "unknown"
+
+
+def _flag(values: Mapping[str, str], key: str) -> bool:
+    text = values.get(key, "false").lower()
+    if text in ("true", "yes", "on", "1"):
+        return True
+    if text in ("false", "no", "off", "0", ""):
+        return False
+    raise UsageError(f"{key} is '{text}', it can be true or false", hint=f"git config {key} false")
 
 
 def _size(values: Mapping[str, str], key: str, default: int) -> int:

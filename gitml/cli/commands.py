@@ -62,8 +62,15 @@ SECTIONS: dict[str, tuple[Command, ...]] = {
         Command("import", "importing", "Bring runs of MLflow, TensorBoard or CSV files here"),
         Command("export", "exporting", "Write runs for MLflow, or as a table"),
     ),
+    "Care": (
+        Command("fsck", "care", "Check runs, objects, index and git; repair what can be"),
+        Command("gc", "care", "Clean up what nothing needs; rescue runs that lost their process"),
+        Command("purge", "care", "Drop the bytes of artifacts for good"),
+        Command("du", "care", "Show where the bytes are"),
+    ),
     "Set up": (
         Command("init", "init", "Prepare a repository"),
+        Command("config", "config", "Show and set gitml's settings"),
         Command("demo", "demo", "Make a small project with real runs to play with"),
         Command("completion", "complete", "Print the completion script of a shell"),
         Command("help", "help", "Explain a command or a topic"),
