@@ -114,9 +114,15 @@ def look(capfd: pytest.CaptureFixture[str]) -> Look:
 
 @pytest.fixture
 def on_terminal() -> Callable[..., str]:
-    """Run a command on a real pseudo-terminal and give everything it wrote."""
+    """Run a command on a real pseudo-terminal and give everything it wrote.
 
-    def command(folder: Path, *arguments: str, columns: int = 80, lines: int = 40, **environ: str) -> str:
+    `watching` is called with all that was written so far, whenever there is more.
+    """
+
+    def command(
+        folder: Path, *arguments: str, columns: int = 80, lines: int = 40,
+        watching: Callable[[str], None] | None = None, **environ: str,
+    ) -> str:  # fmt: skip
         ours, theirs = pty.openpty()
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
         env = {**os.environ, "TERM": "xterm-256color", **environ}
@@ -133,6 +139,8 @@ def on_terminal() -> Callable[..., str]:
         try:
             while chunk := os.read(ours, 65536):
                 written += chunk
+                if watching is not None:
+                    watching(written.decode("utf-8", "replace"))
         except OSError:  # the other end is closed
             pass
         process.wait(60)

@@ -88,7 +88,7 @@ def test_columns_are_what_was_asked_for(project: Path, look: Look) -> None:
 
 def test_other_shapes(project: Path, look: Look) -> None:
     lines = look("log", "--oneline").out.splitlines()
-    assert re.fullmatch(r"✓ [0-9a-f]{7} churn/quiet-fox acc=0.9455 loss=0.187 \(now\)", lines[0])
+    assert re.fullmatch(r"✓ [0-9a-f]{7} churn/quiet-fox acc=0.9455 loss=0.187 \((now|\d+m)\)", lines[0])
     vertical = look("log", "--vertical", "-n", "1").out
     assert re.search(r"^[0-9a-f]{7} params.lr: 0.003$", vertical, re.MULTILINE)
     groups = look("log", "--group-by", "depth").out.splitlines()
