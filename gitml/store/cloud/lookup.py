@@ -99,7 +99,8 @@ def _ask(place: Place, oids: Sequence[str]) -> dict[str, int]:
 def _at_once(place: Place, ask: Callable[[str], _Answer], items: Sequence[str]) -> list[_Answer]:
     if len(items) < 2:
         return [ask(item) for item in items]
-    pool = ThreadPoolExecutor(min(4 * place.workers, len(items)), "gitml-lookup")
+    workers = place.workers * (4 if place.lists_by_name else 1)  # questions are small
+    pool = ThreadPoolExecutor(min(workers, len(items)), "gitml-lookup")
     try:
         return list(pool.map(ask, items))
     finally:

@@ -67,7 +67,8 @@ class _Files(SFTPFileSystem):  # type: ignore[misc]
     protocol = ("sftp", "ssh")
 
     def _connect(self) -> None:
-        self._channels = threading.local()
+        self._channels: dict[threading.Thread, Any] = {}
+        self._opening = threading.Lock()
         self.client = paramiko.SSHClient()
         self.client.set_missing_host_key_policy(paramiko.RejectPolicy())
         for path in self.ssh_kwargs.pop("known_hosts"):
@@ -82,12 +83,17 @@ class _Files(SFTPFileSystem):  # type: ignore[misc]
 
     @property
     def ftp(self) -> Any:
-        """This thread's channel."""
-        channel = getattr(self._channels, "channel", None)
-        if channel is None:
-            channel = self.client.open_sftp()
-            channel.get_channel().settimeout(_SILENCE)
-            self._channels.channel = channel
+        """This thread's channel; one that a thread has left behind if there is any."""
+        thread = threading.current_thread()
+        with self._opening:
+            if thread not in self._channels:
+                left = next((other for other in self._channels if not other.is_alive()), None)
+                self._channels[thread] = self._channels.pop(left) if left else self._open_channel()
+            return self._channels[thread]
+
+    def _open_channel(self) -> Any:
+        channel = self.client.open_sftp()
+        channel.get_channel().settimeout(_SILENCE)
         return channel
 
 

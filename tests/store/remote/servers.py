@@ -16,22 +16,27 @@ from pathlib import Path
 
 import pytest
 
-AZURITE = "GITML_TEST_AZURITE"
+AZURITE = os.environ.get("GITML_TEST_AZURITE")  # read before tests get an environment of their own
 AZURE_ACCOUNT = "devstoreaccount1"
 # The account and key that Microsoft publishes for its emulator.
 AZURE_KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
 
 # moto speaks S3. The XML protocol of Google Cloud Storage differs from it, as far as it is used, in
-# the name of a condition and in how it is signed.
+# the name of a condition, in how it is signed, and in slashes that are encoded.
 GOOGLE = """
 import sys
+from urllib.parse import unquote
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import run_simple
 
 s3 = DomainDispatcherApplication(create_backend_app)
 
 def google(environ, start):
-    environ.pop("HTTP_AUTHORIZATION", None)
+    environ["HTTP_AUTHORIZATION"] = (
+        "AWS4-HMAC-SHA256 Credential=ada/20260101/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=0"
+    )
+    path, mark, query = environ["RAW_URI"].partition("?")
+    environ["RAW_URI"] = environ["REQUEST_URI"] = unquote(path) + mark + query
     if environ.pop("HTTP_X_GOOG_IF_GENERATION_MATCH", None) == "0":
         environ["HTTP_IF_NONE_MATCH"] = "*"
     return s3(environ, start)
@@ -103,7 +108,7 @@ def google(folder: Path) -> Iterator[int]:
 
 @contextmanager
 def azurite(folder: Path) -> Iterator[int]:
-    program = needed(os.environ.get(AZURITE) or shutil.which("azurite-blob"), "azurite (npm)")
+    program = needed(AZURITE or shutil.which("azurite-blob"), "azurite (npm)")
     port = free_port()
     command = [program, "--blobPort", str(port), "--inMemoryPersistence", "--skipApiVersionCheck", "--silent"]
     with serve([*command, "--disableTelemetry"], port, folder / "azurite.log"):
