@@ -154,6 +154,13 @@ class Context:
             "MLFLOW_DISABLE_TELEMETRY": "true",
         }
 
+    def git(self, folder: Path, *arguments: str) -> str:
+        """Run git in a folder; give what it printed."""
+        done = subprocess.run(
+            ["git", *arguments], cwd=folder, env=self.env, check=True, capture_output=True, text=True
+        )
+        return done.stdout.strip()
+
     # Stores
 
     def new_folder(self, name: str) -> Path:
@@ -220,15 +227,16 @@ class Context:
 
     def _fill_repository(self, folder: Path) -> None:
         make_repository(folder, 20, self.env)
-        self._fill("gitml", folder)
+        self.fill("gitml", folder)
 
     def _fill_mlflow_store(self, folder: Path) -> None:
         empty = self._empty_mlflow_store()
         shutil.copyfile(empty / "mlflow.db", folder / "mlflow.db")
-        self._fill("mlflow", folder / "mlflow.db")
+        self.fill("mlflow", folder / "mlflow.db")
 
-    def _fill(self, kind: str, target: Path) -> None:
-        self._synthetic(kind, target, self.sizes.runs)
+    def fill(self, kind: str, target: Path, count: int | None = None) -> None:
+        """Put runs into a store."""
+        self._synthetic(kind, target, self.sizes.runs if count is None else count)
 
     def _synthetic(self, *arguments: object) -> Child:
         program = [sys.executable, HERE / "synthetic.py", *arguments]

@@ -10,6 +10,7 @@ from cases.finding import finding
 from cases.indexing import indexing
 from cases.lfs import lfs
 from cases.recording import log_metric, short_run
+from cases.sharing import sharing
 from cases.starting import start_up, wrap
 from context import Context
 from measure import Result
@@ -25,5 +26,6 @@ CASES: dict[str, Case] = {
     "indexing": indexing,
     "curve": curve,
     "artifact": large_artifact,
+    "sharing": sharing,
     "lfs": lfs,
 }
