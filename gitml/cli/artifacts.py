@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gitml.cli.arguments import RunName
+from gitml.cli import complete
+from gitml.cli.arguments import RunName, RunNames
 from gitml.cli.output import Output, listing
 from gitml.errors import UsageError
 
 if TYPE_CHECKING:
-    from gitml.entities.artifact import Artifact
+    from gitml.entities.artifact import Artifact, Pointer
     from gitml.entities.run import Run
+    from gitml.repo import Repo
 
 _HELP = {"help_option_names": ["-h", "--help"]}
 _CHUNK = 1024**2
@@ -36,6 +38,7 @@ def register(app: typer.Typer) -> None:
     group.command("get", no_args_is_help=True)(get)
     group.command("download", no_args_is_help=True, hidden=True)(get)  # MLflow's word
     group.command("cat", no_args_is_help=True)(cat)
+    group.command("fetch", no_args_is_help=True)(fetch)
     app.add_typer(
         group,
         name="artifacts",
@@ -50,6 +53,7 @@ def list_artifacts(output: Output, run: RunName, path: ArtifactPath = "") -> Non
       gitml artifacts list @
       gitml artifacts list brisk-heron plots --json
     """
+    from gitml.render.care_text import purge_text
     from gitml.render.listing import Listing
     from gitml.repo import Repo
     from gitml.tracking import history
@@ -68,21 +72,30 @@ def list_artifacts(output: Output, run: RunName, path: ArtifactPath = "") -> Non
                 "stored": repo.objects.has(artifact.pointer.oid, artifact.pointer.size)
                 if artifact.pointer
                 else True,
+                "purged": purge_text(artifact.purged) if artifact.purged else None,
             }
             for artifact in found
         ]
-        output.write(Listing.of("artifacts", records, ("path", "size", "sha256", "stored")))
+        output.write(Listing.of("artifacts", records, ("path", "size", "sha256", "stored", "purged")))
 
 
 def _write_table(found: list[Artifact]) -> None:
     from gitml.cli.terminal import screen
+    from gitml.render.care_text import purge_text
     from gitml.render.numbers import format_size
     from gitml.render.table import Cell, Column, Table, draw
     from gitml.render.text import clean
 
     target = screen()
-    rows = tuple((Cell(format_size(artifact.size)), Cell(clean(artifact.path))) for artifact in found)
-    table = Table((Column("SIZE", right=True), Column("PATH")), rows, heading=False)
+    rows = tuple(
+        (
+            Cell(format_size(artifact.size)),
+            Cell(clean(artifact.path)),
+            Cell(purge_text(artifact.purged) if artifact.purged else "", "dim"),
+        )
+        for artifact in found
+    )
+    table = Table((Column("SIZE", right=True), Column("PATH"), Column("")), rows, heading=False)
     sys.stdout.write("".join(f"{line}\n" for line in draw(table, cells=target.cells, ink=target.ink).lines))
 
 
@@ -110,12 +123,49 @@ def get(
 
     with closing(Repo.open()) as repo:
         found = resolve_run(repo, run)
-        size = sum(artifact.size for artifact in history.list_artifacts(repo, found, path))
+        artifacts = history.list_artifacts(repo, found, path)
+        _bring(repo, [artifact.pointer for artifact in artifacts if artifact.pointer and not artifact.purged])
+        size = sum(artifact.size for artifact in artifacts)
         with progress(f"copying {path or 'files'}", size, "B") as advance:
             where = history.export_artifacts(
                 repo, found, path, destination, overwrite=force, progress=advance
             )
         print(where)
+
+
+def fetch(
+    runs: RunNames,
+    remote: Annotated[
+        str | None,
+        typer.Option("--remote", metavar="NAME", help="From here alone.", autocompletion=complete.remotes),
+    ] = None,
+) -> None:
+    """Bring everything that runs point at and that is not here: artifacts and long histories.
+
+    Example: gitml artifacts fetch brisk-heron --remote origin
+    """
+    from gitml.render.text import plural
+    from gitml.repo import Repo
+    from gitml.sync.objects import pointers_in
+    from gitml.tracking.resolve import resolve_run
+
+    with closing(Repo.open()) as repo:
+        commits = [run.commit for run in (resolve_run(repo, name) for name in runs) if run.commit]
+        brought = _bring(repo, pointers_in(repo.git, commits), [remote] if remote else None)
+        print(f"fetched {plural(brought, 'object')}", file=sys.stderr)
+
+
+def _bring(repo: Repo, pointers: list[Pointer], remotes: list[str] | None = None) -> int:
+    """Fetch what is not here, with a progress bar; says how many came."""
+    from gitml.render.progress import progress
+    from gitml.sync.objects import fetch_objects, missing_here
+
+    wanted = missing_here(repo, pointers)
+    with progress("fetching artifacts", sum(pointer.size for pointer in wanted), "B") as advance:
+        done = fetch_objects(repo, wanted, remotes=remotes, progress=advance)
+    if done.failed:
+        raise done.failed[0].error
+    return len(done.moved)
 
 
 def cat(

@@ -70,6 +70,7 @@ def show(
 
 def _print_data(repo: Repo, run: Run, output: Output) -> None:
     from gitml.render.as_json import dump_json, dump_json_line, run_document
+    from gitml.render.care_text import purge_text
     from gitml.render.fields import fill_template
     from gitml.render.runs_table import RunsView, select_fields
     from gitml.render.runs_text import runs_listing
@@ -78,7 +79,12 @@ def _print_data(repo: Repo, run: Run, output: Output) -> None:
     if output.format in (Format.JSON, Format.JSONL):
         document = run_document(run)
         document["artifacts"] = [
-            {"path": file.path, "size": file.size, "oid": file.pointer.oid if file.pointer else None}
+            {
+                "path": file.path,
+                "size": file.size,
+                "oid": file.pointer.oid if file.pointer else None,
+                "purged": purge_text(file.purged) if file.purged else None,
+            }
             for file in list_artifacts(repo, run)
         ]
         in_one_line = output.format is Format.JSONL

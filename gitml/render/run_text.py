@@ -210,7 +210,10 @@ def _tail(page: RunPage, ink: Ink, cells: int | None, *, everything: bool) -> li
         else:
             lines.append(_label("tags", ink) + ink.sign(_as_many_as_fit(texts, room, "--params")))
     if page.files:
-        files = [f"{clean(file.path)} {format_size(file.size)}" for file in page.files[:_SHOWN_FILES]]
+        files = [
+            f"{clean(file.path)} {format_size(file.size)}" + (" (purged)" if file.purged else "")
+            for file in page.files[:_SHOWN_FILES]
+        ]
         left = [""] * (len(page.files) - len(files))
         option = f"gitml artifacts list {run.id[:SHORT_ID]}"
         text = (

@@ -115,7 +115,7 @@ class ObjectStore:
             status = os.fstat(stream.fileno())
             hashes = self._hashes if status.st_size >= _CACHED_FROM else None
             known = hashes.find(source, status) if hashes else None
-            if known is not None and self.has(known, status.st_size):
+            if known is not None and self._is_kept(known, status.st_size):
                 if progress:
                     progress(status.st_size)
                 return Pointer(known, status.st_size, lfs)
@@ -127,12 +127,20 @@ class ObjectStore:
     def put_bytes(self, data: bytes, *, lfs: bool = True) -> Pointer:
         """Store bytes that are in memory."""
         oid = hashlib.sha256(data).hexdigest()
-        if not self.has(oid, len(data)):
+        if not self._is_kept(oid, len(data)):
             with self._new_file() as (stream, temporary):
                 stream.write(data)
                 stream.flush()
                 self._publish(temporary, oid)
         return Pointer(oid, len(data), lfs)
+
+    def _is_kept(self, oid: str, size: int) -> bool:
+        """Whether the object is here; marks it as fresh, so that a `gitml gc` at this moment leaves it."""
+        if not self.has(oid, size):
+            return False
+        with contextlib.suppress(PermissionError):  # it belongs to another user of a shared store
+            os.utime(self.path(oid))
+        return True
 
     def _take(self, source: IO[bytes], size: int, lfs: bool, progress: Progress | None) -> Pointer:
         with self._new_file() as (stream, temporary):
@@ -140,7 +148,7 @@ class ObjectStore:
                 oid, length = hash_stream(stream, progress)
             else:
                 oid, length = _copy(source, stream, size, progress)
-            if not self.has(oid, length):
+            if not self._is_kept(oid, length):
                 self._publish(temporary, oid)
         return Pointer(oid, length, lfs)
 

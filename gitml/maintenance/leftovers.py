@@ -1,0 +1,99 @@
+"""What processes that were killed left behind, and caches."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import stat
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from gitml.repo import Repo
+from gitml.store.incoming import PART_PREFIX
+
+_DAY_S = 86_400
+
+
+@dataclass(frozen=True, slots=True)
+class Leftover:
+    """A file or folder that nobody needs any more, and its bytes."""
+
+    path: Path
+    size: int
+
+
+def leftovers(repo: Repo, *, parts_age_s: float) -> list[Leftover]:
+    """Find temporary files and folders that were abandoned.
+
+    Args:
+        repo: The repository.
+        parts_age_s: From which age on the beginning of a download is no use; until
+            then the next attempt goes on from it.
+    """
+    now = time.time()
+    found = []
+    for path in _temporaries(repo):
+        with suppress(FileNotFoundError):  # whoever made it was quicker
+            status = path.lstat()
+            is_part = path.name.startswith(PART_PREFIX)
+            if now - status.st_mtime < (parts_age_s if is_part else _DAY_S) or (is_part and _is_locked(path)):
+                continue
+            found.append(Leftover(path, disk_use(path)))
+    return found
+
+
+def _temporaries(repo: Repo) -> Iterator[Path]:
+    store = repo.objects.root
+    yield from _named(store / "tmp", "gitml-")
+    for folder in (store / "objects").glob("[0-9a-f][0-9a-f]/[0-9a-f][0-9a-f]"):
+        yield from _named(folder, ".gitml-")
+    yield from _named(repo.journal.live, ".")
+    yield from _named(repo.root / "trash", "")
+
+
+def _named(folder: Path, prefix: str) -> Iterator[Path]:
+    if folder.is_dir():
+        yield from (path for path in sorted(folder.iterdir()) if path.name.startswith(prefix))
+
+
+def _is_locked(path: Path) -> bool:
+    fd = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(fd)
+    return False
+
+
+def caches(repo: Repo) -> list[Leftover]:
+    """List what gitml can make anew: the index, remembered hashes and environments."""
+    names = ("index.sqlite", "index.sqlite-journal", "hashes.sqlite", "hashes.sqlite-journal", "cache")
+    paths = (repo.root / name for name in names)
+    return [Leftover(path, disk_use(path)) for path in paths if path.exists()]
+
+
+def remove(leftover: Leftover) -> None:
+    """Remove a leftover; it is fine if somebody else did."""
+    if leftover.path.is_dir() and not leftover.path.is_symlink():
+        shutil.rmtree(leftover.path, ignore_errors=True)
+    else:
+        leftover.path.unlink(missing_ok=True)
+
+
+def disk_use(path: Path) -> int:
+    """Count the bytes of a file, or of all files below a folder; links are not followed."""
+    total = 0
+    with suppress(FileNotFoundError):
+        status = path.lstat()
+        if not stat.S_ISDIR(status.st_mode):
+            return status.st_size
+        with os.scandir(path) as entries:
+            for entry in entries:
+                total += disk_use(Path(entry.path))
+    return total
