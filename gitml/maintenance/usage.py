@@ -99,7 +99,7 @@ def measure(repo: Repo, remote: str | None = None) -> Usage:
         if run is not None:
             by_experiment.add(run.experiment_id, run.experiment, one)
     pointers = {one.pointer.oid: one.pointer for one in needed}
-    others = stored.keys() - pointers.keys()
+    others = stored.keys() - pointers.keys() - found.given_up.keys()
     root = repo.root
     index = sum(disk_use(root / name) for name in ("index.sqlite", "index.sqlite-journal"))
     return Usage(

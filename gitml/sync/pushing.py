@@ -13,11 +13,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
 
+from gitml.entities.artifact import Pointer
 from gitml.errors import ConflictError, RefusedError
 from gitml.git.remote import Progress, RefResult, RefUpdate, Remote, Verdict
 from gitml.repo import RUNS_REF, Repo
 from gitml.store.base import Transferred
-from gitml.sync.objects import missing_there, pointers_in, send
+from gitml.sync.objects import missing_here, missing_there, pointers_in, purged_since, send
 from gitml.sync.pulling import Inspected, fetch, take_in
 from gitml.sync.seen import INBOX, places, seen
 from gitml.sync.tags import PushedTags, local_tags, push_tags
@@ -157,11 +158,23 @@ class _Push:
     def send_objects(self, commits: list[str], sent: Callable[[int], None] | None) -> Transferred:
         """Send what new records point at."""
         pointers = pointers_in(self.repo.git, commits) if self._options.artifacts and commits else []
+        pointers = self._without_purged(commits, pointers)
         if not pointers:
             return Transferred()
         if self._options.dry_run:
             return Transferred(moved=tuple(missing_there(self.repo, self.remote.name, pointers)))
         return send(self.repo, self.remote.name, pointers, sent)
+
+    def _without_purged(self, commits: list[str], pointers: list[Pointer]) -> list[Pointer]:
+        """Leave out what is nowhere because somebody purged it, which the new records need not know."""
+        unsure = missing_here(self.repo, pointers)
+        lacking = missing_there(self.repo, self.remote.name, unsure) if unsure else []
+        if not lacking or self._options.dry_run:
+            return pointers
+        fetched = fetch(self.repo, self.remote.name, progress=self._progress)
+        take_in(self.repo, fetched, inspected=self._inspected)
+        purged = purged_since(self.repo, commits, lacking)
+        return [pointer for pointer in pointers if pointer not in purged]
 
     def send_runs(self, tip: str) -> tuple[Way, int, str | None]:
         """Send the branch, or after a few lost races leave the runs in the inbox.
