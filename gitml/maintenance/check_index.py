@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import sqlite3
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 
-from gitml.entities.run import Run
-from gitml.index import Index, Query
+from gitml.index import Index
 from gitml.index.connection import remove
 from gitml.repo import RUNS_REF, Repo
 
 Progress = Callable[[int, int], None]
-_NUMBERS = ("run_n", "layout_id")  # each index gives its own
+# Each index gives its own numbers, and puts what it remembers of the walk in its own way.
+_NUMBERS = ("run_n", "key_id", "layout_id", "n", "base", "chain")
+_OWN = ("meta", "layout", "key", "live")
 
 
 def index_problem(repo: Repo, progress: Progress | None = None) -> str | None:
@@ -34,24 +36,6 @@ def index_problem(repo: Repo, progress: Progress | None = None) -> str | None:
         return _compare(repo, path, Path(room, "index.sqlite"), progress)
 
 
-def _compare(repo: Repo, path: Path, beside: Path, progress: Progress | None) -> str | None:
-    fresh = Index(beside, repo.git, RUNS_REF)
-    try:
-        fresh.catch_up(progress)
-        for name, old, new in (
-            ("experiments", repo.index.experiments(), fresh.experiments()),
-            ("damaged records", repo.index.damaged(), fresh.damaged()),
-        ):
-            if old != new:
-                return f"its {name} are not those of the branch"
-        live = set(repo.journal.ids())  # a run that was resumed stands in the index as the live one
-        return _rows_problem(path, beside, live) or _runs_problem(
-            _committed(repo.index, live), _committed(fresh, live)
-        )
-    finally:
-        fresh.close()
-
-
 def _file_problem(path: Path) -> str | None:
     try:
         with closing(sqlite3.connect(_read_only(path), uri=True, timeout=15)) as connection:
@@ -61,34 +45,70 @@ def _file_problem(path: Path) -> str | None:
     return None if answer == "ok" else f"it is damaged: {str(answer).splitlines()[0]}"
 
 
-def _rows_problem(path: Path, beside: Path, live: set[str]) -> str | None:
-    """Compare what runs are found by, which reading them does not show."""
+def _compare(repo: Repo, path: Path, beside: Path, progress: Progress | None) -> str | None:
+    fresh = Index(beside, repo.git, RUNS_REF)
+    try:
+        fresh.catch_up(progress)
+    finally:
+        fresh.close()
     with closing(sqlite3.connect(_read_only(path), uri=True, timeout=15)) as connection:
         connection.execute("ATTACH ? AS fresh", (_read_only(beside),))
-        names = [row[1] for row in connection.execute("PRAGMA table_info(run)")]
-        columns = ", ".join(name for name in names if name not in _NUMBERS)
-        wrong = {
-            row[0]
-            for one, other in (("main", "fresh"), ("fresh", "main"))
-            for row in connection.execute(
-                f"SELECT run_id FROM (SELECT {columns} FROM {one}.run WHERE NOT live EXCEPT SELECT {columns} FROM {other}.run)"  # noqa: S608
-            )
-        } - live
-    return f"{len(wrong):,} runs would be found by the wrong name, time or state" if wrong else None
+        connection.execute("CREATE TEMP TABLE live_now (run_id TEXT PRIMARY KEY)")
+        # A run that was resumed stands in the index as the live one, and on the branch as it was.
+        connection.executemany(
+            "INSERT INTO live_now VALUES (?)", ((run_id,) for run_id in repo.journal.ids())
+        )
+        wrong: set[str] = set()
+        for table in _tables(connection):
+            found = _differences(connection, table)
+            if found and not table.by_run:
+                return f"its table of {table.name}s is not that of the branch"
+            wrong |= found
+    return f"{len(wrong):,} runs are not those of the branch" if wrong else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Table:
+    """What of a table means the same in every index."""
+
+    name: str
+    columns: tuple[str, ...]
+    by_run: bool
+    by_key: bool
+
+    def select(self, schema: str) -> str:
+        """Select these columns with run ids and names of keys in place of numbers, first the run's id."""
+        named = [f"t.{column}" for column in self.columns]
+        if not self.by_run:
+            return f"SELECT {', '.join(named)} FROM {schema}.{self.name} t"  # noqa: S608 - names of our own tables
+        named = ["run.run_id", *(["key.kind", "key.name"] if self.by_key else []), *named]
+        keys = f" JOIN {schema}.key USING (key_id)" if self.by_key else ""
+        return (
+            f"SELECT {', '.join(named)} FROM {schema}.{self.name} t JOIN {schema}.run USING (run_n){keys}"  # noqa: S608
+            " WHERE NOT run.live AND run.run_id NOT IN (SELECT run_id FROM live_now)"
+        )
+
+
+def _tables(connection: sqlite3.Connection) -> Iterator[_Table]:
+    for (name,) in connection.execute("SELECT name FROM fresh.sqlite_master WHERE type = 'table'").fetchall():
+        columns = [row[1] for row in connection.execute(f"PRAGMA fresh.table_info({name})")]
+        if name not in _OWN:
+            meant = tuple(column for column in columns if column not in _NUMBERS)
+            yield _Table(name, meant, "run_n" in columns, "key_id" in columns)
+
+
+def _differences(connection: sqlite3.Connection, table: _Table) -> set[str]:
+    """Find rows that only one of both has; gives the ids of their runs, or something for other tables."""
+    here, fresh = table.select("main"), table.select("fresh")
+    return {
+        str(row[0])
+        for query in (f"{here} EXCEPT {fresh}", f"{fresh} EXCEPT {here}")
+        for row in connection.execute(query)
+    }
 
 
 def _read_only(path: Path) -> str:
     return f"{path.absolute().as_uri()}?mode=ro"
-
-
-def _committed(index: Index, live: set[str]) -> dict[str, Run]:
-    return {run.id: run for run in index.search(Query(view="all")) if not run.live and run.id not in live}
-
-
-def _runs_problem(old: dict[str, Run], new: dict[str, Run]) -> str | None:
-    # repr, because NaN is not equal to itself.
-    wrong = [i for i in {**old, **new} if repr(old.get(i)) != repr(new.get(i))]
-    return f"{len(wrong):,} of {len(new):,} runs are not those of the branch" if wrong else None
 
 
 def rebuild(repo: Repo, progress: Progress | None = None) -> None:

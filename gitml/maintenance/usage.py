@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from gitml.entities.artifact import Pointer
 from gitml.formats import names, run_tree
@@ -15,7 +16,7 @@ from gitml.maintenance.references import Reference, References, find_references
 from gitml.maintenance.stored import stored_objects
 from gitml.repo import Repo
 from gitml.sync.objects import missing_there
-from gitml.tracking.history import search
+from gitml.tracking.history import refresh
 
 _ARTIFACTS = run_tree.ARTIFACTS + "/"
 
@@ -44,6 +45,12 @@ class Share:
     id: str
     amount: Amount
     runs: int = 1
+
+
+class _Run(NamedTuple):
+    name: str
+    experiment_id: str
+    experiment: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +95,14 @@ def measure(repo: Repo, remote: str | None = None) -> Usage:
         repo: The repository.
         remote: A remote to ask how much of it is there; without one no network is used.
     """
-    runs = {run.id: run for run in search(repo, Query(view="all"))}
+    refresh(repo)
+    facts = repo.index.columns(Query(view="all"))  # a tenth of the time that whole runs take
+    runs = {
+        run_id: _Run(*named)
+        for run_id, *named in zip(
+            *(facts[key] for key in ("run_id", "name", "experiment_id", "experiment")), strict=True
+        )
+    }
     found = find_references(repo)
     stored = {pointer.oid: pointer.size for pointer in stored_objects(repo)}
     needed = [one for one in (*found.records, *found.live) if not found.is_purged(one)]
