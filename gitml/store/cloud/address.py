@@ -51,7 +51,7 @@ def parse_address(url: str) -> Address:
         raise _unusable(url, "it is no URL", "write it as s3://BUCKET/PREFIX or sftp://HOST/FOLDER")
     if not url.isprintable() or "\\" in url or " " in rest.partition("/")[0]:
         raise _unusable(url, "it has characters that no URL has", None)
-    if "::" in rest or "::" in scheme:
+    if "::" in rest.partition("/")[2]:
         raise _unusable(url, "chains of file systems are not supported", None)
     userinfo, at, _ = rest.partition("/")[0].rpartition("@")
     if (at and ":" in userinfo) or "?" in rest or "#" in rest:

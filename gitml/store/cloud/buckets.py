@@ -8,6 +8,7 @@ conditional.
 from __future__ import annotations
 
 import itertools
+import re
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 PART = 5 * 1024**2  # the least that S3 takes
 _MOST_PARTS = 9000  # S3 takes 10,000
 _PAGE = 1000
+_NO_BUCKET = re.compile("NoSuchBucket|ContainerNotFound")
 
 
 class BucketPlace:
@@ -59,14 +61,13 @@ class BucketPlace:
         return self._prefix + object_key(oid)
 
     @contextmanager
-    def _explaining(self, oid: str | None = None) -> Iterator[None]:
+    def _explaining(self, oid: str | None = None, *, reading: bool = False) -> Iterator[None]:
         try:
             yield
-        except FileNotFoundError as err:
-            if oid is None or "NoSuchBucket" in str(err) or "ContainerNotFound" in str(err):
-                raise explain(self.name, self._advice, err, oid) from err
-            raise not_there(self.name, oid) from err
         except (BaseError, OSError) as err:
+            is_absent = isinstance(err, FileNotFoundError) and not _NO_BUCKET.search(str(err))
+            if reading and oid is not None and is_absent:
+                raise not_there(self.name, oid) from err
             raise explain(self.name, self._advice, err, oid) from err
 
     def size(self, oid: str) -> int | None:
@@ -148,7 +149,7 @@ class BucketPlace:
 
     def _read_part(self, pointer: Pointer, start: int) -> Any:
         length = min(PART, pointer.size - start)
-        with self._explaining(pointer.oid):
+        with self._explaining(pointer.oid, reading=True):
             return obstore.get_range(self._bucket, self._key(pointer.oid), start=start, length=length)
 
     def delete(self, oid: str) -> bool:

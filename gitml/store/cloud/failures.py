@@ -50,7 +50,7 @@ _KINDS = (
         "make it, or correct the URL: git config gitml.artifacts.url URL",
     ),
     _kind(
-        r"169\.254\.|metadata\.google|token request|no credential|CredentialUnavailable|Missing.*credential",
+        r"169\.254\.|latest/api/token|latest/meta-data|metadata\.google|token request|no credential|CredentialUnavailable|Missing.*credential",
         "there are no credentials",
         "{credentials}",
     ),

@@ -61,14 +61,12 @@ class FilePlace:
         return f"{self._root}/{object_key(oid)}"
 
     @contextlib.contextmanager
-    def _explaining(self, oid: str | None = None) -> Iterator[None]:
+    def _explaining(self, oid: str | None = None, *, reading: bool = False) -> Iterator[None]:
         try:
             yield
-        except FileNotFoundError as err:
-            if oid is None:
-                raise explain(self.name, self._advice, err, oid) from err
-            raise not_there(self.name, oid) from err
         except self._errors as err:
+            if reading and oid is not None and isinstance(err, FileNotFoundError):
+                raise not_there(self.name, oid) from err
             raise explain(self.name, self._advice, err, oid) from err
 
     def size(self, oid: str) -> int | None:
@@ -144,7 +142,8 @@ class FilePlace:
     def read(self, pointer: Pointer, offset: int, *, at_once: int) -> Iterator[Block]:
         """Read an object from an offset on, in order."""
         del at_once
-        with self._explaining(pointer.oid), self._files.open(self._path(pointer.oid), "rb") as stream:
+        path = self._path(pointer.oid)
+        with self._explaining(pointer.oid, reading=True), self._files.open(path, "rb") as stream:
             yield from self._blocks(stream, offset, pointer.size)
 
     def _blocks(self, stream: Any, offset: int, end: int) -> Iterator[Block]:

@@ -165,6 +165,8 @@ class Wire:
         return self._left is not None and self._left <= 0
 
     def close(self) -> None:
+        with suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)  # closing alone does not wake who waits for it
         self._listener.close()
         self._cut()
 
