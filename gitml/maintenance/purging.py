@@ -133,7 +133,7 @@ def plan_for_run(repo: Repo, run: Run, paths: Sequence[str] = ()) -> Plan:
             f"{what} of run '{run.id[:8]}' is kept in git itself, which a purge can't drop"
             if inline
             else f"run '{run.id[:8]}' has no artifacts",
-            hint="how to rewrite history, and what that costs: docs/how-to/remove-data-for-good.md"
+            hint="only rewriting history removes it; 'Remove data for good' in the documentation says what that costs"
             if inline
             else None,
         )
