@@ -47,6 +47,9 @@ COMMANDS = [
     ["artifacts", "get", "loud-fox", "-o", "{outside}"],
     ["artifacts", "cat", "loud-fox", "eval.csv"],
     ["completion", "bash"],
+    ["fsck", "--repair"],
+    ["du"],
+    ["gc", "--repack", "--caches", "--older-than", "0"],
 ]
 
 

@@ -37,7 +37,13 @@ def test_files_are_listed_with_their_sizes(cli, files):
     ]
     found = json.loads(cli("artifacts", "list", "@", "model", "--json").out)["artifacts"]
     assert found == [
-        {"path": "model/big.bin", "size": len(BIG), "sha256": hashlib.sha256(BIG).hexdigest(), "stored": True}
+        {
+            "path": "model/big.bin",
+            "size": len(BIG),
+            "sha256": hashlib.sha256(BIG).hexdigest(),
+            "stored": True,
+            "purged": None,
+        }
     ]
 
 
