@@ -59,6 +59,7 @@ def pull_problems(done: Pulled, objects: Transferred | None = None) -> list[str]
         f"tag '{clean(_short(clash.ref))}' is another one at {clean(done.fetched.remote)}; yours is kept"
         for clash in done.clashes
     ]
+    lines += [clean(f"left in the inbox: {refusal.message}") for refusal in done.refused]
     if objects is not None and objects.failed:
         first = objects.failed[0].error
         lines.append(f"{plural(len(objects.failed), 'artifact')} did not come: {clean(str(first))}")
@@ -113,6 +114,7 @@ def pull_document(done: Pulled, objects: Transferred | None = None) -> dict[str,
         "tip": done.tip,
         "new_tags": list(done.tags),
         "clashes": [{"ref": c.ref, "here": c.here, "there": c.there} for c in done.clashes],
+        "refused": [finding.commit for refusal in done.refused for finding in refusal.findings],
         "artifacts": _objects_document(objects or Transferred()),
     }
 

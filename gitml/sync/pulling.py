@@ -11,8 +11,9 @@ from dataclasses import dataclass
 
 from gitml.git.remote import Progress, Remote
 from gitml.repo import RUNS_REF, Repo
+from gitml.sync.findings import Finding, UnsoundRecordsError
 from gitml.sync.inspect import inspect_or_refuse
-from gitml.sync.join import check_ours, join_runs
+from gitml.sync.join import ForeignHistoryError, check_ours, join_runs
 from gitml.sync.partial import bring_contents
 from gitml.sync.seen import Seen, places, seen
 from gitml.sync.tags import TagClash, adopt_tags
@@ -52,6 +53,7 @@ class Pulled:
         joined: Whether two histories were joined by a merge commit.
         tags: Tags of the registry that were made here.
         clashes: Tags that are something else there.
+        refused: Entries of the inbox that are not sound, and were left where they are.
         tip: Where the branch is now; None if there are no runs.
     """
 
@@ -61,6 +63,7 @@ class Pulled:
     tags: tuple[str, ...]
     clashes: tuple[TagClash, ...]
     tip: str | None
+    refused: tuple[UnsoundRecordsError, ...] = ()
 
 
 def fetch(
@@ -104,7 +107,7 @@ def pull(
     Raises:
         RemoteUnreachableError: It can't be read.
         ForeignHistoryError: Its branch was made by something else.
-        UnsoundRecordsError: Something that came is no sound record; nothing was joined.
+        UnsoundRecordsError: Something on the branch is no sound record; nothing was joined.
     """
     fetched = fetch(repo, remote, progress=progress, options=options)
     return take_in(repo, fetched, inspected=inspected)
@@ -112,30 +115,69 @@ def pull(
 
 def take_in(repo: Repo, fetched: Fetched, *, inspected: Inspected | None = None) -> Pulled:
     """Join what was fetched."""
-    tips = fetched.after.tips
-    for tip in tips:
-        check_ours(repo, fetched.remote, tip)
     before = repo.git.tip(RUNS_REF)
-    new = _new_commits(repo, tips)
-    bring_contents(repo, fetched.remote, [commit for commit, _ in new])
-    inspect_or_refuse(repo.git, new, fetched.remote, inspected)
+    branch = [fetched.after.runs] if fetched.after.runs else []
+    _inspect(repo, fetched.remote, branch, inspected)
+    tips, refused = _sound_inbox(repo, fetched, branch, inspected)
+    tips = branch + tips
+    records = len(_new_records(repo, tips))
     after = join_runs(repo, tips) if tips else before
     made, clashes = adopt_tags(repo, fetched.after.tags)
     return Pulled(
         fetched,
-        sum(len(parents) < 2 for _, parents in new),
+        records,
         after is not None and after != before and after not in tips,
         tuple(made),
         tuple(clashes),
         after,
+        tuple(refused),
     )
 
 
-def _new_commits(repo: Repo, tips: Sequence[str]) -> list[tuple[str, tuple[str, ...]]]:
+def _inspect(
+    repo: Repo, remote: str, tips: Sequence[str], inspected: Inspected | None, beside: Sequence[str] = ()
+) -> None:
+    """Make sure that what tips bring beside other ones may join, and bring what they need here."""
+    for tip in tips:
+        check_ours(repo, remote, tip)
+    new = _new_commits(repo, tips, beside)
+    bring_contents(repo, remote, [commit for commit, _ in new])
+    inspect_or_refuse(repo.git, new, remote, inspected)
+
+
+def _sound_inbox(
+    repo: Repo, fetched: Fetched, branch: Sequence[str], inspected: Inspected | None
+) -> tuple[list[str], list[UnsoundRecordsError]]:
+    """Find the entries of the inbox that may join; a bad one must not keep the others out."""
+    waiting = list(dict.fromkeys(fetched.after.inbox.values()))
+    try:
+        _inspect(repo, fetched.remote, waiting, inspected, branch)
+    except (UnsoundRecordsError, ForeignHistoryError):
+        pass  # asked again one by one, to know which
+    else:
+        return waiting, []
+    sound: list[str] = []
+    refused: list[UnsoundRecordsError] = []
+    for tip in waiting:
+        try:
+            _inspect(repo, f"the inbox of {fetched.remote}", [tip], None, branch)
+        except UnsoundRecordsError as err:
+            refused.append(err)
+        except ForeignHistoryError as err:
+            refused.append(UnsoundRecordsError(err.where, [Finding(err.commit, "", "foreign", err.message)]))
+        else:
+            sound.append(tip)
+    return sound, refused
+
+
+def _new_commits(
+    repo: Repo, tips: Sequence[str], beside: Sequence[str] = ()
+) -> list[tuple[str, tuple[str, ...]]]:
     local = repo.git.tip(RUNS_REF)
-    if not tips or set(tips) == {local}:
+    known = [*([local] if local else []), *beside]
+    if set(tips) <= set(known):
         return []
-    return list(repo.git.rev_list(tips, [local] if local else []))
+    return list(repo.git.rev_list(tips, known))
 
 
 def _new_records(repo: Repo, tips: Sequence[str]) -> list[str]:
