@@ -16,7 +16,4 @@ def runs_elsewhere(repo: Repo) -> list[str]:
 
     if repo.git.tip(RUNS_REF) is not None:
         return []
-    return [
-        f"{clean(remote)} has runs: gitml pull {clean(remote)}"
-        for remote in remote_tips(repo)
-    ]
+    return [f"{clean(remote)} has runs: gitml pull {clean(remote)}" for remote in remote_tips(repo)]

@@ -1,0 +1,222 @@
+"""The rules for a record's message and files; pure: bytes in, troubles out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+
+from gitml.entities.artifact import Pointer
+from gitml.errors import DamagedError, InvalidNameError
+from gitml.formats import commit_message, run_tree
+from gitml.formats.names import check_name, check_run_id
+from gitml.formats.pointer import decode_attributes, encode_attributes
+from gitml.index.scan import scan
+from gitml.sync.findings import Limits, Trouble
+
+Message = Mapping[str, str]
+_KINDS = {commit_message.RUN_ID: run_tree.RUN_FILE, commit_message.EXPERIMENT_ID: run_tree.EXPERIMENT_FILE}
+_OBJECT_ID = re.compile("[0-9a-f]{7,64}")
+_CODE_TREE = re.compile(rb'(?m)^  tree: "?([^"\n]*)')
+_HEADER = re.compile(
+    rb"tree ([0-9a-f]{40}|[0-9a-f]{64})\n((?:parent [0-9a-f]+\n)*)"
+    rb"author [^<>\n]*<[^<>\n]*> [0-9]{1,18} [-+][0-9]{4}\ncommitter [^<>\n]*<[^<>\n]*> ([0-9]{1,18}) [-+][0-9]{4}\n"
+)
+_LATEST_S = 253_402_300_799  # the end of the year 9999, which is as far as calendars go
+
+
+@dataclass(frozen=True, slots=True)
+class RawCommit:
+    """What a commit says, as far as the rules ask."""
+
+    tree: str
+    parents: int
+    trailers: tuple[tuple[str, str], ...]
+
+    @property
+    def record_file(self) -> str | None:
+        """The file that makes it a record of its kind; None if it is of no kind that is known."""
+        kinds = [key for key, _ in self.trailers if key in _KINDS]
+        return _KINDS[kinds[0]] if len(kinds) == 1 else None
+
+    @property
+    def is_foreign(self) -> bool:
+        """Whether it is no record of any kind."""
+        return not any(key in _KINDS for key, _ in self.trailers)
+
+
+def parse_commit(data: bytes) -> RawCommit | None:
+    """Read a raw commit; None if it is malformed."""
+    header, _, message = data.partition(b"\n\n")
+    match = _HEADER.match(header + b"\n")
+    if match is None or int(match[3]) > _LATEST_S:
+        return None
+    return RawCommit(
+        match[1].decode(), match[2].count(b"parent "), tuple(_trailers(message.decode("utf-8", "replace")))
+    )
+
+
+def _trailers(message: str) -> Iterator[tuple[str, str]]:
+    """Read the trailers as `commit_message.trailers` does, but those that stand twice twice."""
+    for line in message.rstrip().rpartition("\n\n")[2].split("\n"):
+        yield from commit_message.trailers(line).items()
+
+
+@dataclass(frozen=True, slots=True)
+class _RunFacts:
+    """What the rules ask of a run; `metrics`, `params`, `tags` and `inputs` are names."""
+
+    id: object
+    parent: object
+    experiment_id: object
+    name: object
+    experiment: object
+    status: object
+    code_commit: object
+    code_tree: object
+    metrics: Iterable[object]
+    params: Iterable[object]
+    tags: Iterable[object]
+    inputs: Iterable[object]
+
+
+def _read_run(files: Mapping[str, bytes]) -> _RunFacts:
+    """Read a run: what gitml itself wrote by the quick way, all else by the one that decides."""
+    facts = scan(files)
+    if facts is None:
+        run = run_tree.decode_run(files, commit="0" * 40)
+        if any(isinstance(value, dict) for value in run.params.values()):
+            raise DamagedError(f"'{run_tree.PARAMS_FILE}': a param can't be a mapping")
+        return _RunFacts(
+            run.id, run.parent_id, run.experiment_id, run.name, run.experiment, run.status.value,
+            run.code.commit, run.code.tree, run.metrics, run.params, run.tags,
+            [dataset.name for dataset in run.inputs],
+        )  # fmt: skip
+    row = facts.row
+    tree = _CODE_TREE.search(files[run_tree.RUN_FILE])
+    return _RunFacts(
+        row[0], row[8], row[2], row[1], row[3], row[4], row[15], tree and tree[1].decode(),
+        facts.metrics, facts.params, facts.tags, [name or "" for name, _, _ in facts.datasets],
+    )  # fmt: skip
+
+
+def check_record(commit: RawCommit, files: Mapping[str, bytes], code: str | None) -> Iterator[Trouble]:
+    """Hold a record's files against the format, and its message against them.
+
+    Args:
+        commit: The commit.
+        files: Its record files that could be read.
+        code: The tree of its code.
+    """
+    if commit.record_file is None or commit.record_file not in files:
+        yield Trouble("", "record", "a record is of one run or of one experiment")
+        return
+    try:
+        if commit.record_file == run_tree.RUN_FILE:
+            run = _read_run(files)
+            yield from _check_run(run, code)
+            expected = {
+                commit_message.RUN_ID: run.id,
+                "Experiment": run.experiment,
+                "Status": run.status,
+                "Code-Commit": run.code_commit,
+            }
+        else:
+            experiment = run_tree.decode_experiment(files[run_tree.EXPERIMENT_FILE])
+            yield from _check_names("experiment", [experiment.name])
+            yield from _check_names("tag", experiment.tags)
+            yield from _check_id(run_tree.EXPERIMENT_FILE, experiment.id)
+            expected = {commit_message.EXPERIMENT_ID: experiment.id}
+    except DamagedError as err:
+        yield Trouble(commit.record_file, "record", err.message.replace("000000000000:", ""))
+        return
+    yield from _check_trailers(commit, expected)
+
+
+def _check_trailers(commit: RawCommit, expected: Mapping[str, object]) -> Iterator[Trouble]:
+    found = dict(commit.trailers)
+    if len(found) < len(commit.trailers):
+        yield Trouble("", "message", "its message says something twice")
+    for key, value in expected.items():
+        if key in found and found[key] != ("" if value is None else str(value)).strip():
+            yield Trouble(
+                "", "message", f"its message says '{key}: {found[key]:.80}', the record '{value!s:.80}'"
+            )
+
+
+def _check_run(run: _RunFacts, code: str | None) -> Iterator[Trouble]:
+    yield from _check_id(run_tree.RUN_FILE, run.id)
+    if run.parent is not None:
+        yield from _check_id(run_tree.RUN_FILE, run.parent)
+    yield from _check_id(run_tree.RUN_FILE, run.experiment_id)
+    yield from _check_names("run", [run.name])
+    yield from _check_names("experiment", [run.experiment])
+    yield from _check_names("metric", run.metrics)
+    yield from _check_names("param", run.params)
+    yield from _check_names("tag", run.tags)
+    yield from _check_names("data set", run.inputs)
+    for value in (run.code_commit, run.code_tree):
+        if value is not None and not (isinstance(value, str) and _OBJECT_ID.fullmatch(value)):
+            yield Trouble(run_tree.RUN_FILE, "code", f"{value!r:.80} is not an object id")
+    if code is not None and run.code_tree not in (None, code):
+        yield Trouble(run_tree.CODE, "code", f"it is tree '{code[:12]}', not '{run.code_tree!s:.12}'")
+
+
+def _check_id(file: str, value: object) -> Iterator[Trouble]:
+    try:
+        check_run_id(value)
+    except InvalidNameError as err:
+        yield Trouble(file, "name", err.message)
+
+
+_FILE_OF = {"metric": run_tree.METRICS_FILE, "param": run_tree.PARAMS_FILE, "tag": run_tree.TAGS_FILE,
+            "data set": run_tree.INPUTS_FILE}  # fmt: skip
+
+
+def _check_names(kind: str, found: Iterable[object]) -> Iterator[Trouble]:
+    for name in found:
+        problem = _name_problem(kind, name) if isinstance(name, str) else f"{kind} {name!r:.80} is not text"
+        if problem is not None:
+            yield Trouble(_FILE_OF.get(kind, run_tree.RUN_FILE), "name", problem)
+
+
+@lru_cache(maxsize=65536)
+def _name_problem(kind: str, name: str) -> str | None:
+    try:
+        check_name(kind, name)
+    except InvalidNameError as err:
+        return err.message
+    return None
+
+
+def check_pointers(attributes: bytes, pointers: Mapping[str, Pointer], limits: Limits) -> Iterator[Trouble]:
+    """Make sure that `.gitattributes` marks exactly the pointers, and rules nothing else.
+
+    Args:
+        attributes: The file's content; empty if there is none.
+        pointers: The pointers that were found below `artifacts/` and `history/`.
+        limits: How large an object may be.
+    """
+    file = run_tree.ATTRIBUTES_FILE
+    marked: dict[str, bool] = {}
+    for line in attributes.decode("utf-8", "surrogateescape").split("\n"):
+        if not line or line.startswith("#"):
+            continue
+        data = line.encode("utf-8", "surrogateescape")
+        one = decode_attributes(data)
+        if len(one) != 1 or encode_attributes(one) != data + b"\n":
+            yield Trouble(file, "pointer", f"the line {line!r:.100} does not mark one pointer")
+            return
+        marked.update(one)
+    for path, lfs in marked.items():
+        pointer = pointers.get(path)
+        if pointer is None:
+            yield Trouble(path, "pointer", f"{file} marks it, but it is no pointer")
+        elif pointer.lfs != lfs:
+            yield Trouble(path, "pointer", f"{file} marks it as a pointer of another kind")
+    for path, pointer in pointers.items():
+        if path not in marked:
+            yield Trouble(path, "pointer", f"it is a pointer that {file} does not mark")
+        if pointer.size > limits.object_bytes:
+            yield Trouble(path, "size", f"its object would have {pointer.size:,} bytes")
