@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from cases.artifacts import large_artifact
+from cases.cloud import cloud
 from cases.curves import curve
 from cases.finding import finding
 from cases.indexing import indexing
@@ -28,4 +29,5 @@ CASES: dict[str, Case] = {
     "artifact": large_artifact,
     "sharing": sharing,
     "lfs": lfs,
+    "cloud": cloud,
 }

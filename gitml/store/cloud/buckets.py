@@ -29,7 +29,7 @@ from gitml.store.outgoing import blocks
 if TYPE_CHECKING:
     from obstore.store import ObjectStore as Bucket
 
-PART = 5 * 1024**2  # the least that S3 takes
+PART = 8 * 1024**2  # S3 takes no less than 5 MiB, and larger ones cost fewer requests
 _MOST_PARTS = 9000  # S3 takes 10,000
 _PAGE = 1000
 _NO_BUCKET = re.compile("NoSuchBucket|ContainerNotFound")

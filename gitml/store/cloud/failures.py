@@ -47,7 +47,7 @@ _KINDS = (
     _kind(
         r"NoSuchBucket|ContainerNotFound|bucket does not exist|container does not exist",
         "there is no {container}",
-        "make it, or correct the URL: git config gitml.artifacts.url URL",
+        "make it, or correct the URL: gitml remote artifacts URL",
     ),
     _kind(
         r"169\.254\.|latest/api/token|latest/meta-data|metadata\.google|token request|no credential|CredentialUnavailable|Missing.*credential",

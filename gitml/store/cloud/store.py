@@ -15,8 +15,8 @@ from gitml.store.moving import Stopping, move_all
 
 _KEY = re.compile("([0-9a-f]{2})/([0-9a-f]{2})/(\\1\\2[0-9a-f]{60})")
 _FOLDER = re.compile("[0-9a-f]{2}(/[0-9a-f]{2})?")
-_PARTS = 16  # on their way at once, of all objects together: this is what memory is needed for
-_PARTS_OF_ONE = 8
+_PARTS = 8  # on their way at once, of all objects together: this is what memory is needed for
+_PARTS_OF_ONE = 4
 
 
 class CloudStore:
@@ -91,4 +91,4 @@ class CloudStore:
 
     def _parts_at_once(self, pointers: Sequence[Pointer]) -> int:
         objects = min(len(pointers), self._place.workers) or 1
-        return max(2, min(_PARTS_OF_ONE, _PARTS // objects))
+        return min(_PARTS_OF_ONE, _PARTS // objects) or 1

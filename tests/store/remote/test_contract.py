@@ -17,7 +17,7 @@ from gitml.store.incoming import PART_PREFIX, WrongContentError
 from gitml.store.local import ChecksumMismatchError, ObjectMissingError, object_key
 from tests.store.remote.conftest import KINDS
 
-LARGE = 12 * 1024**2 + 7  # three parts for a bucket
+LARGE = 12 * 1024**2 + 7  # two parts for a bucket
 
 
 def content(pointer, store):
