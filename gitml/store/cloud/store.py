@@ -28,10 +28,10 @@ class CloudStore:
         self.name = place.name
 
     def missing(self, pointers: Sequence[Pointer]) -> list[Pointer]:
-        """Tell which objects the place lacks, or has in another size."""
+        """Tell which objects the place lacks, or has in another size; of none, whether it is there at all."""
         found = sizes(self._place, pointers)
         lacking = [pointer for pointer in pointers if found.get(pointer.oid) != pointer.size]
-        if pointers and not found:
+        if not found:
             # Asked for one object, a bucket that is not there looks like one that is empty.
             next(self._place.listing(), None)
         return lacking
