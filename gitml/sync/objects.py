@@ -132,7 +132,10 @@ def send(
     done = Transferred()
     for store, group in _by_store(repo, remote, pointers, url):
         with closing(store):
-            done += store.upload(repo.objects, group, progress)
+            try:
+                done += store.upload(repo.objects, group, progress)
+            except RemoteError as err:  # the store as a whole: none of them can go
+                raise ArtifactsNotSentError(remote, [Failure(pointer, err) for pointer in group]) from err
     if done.failed:
         raise ArtifactsNotSentError(remote, done.failed)
     return done
