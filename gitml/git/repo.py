@@ -431,6 +431,13 @@ class GitRepo:
             commit, *parents = line.split(" ")
             yield commit, tuple(parents)
 
+    def shallow_boundary(self) -> str:
+        """Where a shallow clone's history ends, as one text; empty of a whole one."""
+        try:
+            return (self.common_dir / "shallow").read_text(encoding="ascii")
+        except FileNotFoundError:
+            return ""
+
     def resolve_commit(self, name: str) -> str | None:
         """Find the commit that a branch, tag or (short) id means to git; None if none."""
         if not name or name.startswith("-") or "\0" in name or "\n" in name:

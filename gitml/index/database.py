@@ -244,22 +244,29 @@ class Index:
 
     def _follow_branch(self, progress: Progress | None) -> None:
         tip = self._git.tip(self._ref)
-        while (old := read_tip(self._open())) != tip:
+        # A shallow clone that gets more history has new commits below the same tip.
+        boundary = self._git.shallow_boundary()
+        while (old := read_tip(self._open())) != tip or _boundary(self._open()) != boundary:
             if tip is None:
-                self._publish(open_private(), old)
+                private = open_private()
+                _note_boundary(private, boundary)
+                self._publish(private, old)
                 return
-            commits, start = unseen_commits(self._git, old, tip)
+            known = old if _boundary(self._open()) == boundary else None
+            commits, start = unseen_commits(self._git, known, tip)
             if start == old and len(commits) <= _SMALL:
                 with _writing(self._open()) as connection:
                     if read_tip(connection) != old:
                         continue  # another process was faster; see what is left to do
                     add_commits(self._git, connection, commits, old, progress)
+                    _note_boundary(connection, boundary)
             else:
                 private = open_private()
                 if start is not None:
                     self._open().backup(private)
                 private.execute("BEGIN")
                 add_commits(self._git, private, commits, start, progress)
+                _note_boundary(private, boundary)
                 private.execute("COMMIT")
                 self._publish(private, old)
 
@@ -275,6 +282,18 @@ class Index:
                 private.backup(connection)
         finally:
             private.close()
+
+
+def _boundary(connection: sqlite3.Connection) -> str:
+    row = connection.execute("SELECT value FROM meta WHERE name = 'boundary'").fetchone()
+    return "" if row is None else row[0]
+
+
+def _note_boundary(connection: sqlite3.Connection, boundary: str) -> None:
+    if boundary:
+        connection.execute("INSERT OR REPLACE INTO meta VALUES ('boundary', ?)", (boundary,))
+    else:
+        connection.execute("DELETE FROM meta WHERE name = 'boundary'")
 
 
 @contextmanager
