@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from gitml.entities.run import Run
+from gitml.entities.run import MetricSummary, Run
 from gitml.index.values import ParamRow, param_row
 
-# In the order of MetricSummary's fields.
-MetricRow = tuple[object, object, object, object, object, object, object, object]
+# In the order of MetricSummary's fields; of a metric with one point only the first three, which say all.
+PointRow = tuple[object, object, object]
+MetricRow = PointRow | tuple[object, object, object, object, object, object, object, object]
+POINT = 3
 DatasetRow = tuple["str | None", "str | None", "str | None"]
 EXPERIMENT_ID, EXPERIMENT = 2, 3
 
@@ -60,15 +62,27 @@ def facts_of(run: Run) -> Facts:
     )
     return Facts(
         row,
-        {
-            name: (m.last, m.step, m.timestamp_ms, m.min, m.min_step, m.max, m.max_step, m.count)
-            for name, m in run.metrics.items()
-        },
+        {name: _metric_row(metric) for name, metric in run.metrics.items()},
         {name: param_row(value) for name, value in run.params.items()},
         run.tags,
         [(_text(data.name), _text(data.digest), _text(data.context)) for data in run.inputs],
         run.note,
     )
+
+
+def _metric_row(m: MetricSummary) -> MetricRow:
+    # The spelling tells 1 from 1.0 and 0.0 from -0.0, and NaN is itself.
+    if m.count == 1 and m.min_step == m.step == m.max_step and repr(m.min) == repr(m.last) == repr(m.max):
+        return (m.last, m.step, m.timestamp_ms)
+    return (m.last, m.step, m.timestamp_ms, m.min, m.min_step, m.max, m.max_step, m.count)
+
+
+def whole_row(row: tuple[object, ...]) -> tuple[object, ...]:
+    """Spell out what the row of a metric with one point leaves out."""
+    if len(row) != POINT:
+        return row
+    last, step, _ = row
+    return (*row, last, step, last, step, 1)
 
 
 def _text(value: object) -> str | None:

@@ -127,16 +127,11 @@ def exact_numbers(text: str) -> list[Any]:
     return numbers
 
 
-def _summary(
-    last: float | None,
-    step: int,
-    time: int,
-    low: float | None,
-    low_step: int,
-    high: float | None,
-    high_step: int,
-    count: int,
-) -> MetricSummary:
+def _summary(last: float | None, step: int, time: int, *rest: Any) -> MetricSummary:
+    value = number_or_nan(last)
+    if rest[-1] is None:
+        return MetricSummary(value, step, time, value, step, value, step, 1)
+    low, low_step, high, high_step, count = rest
     return MetricSummary(
-        number_or_nan(last), step, time, number_or_nan(low), low_step, number_or_nan(high), high_step, count
+        value, step, time, number_or_nan(low), low_step, number_or_nan(high), high_step, count
     )

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
+from typing import cast
 
 from gitml.errors import DamagedError
 from gitml.formats.run_tree import EXPERIMENT_FILE, RECORD_FILES
 from gitml.git.repo import GitRepo
+from gitml.index.objects import read_objects
 from gitml.index.walk import IN_PROCESS, Commit
 
 Files = Mapping[str, bytes]
 _NAMES = {name.encode(): name for name in (*RECORD_FILES, EXPERIMENT_FILE)}
-_CHUNK = 4000  # commits; one git process for their trees, one for their files
+_FOLDER = b"40000"
+# An entry of a raw tree begins where the one before ends, so nothing in between is skipped.
+_ENTRY = {
+    name: re.compile(rb"([0-7]+) ([^\0]+)\0(.{%d})" % size, re.DOTALL)
+    for name, size in (("sha1", 20), ("sha256", 32))
+}
+_CHUNK = 10_000  # commits; one git process for their trees, one for their files
 
 
 def read_record(git: GitRepo, commit: str) -> dict[str, bytes]:
@@ -27,47 +36,49 @@ def read_record(git: GitRepo, commit: str) -> dict[str, bytes]:
     }
 
 
-def read_records(git: GitRepo, commits: Sequence[Commit]) -> Iterator[tuple[str, tuple[str, ...], Files]]:
+def read_records(git: GitRepo, commits: Sequence[Commit]) -> Iterator[tuple[Commit, Files]]:
     """Pair commits with their record files; a commit that joins histories has none.
 
     Raises:
         DamagedError: git lacks an object.
     """
     if len(commits) <= IN_PROCESS:
-        for commit, parents in commits:
-            yield commit, parents, read_record(git, commit) if len(parents) < 2 else {}
+        for commit in commits:
+            yield commit, read_record(git, commit[0]) if len(commit[2]) < 2 else {}
         return
-    # Asking for trees and then for blobs by id spares git looking up each path: half its time.
-    trees = git.cat_paths(f"{commit}^{{tree}}" for commit, parents in commits if len(parents) < 2)
-    oid_size = 32 if git.object_format == "sha256" else 20
+    trees = read_objects(git, [tree for _, tree, parents in commits if len(parents) < 2])
+    entry = _ENTRY[git.object_format]
     for start in range(0, len(commits), _CHUNK):
         chunk = commits[start : start + _CHUNK]
-        wanted = [
-            _entries(next(trees), oid_size, commit) if len(parents) < 2 else () for commit, parents in chunk
+        oids: list[str] = []
+        names = [
+            _entries(next(trees), entry, commit, oids) if len(parents) < 2 else ()
+            for commit, _, parents in chunk
         ]
-        blobs = git.cat_paths([oid for entries in wanted for _, oid in entries])
-        for (commit, parents), entries in zip(chunk, wanted, strict=True):
-            yield commit, parents, {name: _present(next(blobs), commit) for name, _ in entries}
+        blobs = read_objects(git, oids)
+        for commit, wanted in zip(chunk, names, strict=True):
+            # In this order zip takes no blob more than there are names.
+            files = dict(zip(wanted, blobs))  # noqa: B905
+            if None in files.values():
+                raise _missing(commit[0])
+            yield commit, cast("Files", files)
 
 
-def _entries(tree: bytes | None, oid_size: int, commit: str) -> Sequence[tuple[str, str]]:
-    """Find the record files in a raw tree: mode, space, name, NUL, object id, and again."""
-    data = _present(tree, commit)
-    found: list[tuple[str, str]] = []
-    at, end = 0, len(data)
-    while at < end:
-        name_end = data.index(b"\0", at)
-        name = _NAMES.get(data[data.index(b" ", at) + 1 : name_end])
-        if name is not None and data[at : at + 2] != b"40":
-            found.append((name, data[name_end + 1 : name_end + 1 + oid_size].hex()))
-        at = name_end + 1 + oid_size
-    return found
+def _entries(tree: bytes | None, entry: re.Pattern[bytes], commit: str, oids: list[str]) -> Sequence[str]:
+    """Find the record files in a raw tree: their names, and in `oids` their objects."""
+    if tree is None:
+        raise _missing(commit)
+    names: list[str] = []
+    for mode, spelled, oid in entry.findall(tree):
+        name = _NAMES.get(spelled)
+        if name is not None and mode != _FOLDER:
+            names.append(name)
+            oids.append(oid.hex())
+    return names
 
 
-def _present(data: bytes | None, commit: str) -> bytes:
-    if data is None:
-        raise DamagedError(
-            f"git lacks an object of the record '{commit}'",
-            hint="git fsck names what is missing; a partial clone lacks old objects",
-        )
-    return data
+def _missing(commit: str) -> DamagedError:
+    return DamagedError(
+        f"git lacks an object of the record '{commit}'",
+        hint="git fsck names what is missing; a partial clone lacks old objects",
+    )

@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterable, Mapping
-from itertools import chain
 from typing import NamedTuple
 
 from gitml.entities.run import Experiment, Run
 from gitml.formats.run_tree import INPUTS_FILE, NOTE_FILE, RUN_FILE, encode_run
-from gitml.index.facts import EXPERIMENT, EXPERIMENT_ID, Facts, facts_of
+from gitml.index.facts import EXPERIMENT, EXPERIMENT_ID, POINT, Facts, facts_of, whole_row
 from gitml.index.literals import is_storable, storable
 from gitml.index.schema import METRIC, PARAM, TAG
 from gitml.index.values import clean
@@ -18,10 +17,28 @@ from gitml.index.values import clean
 # Params, metrics and tags are read back from their tables.
 _DOCUMENT_FILES = (RUN_FILE, INPUTS_FILE, NOTE_FILE)
 KEYED_TABLES = {METRIC: "metric", PARAM: "param", TAG: "tag"}
-_KEYED_COLUMNS = {METRIC: 8, PARAM: 3, TAG: 1}  # beside key and run
-_AT_ONCE = 40  # rows of one statement: a fifth faster than one by one
-Rows = list[tuple[object, ...]]
+_AT_ONCE = 40  # rows of one statement: half the time of one by one
+# The values of many rows, one behind the other; a list of tuples would cost as much as writing them.
+Rows = list[object]
 Names = tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]
+
+
+class _Table(NamedTuple):
+    """Where rows go: the columns that get a value, and how many they are beside a key."""
+
+    columns: str
+    width: int
+
+
+_RUN, _DOCUMENT, _DATASET, _NOTE = (
+    _Table("run", 22),
+    _Table("document", 2),
+    _Table("dataset", 5),
+    _Table("note", 2),
+)
+_POINTS = _Table("metric (key_id, run_n, last, step, time)", 1 + POINT)
+_SUMMARIES = _Table("metric", 9)
+_PARAMS, _TAGS = _Table("param", 4), _Table("tag", 2)
 
 
 def pack(files: Mapping[str, bytes]) -> bytes:
@@ -50,10 +67,10 @@ def unpack(body: bytes) -> dict[str, bytes]:
 
 
 class _Layout(NamedTuple):
-    """Where the values of runs with the same keys go."""
+    """Where the values of runs with the same keys go; metrics with one point apart from others."""
 
     number: int
-    metrics: list[Rows]
+    metrics: list[tuple[Rows, Rows]]
     params: list[Rows]
     tags: list[Rows]
 
@@ -71,21 +88,20 @@ class RowWriter:
             connection.execute("SELECT experiment_id, name FROM experiment").fetchall()
         )
         self._next_run: int = connection.execute("SELECT ifnull(max(run_n), 0) + 1 FROM run").fetchone()[0]
+        self.began_empty = self._next_run == 1
         # Numbers of runs whose rows are not written yet; of all runs, if the tables were empty.
-        self._unwritten: dict[str, int] = {}
-        self._knows_all = self._next_run == 1
-        self._runs: Rows = []
-        self._documents: Rows = []
-        self._datasets: Rows = []
-        self._notes: Rows = []
+        self._numbers: dict[str, int] = {}
+        self._unwritten: set[int] = set()
+        self._rows: dict[_Table, Rows] = {table: [] for table in (_RUN, _DOCUMENT, _DATASET, _NOTE)}
+        self._runs, self._documents = self._rows[_RUN], self._rows[_DOCUMENT]
         self._layouts: dict[Names, _Layout] = {}
-        self._keyed: dict[tuple[int, int], Rows] = {}
+        self._keyed: dict[tuple[_Table, int], Rows] = {}
 
     def number_of(self, run_id: str) -> int | None:
         """The number of a run that has rows, or will have when flushed."""
         run_id = clean(run_id)
-        number = self._unwritten.get(run_id)
-        if number is None and not self._knows_all:
+        number = self._numbers.get(run_id)
+        if number is None and not self.began_empty:
             found = self._connection.execute("SELECT run_n FROM run WHERE run_id = ?", (run_id,)).fetchone()
             number = None if found is None else found[0]
         return number
@@ -107,11 +123,13 @@ class RowWriter:
             number = self._next_run
             self._next_run += 1
         else:
-            self.flush()
+            if number in self._unwritten:
+                self.flush()
             delete_rows(self._connection, number)
-        self._unwritten[run_id] = number
+        self._numbers[run_id] = number
+        self._unwritten.add(number)
         self._add(number, run_id, facts, commit)
-        self._documents.append((number, pack(files)))
+        self._documents += (number, pack(files))
         return number
 
     def put_run(self, run: Run) -> int:
@@ -122,20 +140,26 @@ class RowWriter:
         row, metrics, params, tags, datasets, note = facts
         names = (tuple(metrics), tuple(params), tuple(tags))
         layout = self._layouts.get(names) or self._new_layout(names)
-        for rows, metric in zip(layout.metrics, metrics.values(), strict=True):
-            rows.append((number, *metric))
-        for rows, param in zip(layout.params, params.values(), strict=True):
-            rows.append((number, *param))
-        for rows, tag in zip(layout.tags, tags.values(), strict=True):
-            rows.append((number, tag))
+        for (points, summaries), metric in zip(layout.metrics, metrics.values(), strict=True):
+            rows = points if len(metric) == POINT else summaries
+            rows.append(number)
+            rows.extend(metric)
+        for param_rows, param in zip(layout.params, params.values(), strict=True):
+            param_rows.append(number)
+            param_rows.extend(param)
+        for tag_rows, tag in zip(layout.tags, tags.values(), strict=True):
+            tag_rows.extend((number, tag))
         for position, dataset in enumerate(datasets):
-            self._datasets.append((number, position, *dataset))
+            self._rows[_DATASET] += (number, position, *dataset)
         if note:
-            self._notes.append((number, note))
+            self._rows[_NOTE] += (number, note)
         experiment = self._experiments.get(row[EXPERIMENT_ID], row[EXPERIMENT])
-        self._runs.append(
-            (number, run_id, *row[1:EXPERIMENT], experiment, *row[EXPERIMENT + 1 :], commit, layout.number)
-        )
+        if run_id != row[0] or experiment != row[EXPERIMENT]:
+            row = (run_id, *row[1:EXPERIMENT], experiment, *row[EXPERIMENT + 1 :])
+        runs = self._runs
+        runs.append(number)
+        runs += row
+        runs += (commit, layout.number)
 
     def _new_layout(self, names: Names) -> _Layout:
         metrics, params, tags = (
@@ -147,11 +171,14 @@ class RowWriter:
         found = self._connection.execute("SELECT layout_id FROM layout WHERE keys = ?", (keys,)).fetchone()
         layout = self._layouts[names] = _Layout(
             found[0],
-            [self._keyed.setdefault((METRIC, key), []) for key in metrics],
-            [self._keyed.setdefault((PARAM, key), []) for key in params],
-            [self._keyed.setdefault((TAG, key), []) for key in tags],
+            [(self._rows_of(_POINTS, key), self._rows_of(_SUMMARIES, key)) for key in metrics],
+            [self._rows_of(_PARAMS, key) for key in params],
+            [self._rows_of(_TAGS, key) for key in tags],
         )
         return layout
+
+    def _rows_of(self, table: _Table, key: int) -> Rows:
+        return self._keyed.setdefault((table, key), [])
 
     def _key_id(self, kind: int, name: str) -> int:
         name = clean(name)
@@ -161,50 +188,55 @@ class RowWriter:
 
     def flush(self) -> None:
         """Write what was put since the last time."""
-        self._insert("run", _marks(22), self._runs)
-        self._insert("document", _marks(2), self._documents)
-        self._insert("dataset", _marks(5), self._datasets)
-        self._insert("note", _marks(2), self._notes)
+        for table, rows in self._rows.items():
+            self._insert(table, None, rows)
         # Key by key, because that is how the tables are sorted: neighbours are written together.
-        for (kind, key), rows in self._keyed.items():
-            exact_key = key if kind == METRIC else None
-            self._insert(
-                KEYED_TABLES[kind], f"({key}, {_marks(1 + _KEYED_COLUMNS[kind])[1:]}", rows, exact_key
-            )
+        for (table, key), rows in self._keyed.items():
+            self._insert(table, key, rows)
         if len(self._layouts) > _MOST_LAYOUTS:
             self._layouts.clear()
             self._keyed.clear()
-        if not self._knows_all:
-            self._unwritten.clear()
+        self._unwritten.clear()
+        if not self.began_empty:
+            self._numbers.clear()
 
-    def _insert(self, table: str, marks: str, rows: Rows, exact_key: int | None = None) -> None:
+    def _insert(self, table: _Table, key: int | None, rows: Rows) -> None:
         if not rows:
             return
-        insert = f"INSERT OR REPLACE INTO {table} VALUES "  # noqa: S608 - fixed names and integers
-        together = len(rows) // _AT_ONCE * _AT_ONCE
+        width = table.width
+        # One text of a statement for all keys, because reading it takes as long as running it.
+        marks = f"({'' if key is None else '?1, '}{', '.join('?' * width)})"
+        prefix = [] if key is None else [key]
+        insert = f"INTO {table.columns} VALUES "
+        step = width * _AT_ONCE
+        together = len(rows) // step * step
         try:
             if together:
                 self._connection.executemany(
-                    insert + ", ".join([marks] * _AT_ONCE),
-                    (
-                        tuple(chain.from_iterable(rows[at : at + _AT_ONCE]))
-                        for at in range(0, together, _AT_ONCE)
-                    ),
+                    f"INSERT {insert}{', '.join([marks] * _AT_ONCE)}",
+                    [prefix + rows[at : at + step] for at in range(0, together, step)],
                 )
-            self._connection.executemany(insert + marks, rows[together:])
-        except (OverflowError, UnicodeEncodeError, sqlite3.InterfaceError, sqlite3.ProgrammingError):
-            # Somebody wrote an integer beyond 64 bits or half a character; checking every value would be slow.
-            self._connection.executemany(insert + marks, [tuple(map(_storable, row)) for row in rows])
-            if exact_key is not None:
-                self._keep_exactly(exact_key, rows)
+            self._connection.executemany(
+                f"INSERT {insert}{marks}",
+                [prefix + rows[at : at + width] for at in range(together, len(rows), width)],
+            )
+        except _REFUSED:
+            # Somebody wrote an integer beyond 64 bits, half a character, or two names that differ by
+            # such halves alone; checking every value would be slow.
+            single = [rows[at : at + width] for at in range(0, len(rows), width)]
+            self._connection.executemany(
+                f"INSERT OR REPLACE {insert}{marks}", [prefix + list(map(_storable, row)) for row in single]
+            )
+            if table in (_POINTS, _SUMMARIES):
+                self._keep_exactly(key, single)
         rows.clear()
 
-    def _keep_exactly(self, key: int, rows: Rows) -> None:
+    def _keep_exactly(self, key: int | None, rows: Iterable[Rows]) -> None:
         """Write down the numbers of a metric that its columns had to round."""
         self._connection.executemany(
             "INSERT OR REPLACE INTO exact VALUES (?, ?, ?)",
             [
-                (number, key, json.dumps(numbers))
+                (number, key, json.dumps(whole_row(tuple(numbers))))
                 for number, *numbers in rows
                 if not all(map(is_storable, numbers))
             ],
@@ -212,7 +244,6 @@ class RowWriter:
 
     def put_experiment(self, experiment: Experiment, body: bytes) -> None:
         """Store the current state of an experiment; its runs show its name from now on."""
-        self.flush()
         key, name = clean(experiment.id), clean(experiment.name)
         self._connection.execute(
             "INSERT OR REPLACE INTO experiment VALUES (?, ?, ?, ?)",
@@ -230,10 +261,14 @@ class RowWriter:
 
 
 _MOST_LAYOUTS = 10_000
-
-
-def _marks(columns: int) -> str:
-    return f"({', '.join('?' * columns)})"
+# How values are refused, in SQLite or on the way to it.
+_REFUSED = (
+    OverflowError,
+    UnicodeEncodeError,
+    sqlite3.InterfaceError,
+    sqlite3.ProgrammingError,
+    sqlite3.IntegrityError,
+)
 
 
 def _storable(value: object) -> object:

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
+from typing import TypeVar
 
 from gitml.entities.run import DEFAULT_EXPERIMENT, DEFAULT_EXPERIMENT_ID
 from gitml.formats.run_tree import (
@@ -31,20 +32,51 @@ _WORD = r"[A-Za-z_/][A-Za-z0-9_./@+=~%-]*(?: [A-Za-z0-9_./@+=~%()-]+)*"
 _HASH = r"(?=[0-9a-f]*[abcdf])[0-9a-f]{8,64}"
 _QUOTED = r'"(?:[^"\\\n\x00-\x1f\x7f-\x9f]|\\["\\/bfnrt])*"'
 _INT = r"-?(?:0|[1-9][0-9]{0,17})"
-_FLOAT = r"-?[0-9]+\.[0-9]+(?:e[-+][0-9]+)?"
+_NUMBER = rf"-?[0-9]+\.[0-9]+(?:e[-+][0-9]+)?|{_INT}"
 
-_IS_INT = re.compile(_INT).fullmatch
-_IS_NUMBER = re.compile(rf"{_FLOAT}|{_INT}").fullmatch
 _IS_WORD = re.compile(rf"{_WORD}|{_HASH}").fullmatch
 _IS_QUOTED = re.compile(_QUOTED).fullmatch
 _IS_LIST = re.compile(rf"\[(?:(?:{_WORD}|{_QUOTED})(?:, (?:{_WORD}|{_QUOTED}))*)?\]").fullmatch
-_METRIC_LINE = re.compile(
-    rf"^({_WORD}): {{last: ({_FLOAT}|{_INT}), step: ({_INT}), time: ({_INT}), min: ({_FLOAT}|{_INT}), "
-    rf"min_step: ({_INT}), max: ({_FLOAT}|{_INT}), max_step: ({_INT}), count: ({_INT})}}\n",
+# Comparing repeated digits is four times as fast as capturing them again.
+_POINTS = re.compile(
+    rf"^({_WORD}): {{last: ({_NUMBER}), step: ({_INT}), time: ({_INT}), "
+    r"min: \2, min_step: \3, max: \2, max_step: \3, count: 1}\n",
     re.MULTILINE,
-)
-_PARAM_LINE = re.compile(rf"^({_WORD}): (?:({_FLOAT})|({_INT})|({_WORD})|({_QUOTED}))\n", re.MULTILINE)
-_TAG_LINE = re.compile(rf"^({_WORD}): (?:({_WORD})|({_QUOTED}))\n", re.MULTILINE)
+).findall
+_SUMMARIES = re.compile(
+    rf"^({_WORD}): {{last: ({_NUMBER}), step: ({_INT}), time: ({_INT}), min: ({_NUMBER}), "
+    rf"min_step: ({_INT}), max: ({_NUMBER}), max_step: ({_INT}), count: ({_INT})}}\n",
+    re.MULTILINE,
+).findall
+_PARAM_LINE = re.compile(rf"({_WORD}): (?:({_NUMBER})|({_WORD})|({_QUOTED}))").fullmatch
+_TAG_LINE = re.compile(rf"({_WORD}): (?:({_WORD})|({_QUOTED}))").fullmatch
+_TIME = r"([0-9]{4}-[^\n]{18}Z)"
+_RUN = re.compile(
+    r"id: ([^\n]+)\n"
+    r"(?:name: ([^\n]+)\n)?"
+    r"(?:experiment: ([^\n]+)\n)?"
+    r"(?:experiment_id: ([^\n]+)\n)?"
+    r"(?:parent: ([^\n]+)\n)?"
+    r"status: (running|scheduled|finished|failed|killed)\n"
+    rf"start: {_TIME}\n"
+    rf"(?:end: {_TIME}\n)?"
+    rf"(?:duration_s: ({_NUMBER})\n)?"
+    r"(?:user: ([^\n]+)\n)?"
+    r"(?:host: ([^\n]+)\n)?"
+    r"(?:entry_point: ([^\n]+)\n)?"
+    r"(?:command: ([^\n]+)\n)?"
+    rf"(?:exit_code: ({_INT})\n)?"
+    r"(?:error: ([^\n]+)\n)?"
+    rf"(?:deleted: {_TIME}\n)?"
+    r"(?:code:\n"
+    r"(?:  commit: ([^\n]+)\n)?"
+    r"(?:  tree: ([^\n]+)\n)?"
+    r"(?:  branch: ([^\n]+)\n)?"
+    r"(?:  dirty: (true|false)\n)?"
+    r"(?:  remote: ([^\n]+)\n)?"
+    r"(?:  left_out: ([^\n]+)\n)?"
+    r")?"
+).fullmatch
 
 # Words that some version of YAML reads as something other than text.
 _RESERVED = frozenset(("null", "true", "false", "yes", "no", "on", "off", "y", "n"))
@@ -53,23 +85,9 @@ _SPECIAL: dict[str, ParamRow] = {
     "false": (BOOLEAN, None, "false"),
     "null": (NULL, None, "null"),
 }
-_RUN_KEYS = frozenset(
-    (
-        "id",
-        "name",
-        "experiment",
-        "experiment_id",
-        "parent",
-        "status",
-        "start",
-        "end",
-        "duration_s",
-        "user",
-        "host",
-    )
-) | {"entry_point", "command", "exit_code", "error", "deleted"}
-_CODE_KEYS = frozenset(("  commit", "  tree", "  branch", "  dirty", "  remote", "  left_out"))
-_STATUSES = frozenset(("running", "scheduled", "finished", "failed", "killed"))
+# Lines that are remembered, and how long one may be: at most some 10 MB.
+_MOST_LINES, _LONG = 20_000, 200
+T = TypeVar("T")
 
 
 class _NotCommonError(Exception):
@@ -95,66 +113,121 @@ def scan(files: Mapping[str, bytes]) -> Facts | None:
         return None
 
 
-def _check_names(names: Mapping[str, object], text: str) -> None:
-    """Every line was read, no name stands twice, none is another type in disguise."""
-    if len(names) != text.count("\n") or text[-1] != "\n":
-        raise _NotCommonError
-    for name in names:
-        if len(name) <= 5 and name.lower() in _RESERVED:
+class _Lines(dict[str, tuple[str, T]]):
+    """Line → name and value, as far as seen: runs of a sweep have most of their lines in common."""
+
+    def __init__(self, read: Callable[[str], tuple[str, T]]) -> None:
+        super().__init__()
+        self._read = read
+
+    def __missing__(self, line: str) -> tuple[str, T]:
+        found = self._read(line)
+        if len(line) <= _LONG:
+            if len(self) >= _MOST_LINES:
+                self.clear()
+            self[line] = found
+        return found
+
+    def mapping(self, data: bytes | None) -> dict[str, T]:
+        """Read a file of such lines."""
+        if not data:
+            return {}
+        lines = data.decode().split("\n")
+        if lines.pop():
             raise _NotCommonError
+        values = dict([self[line] for line in lines])
+        if len(values) != len(lines):
+            raise _NotCommonError
+        return values
+
+
+def _param(line: str) -> tuple[str, ParamRow]:
+    match = _PARAM_LINE(line)
+    if match is None:
+        raise _NotCommonError
+    name, digits, word, quoted = match.groups()
+    _plain(name)
+    if digits is not None:
+        number = _number(digits)
+        return name, (NUMBER, number, repr(number))
+    if word in _SPECIAL:
+        return name, _SPECIAL[word]
+    value = json.loads(quoted) if word is None else _plain(word)
+    return name, (TEXT, number_in(value), value)
+
+
+def _tag(line: str) -> tuple[str, str]:
+    match = _TAG_LINE(line)
+    if match is None:
+        raise _NotCommonError
+    name, word, quoted = match.groups()
+    return _plain(name), json.loads(quoted) if word is None else _plain(word)
+
+
+_params, _tags = _Lines(_param).mapping, _Lines(_tag).mapping
+
+
+class _Integers(dict[str, int]):
+    """Digits → integer, as far as seen: the metrics of a run share steps and times."""
+
+    def __missing__(self, digits: str) -> int:
+        if len(self) >= _MOST_LINES:
+            self.clear()
+        self[digits] = number = int(digits)
+        return number
+
+
+_integers = _Integers()
 
 
 def _metrics(data: bytes | None) -> dict[str, MetricRow]:
     if not data:
         return {}
     text = data.decode()
-    rows: dict[str, MetricRow] = {}
-    for name, last, step, time, low, low_step, high, high_step, count in _METRIC_LINE.findall(text):
-        # SQLite reads the digits of integers as well as Python does, and sooner or later has to.
-        rows[name] = (
-            float(last) if "." in last else int(last),
-            step,
-            time,
-            float(low) if "." in low else int(low),
-            low_step,
-            float(high) if "." in high else int(high),
-            high_step,
-            count,
-        )
-    _check_names(rows, text)
+    lines = text.count("\n")
+    rows = _points(text) if text.count(", count: 1}\n") == lines else {}
+    if len(rows) != lines:
+        rows = _summaries(text)
+    # Every line was read, no name stands twice, none is another type in disguise.
+    if len(rows) != lines or text[-1] != "\n":
+        raise _NotCommonError
+    _check_names(tuple(rows))
     return rows
 
 
-def _params(data: bytes | None) -> dict[str, ParamRow]:
-    if not data:
-        return {}
-    text = data.decode()
-    rows: dict[str, ParamRow] = {}
-    for name, decimal, integer, word, quoted in _PARAM_LINE.findall(text):
-        if decimal:
-            number = float(decimal)
-            rows[name] = (NUMBER, number, repr(number))
-        elif integer:
-            whole = int(integer)
-            rows[name] = (NUMBER, whole, str(whole))
-        elif word in _SPECIAL:
-            rows[name] = _SPECIAL[word]
-        else:
-            value = _plain(word) if word else json.loads(quoted)
-            rows[name] = (TEXT, number_in(value), value)
-    _check_names(rows, text)
-    return rows
-
-
-def _tags(data: bytes | None) -> dict[str, str]:
-    if not data:
-        return {}
-    text = data.decode()
-    rows = {
-        name: _plain(word) if word else json.loads(quoted) for name, word, quoted in _TAG_LINE.findall(text)
+def _points(text: str) -> dict[str, MetricRow]:
+    integer = _integers
+    return {
+        name: (float(last) if "." in last else int(last), integer[step], integer[time])
+        for name, last, step, time in _POINTS(text)
     }
-    _check_names(rows, text)
+
+
+def _summaries(text: str) -> dict[str, MetricRow]:
+    integer = _integers
+    rows: dict[str, MetricRow] = {}
+    for name, last, step, time, low, low_step, high, high_step, count in _SUMMARIES(text):
+        value = float(last) if "." in last else int(last)
+        if count == "1" and low == last == high and low_step == step == high_step:
+            rows[name] = (value, integer[step], integer[time])
+        else:
+            rows[name] = (
+                value,
+                integer[step],
+                integer[time],
+                float(low) if "." in low else int(low),
+                integer[low_step],
+                float(high) if "." in high else int(high),
+                integer[high_step],
+                integer[count],
+            )
     return rows
+
+
+@lru_cache(maxsize=1024)
+def _check_names(names: tuple[str, ...]) -> None:
+    for name in names:
+        _plain(name)
 
 
 def _plain(word: str) -> str:
@@ -173,54 +246,39 @@ def _datasets(data: bytes | None) -> list[DatasetRow]:
 
 
 def _run_row(text: str) -> tuple[object, ...]:
-    head, has_code, tail = text[:-1].partition("\ncode:\n")
-    lines = head.split("\n")
-    values: dict[str, str] = dict([line.split(": ", 1) for line in lines])
-    get = values.get
-    code = _code(tail) if has_code else (None, None, 0)
-    if text[-1] != "\n" or len(values) != len(lines) or not values.keys() <= _RUN_KEYS:
+    match = _RUN(text)
+    if match is None:
         raise _NotCommonError
-    if values["status"] not in _STATUSES or not _is_list(get("command", "[]")):
+    (
+        run_id, name, experiment, experiment_id, parent, status, start, end, duration, user, host, entry_point,
+        command, exit_code, error, deleted, commit, tree, branch, dirty, remote, left_out,
+    ) = match.groups()  # fmt: skip
+    if not (_is_list(command) and _is_list(left_out)):
         raise _NotCommonError
-    run_id = _text(values["id"])
-    exit_code, duration = get("exit_code"), get("duration_s")
+    # Looked at although nobody asks for them: a record that is damaged must be found damaged.
+    _repeated(tree)
+    _repeated(remote)
+    run_id = _text(run_id)
     return (
         run_id,
-        _text(values["name"]) if "name" in values else run_id[:8],
-        _repeated(get("experiment_id", DEFAULT_EXPERIMENT_ID)),
-        _repeated(get("experiment", DEFAULT_EXPERIMENT)),
-        values["status"],
-        _time(values["start"]),
-        _time(get("end")),
+        run_id[:8] if name is None else _text(name) or None,
+        DEFAULT_EXPERIMENT_ID if experiment_id is None else _repeated(experiment_id),
+        DEFAULT_EXPERIMENT if experiment is None else _repeated(experiment),
+        status,
+        parse_time(start),
+        None if end is None else parse_time(end),
         None if duration is None else _number(duration),
-        _repeated(get("parent")),
-        _repeated(get("user")),
-        _repeated(get("host")),
-        _repeated(get("entry_point")),
-        None if exit_code is None else _integer(exit_code),
-        _repeated(get("error")),
-        _time(get("deleted")),
-        *code,
-        0,
-    )
-
-
-def _code(text: str) -> tuple[str | None, str | None, int]:
-    lines = text.split("\n")
-    values: dict[str, str] = dict([line.split(": ", 1) for line in lines])
-    dirty = values.get("  dirty", "false")
-    if len(values) != len(lines) or not values.keys() <= _CODE_KEYS or dirty not in ("true", "false"):
-        raise _NotCommonError
-    if not _is_list(values.get("  left_out", "[]")):
-        raise _NotCommonError
-    if "  tree" in values:
-        _text(values["  tree"])
-    _repeated(values.get("  remote"))
-    commit = values.get("  commit")
-    return (
-        (None if commit is None else _text(commit)),
-        _repeated(values.get("  branch")),
+        _repeated(parent),
+        _repeated(user),
+        _repeated(host),
+        _repeated(entry_point),
+        None if exit_code is None else int(exit_code),
+        _repeated(error),
+        None if deleted is None else parse_time(deleted),
+        _repeated(commit),
+        _repeated(branch),
         int(dirty == "true"),
+        0,
     )
 
 
@@ -236,31 +294,14 @@ def _text(written: str) -> str:
 @lru_cache(maxsize=4096)
 def _repeated(written: str | None) -> str | None:
     """Read a text that many runs have in common."""
-    if written is None or written == DEFAULT_EXPERIMENT_ID:
-        return written
-    return _text(written) or None
+    # The id of the default experiment is a quoted number.
+    return None if written is None else _text(written) or None
 
 
 @lru_cache(maxsize=1024)
-def _is_list(written: str) -> bool:
-    return _IS_LIST(written) is not None
+def _is_list(written: str | None) -> bool:
+    return written is None or _IS_LIST(written) is not None
 
 
-def _time(written: str | None) -> int | None:
-    if written is None:
-        return None
-    if len(written) != 24 or written[-1] != "Z" or written[4] != "-":
-        raise _NotCommonError
-    return parse_time(written)
-
-
-def _number(written: str) -> int | float:
-    if not _IS_NUMBER(written):
-        raise _NotCommonError
-    return float(written) if "." in written else int(written)
-
-
-def _integer(written: str) -> int:
-    if not _IS_INT(written):
-        raise _NotCommonError
-    return int(written)
+def _number(digits: str) -> int | float:
+    return float(digits) if "." in digits else int(digits)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import sqlite3
 
 # Part of the file's identity: another number in the file means another shape.
-VERSION = 3
+VERSION = 4
 APPLICATION = 0x676D4C31
 
 METRIC, PARAM, TAG = 0, 1, 2
@@ -21,28 +21,26 @@ CREATE TABLE meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
 -- Every commit of the branch in the order walked. Commits up to `base`, and
 -- earlier ones of the same chain, are certainly ancestors; of others git knows.
 CREATE TABLE history (
-    commit_id TEXT PRIMARY KEY, n INTEGER NOT NULL, base INTEGER NOT NULL, chain INTEGER NOT NULL,
+    n INTEGER PRIMARY KEY, commit_id TEXT NOT NULL, base INTEGER NOT NULL, chain INTEGER NOT NULL,
     run_n INTEGER, experiment_id TEXT
-) WITHOUT ROWID;
-CREATE INDEX history_of_run ON history (run_n) WHERE run_n IS NOT NULL;
-CREATE INDEX history_of_experiment ON history (experiment_id) WHERE experiment_id IS NOT NULL;
+);
 CREATE TABLE damaged (commit_id TEXT PRIMARY KEY, problem TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE experiment (
     experiment_id TEXT PRIMARY KEY, name TEXT NOT NULL, deleted INTEGER NOT NULL, body BLOB NOT NULL
 ) WITHOUT ROWID;
 CREATE TABLE run (
-    run_n INTEGER PRIMARY KEY, run_id TEXT NOT NULL UNIQUE, name TEXT, experiment_id TEXT, experiment TEXT,
+    run_n INTEGER PRIMARY KEY, run_id TEXT NOT NULL, name TEXT, experiment_id TEXT, experiment TEXT,
     status TEXT, start_ms INTEGER NOT NULL, end_ms INTEGER, duration_s, parent_id TEXT, user TEXT, host TEXT,
     entry_point TEXT, exit_code INTEGER, error TEXT, deleted_ms INTEGER, code_commit TEXT, branch TEXT,
     dirty INTEGER NOT NULL, live INTEGER NOT NULL, commit_id TEXT, layout_id INTEGER NOT NULL
 );
-CREATE INDEX run_by_start ON run (start_ms DESC, run_id);
 -- The record files that have no tables of their own, as they are.
 CREATE TABLE document (run_n INTEGER PRIMARY KEY, body BLOB NOT NULL);
 -- Which keys a run has, in its order, as JSON: lists of metrics, params and tags. Most runs share a few layouts.
 CREATE TABLE layout (layout_id INTEGER PRIMARY KEY, keys TEXT NOT NULL UNIQUE);
 CREATE TABLE live (run_n INTEGER PRIMARY KEY, signature TEXT NOT NULL);
 CREATE TABLE key (key_id INTEGER PRIMARY KEY, kind INTEGER NOT NULL, name TEXT NOT NULL, UNIQUE (kind, name));
+-- Of a metric with one point, the columns from `min` to `count` are NULL: they are `last`, `step` and 1.
 CREATE TABLE metric (
     key_id INTEGER, run_n INTEGER, last, step INTEGER, time INTEGER, min, min_step INTEGER, max, max_step INTEGER,
     count INTEGER, PRIMARY KEY (key_id, run_n)
@@ -59,12 +57,35 @@ CREATE TABLE dataset (
 CREATE TABLE note (run_n INTEGER PRIMARY KEY, text TEXT NOT NULL);
 """
 
+# Kept from the tables, so that they can be made when many rows are in: sorting once is cheaper.
+_INDEXES = {
+    "history_by_commit": "UNIQUE INDEX history_by_commit ON history (commit_id)",
+    "history_of_run": "INDEX history_of_run ON history (run_n) WHERE run_n IS NOT NULL",
+    "history_of_experiment": "INDEX history_of_experiment ON history (experiment_id) WHERE experiment_id IS NOT NULL",
+    "run_by_id": "UNIQUE INDEX run_by_id ON run (run_id)",
+    "run_by_start": "INDEX run_by_start ON run (start_ms DESC, run_id)",
+}
+
 
 def create(connection: sqlite3.Connection) -> None:
     """Make the tables in an empty database, in one transaction."""
+    indexes = "".join(f"CREATE {definition};" for definition in _INDEXES.values())
     connection.executescript(
-        f"BEGIN IMMEDIATE;{_TABLES}PRAGMA application_id = {APPLICATION};PRAGMA user_version = {VERSION};COMMIT;"
+        f"BEGIN IMMEDIATE;{_TABLES}{indexes}"
+        f"PRAGMA application_id = {APPLICATION};PRAGMA user_version = {VERSION};COMMIT;"
     )
+
+
+def drop_indexes(connection: sqlite3.Connection) -> None:
+    """Do without indexes while many rows are written; belongs to the caller's transaction."""
+    for name in _INDEXES:
+        connection.execute(f"DROP INDEX {name}")
+
+
+def create_indexes(connection: sqlite3.Connection) -> None:
+    """Make the indexes that `drop_indexes` took away."""
+    for definition in _INDEXES.values():
+        connection.execute(f"CREATE {definition}")
 
 
 def is_current(connection: sqlite3.Connection) -> bool:

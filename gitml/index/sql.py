@@ -84,10 +84,11 @@ def order_sql(orders: Sequence[Order]) -> tuple[str, str, list[object]]:
         joins.append(f"LEFT JOIN {table} {name} ON {name}.key_id = {key} AND {name}.run_n = r.run_n{present}")
         values.append(field.key)
         if field.kind is Kind.METRIC:
+            stat = _stat(field, f"{name}.")
             terms += [
                 f"{name}.run_n IS NULL",
-                f"{name}.{field.stat} IS NULL",
-                f"{name}.{field.stat}{direction}",
+                f"{stat} IS NULL",
+                f"{stat}{direction}",
             ]
         elif field.kind is Kind.PARAM:
             terms += [f"{name}.run_n IS NULL", f"{name}.number IS NULL"]
@@ -95,6 +96,16 @@ def order_sql(orders: Sequence[Order]) -> tuple[str, str, list[object]]:
         else:
             terms += [f"{name}.run_n IS NULL", f"{name}.text{direction}"]
     return " ".join(joins), ", ".join([*terms, "r.start_ms DESC", "r.run_id"]), values
+
+
+def _stat(field: Field, table: str = "") -> str:
+    """Write one of the numbers of a metric; of one with a single point most columns are empty."""
+    column = table + field.stat
+    if field.stat == "count":
+        return f"ifnull({column}, 1)"
+    if field.stat in ("min", "max"):
+        return f"(CASE WHEN {table}count IS NULL THEN {table}last ELSE {column} END)"
+    return column
 
 
 def _joined(parts: list[Sql], word: str) -> Sql:
@@ -118,7 +129,7 @@ def _about(field: Field, test: str, values: list[object]) -> Sql:
         test = test.replace("{}", field.key)
         return f"r.run_n IN (SELECT run_n FROM dataset WHERE {field.key} IS NOT NULL AND {test})", values  # noqa: S608
     table, kind = _TABLES[field.kind]
-    column = field.stat if field.kind is Kind.METRIC else "text"
+    column = _stat(field) if field.kind is Kind.METRIC else "text"
     key = _KEY.format(kind=kind)
     test = test.replace("{}", column)
     return f"r.run_n IN (SELECT run_n FROM {table} WHERE key_id = {key} AND {test})", [field.key, *values]  # noqa: S608

@@ -16,6 +16,7 @@ from gitml.index.fold import fold_runs
 from gitml.index.records import read_record, read_records
 from gitml.index.rows import RowWriter, delete_rows
 from gitml.index.scan import scan
+from gitml.index.schema import create_indexes, drop_indexes
 from gitml.index.values import clean
 from gitml.index.walk import Commit, Place, Walk, common_base, newest
 
@@ -47,7 +48,7 @@ def add_commits(
     """
     update = Update(git, connection, old)
     with _collector_paused():
-        for done, (commit, parents, files) in enumerate(read_records(git, commits), 1):
+        for done, ((commit, _, parents), files) in enumerate(read_records(git, commits), 1):
             update.add(commit, parents, files)
             if done % _BATCH == 0:
                 update.flush()
@@ -80,6 +81,12 @@ class Update:
         self._walk = Walk(connection, old)
         self._writer = RowWriter(connection)
         self._history: list[tuple[object, ...]] = []
+        self._from_nothing = old is None and self._writer.began_empty
+        if self._from_nothing:
+            drop_indexes(connection)
+        # The last record of each run and experiment that this walk has come by.
+        self._last_of_run: dict[int, Place] = {}
+        self._last_of_experiment: dict[str, Place] = {}
         self._renamed: set[str] = set()
         # Changed in two places at once, as far as two numbers a commit can tell.
         self._contested_runs: dict[int, None] = {}
@@ -103,44 +110,51 @@ class Update:
             self._connection.execute(
                 "INSERT OR REPLACE INTO damaged VALUES (?, ?)", (commit, clean(str(err)))
             )
-        self._history.append((*place, number, experiment))
+        self._history.append((place.n, commit, place.base, place.chain, number, experiment))
 
     def _add_run(self, place: Place, facts: Facts, files: Mapping[str, bytes]) -> int:
         number = self._writer.number_of(facts.run_id)
         if number is not None:
-            self.flush()
-            if not all(map(place.surely_follows, self._places("run_n", number))):
+            before = self._last_of_run.get(number) or self._last_place("run_n", number)
+            if before is not None and not place.surely_follows(before):
                 self._contested_runs[number] = None
-        return self._writer.put(facts, files, place.commit)
+        number = self._writer.put(facts, files, place.commit)
+        self._last_of_run[number] = place
+        return number
 
     def _add_experiment(self, place: Place, body: bytes) -> str:
         experiment = decode_experiment(body)
         key = clean(experiment.id)
-        self.flush()
-        if not all(map(place.surely_follows, self._places("experiment_id", key))):
+        before = self._last_of_experiment.get(key) or self._last_place("experiment_id", key)
+        if before is not None and not place.surely_follows(before):
             self._contested_experiments[key] = None
+        self._last_of_experiment[key] = place
         self._writer.put_experiment(experiment, body)
         self._renamed.add(key)
         return key
 
-    def _places(self, column: str, value: object) -> list[Place]:
-        return places(self._connection, column, value)
+    def _last_place(self, column: str, value: object) -> Place | None:
+        """The last record known before this walk."""
+        if self._from_nothing:
+            return None
+        known = places(self._connection, column, value)
+        return known[-1] if known else None
 
     def flush(self) -> None:
         """Write what was taken in so far."""
         self._writer.flush()
-        self._connection.executemany(
-            "INSERT OR REPLACE INTO history VALUES (?, ?, ?, ?, ?, ?)", self._history
-        )
+        self._connection.executemany("INSERT INTO history VALUES (?, ?, ?, ?, ?, ?)", self._history)
         self._history.clear()
 
     def finish(self, tip: str) -> None:
         """Settle what was changed in two places, and note where the walk ended."""
         self.flush()
+        if self._from_nothing:
+            create_indexes(self._connection)
         for number in self._contested_runs:
             put_committed(self._git, self._connection, self._writer, number)
         for experiment in self._contested_experiments:
-            heads = newest(self._git, self._places("experiment_id", experiment))
+            heads = newest(self._git, places(self._connection, "experiment_id", experiment))
             latest = max(heads, key=lambda commit: (self._git.commit_info(commit).time_ms, commit))
             body = read_record(self._git, latest)[EXPERIMENT_FILE]
             self._writer.put_experiment(decode_experiment(body), body)

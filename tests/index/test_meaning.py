@@ -63,6 +63,12 @@ summaries = st.builds(
     MetricSummary, *(FLOATS | st.sampled_from([0, 1, 5, 2**53 + 1]), SMALL, MS) * 1,
     min=FLOATS, min_step=SMALL, max=FLOATS, max_step=SMALL, count=SMALL,
 )  # fmt: skip
+points = st.builds(
+    lambda v, step, ms: MetricSummary(v, step, ms, v, step, v, step, 1),
+    FLOATS | st.integers(-1, 5),
+    SMALL,
+    MS,
+)
 optional = st.none() | TEXTS.filter(bool)
 runs = st.builds(
     make_run,
@@ -79,7 +85,7 @@ runs = st.builds(
     note=TEXTS,
     code=st.builds(CodeState, commit=st.none() | COMMITS, branch=optional, dirty=st.booleans()),
     params=st.dictionaries(KEYS, st.none() | st.booleans() | NUMBERS | TEXTS | st.lists(NUMBERS | TEXTS, max_size=2), max_size=3),
-    metrics=st.dictionaries(KEYS, summaries, max_size=3),
+    metrics=st.dictionaries(KEYS, summaries | points, max_size=3),
     tags=st.dictionaries(KEYS, TEXTS, max_size=3),
     inputs=st.lists(st.builds(DatasetInput, name=TEXTS.filter(bool), digest=TEXTS.filter(bool), context=optional), max_size=2).map(tuple),
 )  # fmt: skip

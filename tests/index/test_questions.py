@@ -29,6 +29,30 @@ def test_order_limit_and_offset(index, branch):
         index.search(Query(order_by=("acc",)))
 
 
+def test_a_metric_with_one_point_has_the_same_numbers_as_any_other(index, branch):
+    summaries = (
+        summary(2.0),
+        summary(3, 5, low=1, high=4),
+        summary(math.nan),
+        summary(2**70),
+        summary(0.5, 2),
+    )
+    for number, metric in enumerate(summaries, 1):
+        branch.add(make_run(number, metrics={"a": metric}))
+    found = index.search(Query(order_by=("run_id",)))
+    assert [repr(run.metrics["a"]) for run in found] == list(map(repr, summaries))
+    assert ids(index, order_by=("metrics.a.min",)) == "52143"
+    assert ids(index, order_by=("metrics.a.max desc",)) == "42153"
+    assert ids(index, order_by=("metrics.a.count", "run_id")) == "13452"
+    assert ids(index, filter="metrics.a.count = 1 and metrics.a.step = 0") == "431"
+    assert ids(index, filter="metrics.a.count in (1, 5)") == "4321"
+    assert ids(index, filter="metrics.a.min < 2.5") == "521"
+    assert ids(index, filter="metrics.a.max >= 2 and metrics.a.max < 5") == "21"
+    assert ids(index, filter="metrics.a.max in (2, 4)") == "21"
+    assert ids(index, filter="metrics.a.min = nan") == "3"
+    assert ids(index, filter="metrics.a.max != nan and metrics.a.min is not null") == "5421"
+
+
 def test_names_and_ids(index, branch):
     for number, name in ((1, "a"), (2, "b"), (3, "a")):
         commit = CodeState(commit=f"{number}" * 40)

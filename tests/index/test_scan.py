@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import math
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gitml.errors import DamagedError
 from gitml.formats.run_tree import decode_run, encode_run
-from gitml.index.facts import facts_of
+from gitml.index.facts import POINT, facts_of, whole_row
 from gitml.index.scan import scan
 from tests.index.branch import make_run, summary
 from tests.strategies import runs
 
 
 def comparable(facts):
-    # The short cut leaves the digits of integers to SQLite.
-    metrics = {name: tuple(str(value) for value in row) for name, row in facts.metrics.items()}
+    metrics = {name: tuple(map(repr, whole_row(row))) for name, row in facts.metrics.items()}
     return repr(facts._replace(metrics=metrics, params=dict(facts.params), tags=dict(facts.tags)))
 
 
@@ -55,6 +56,21 @@ SAMPLE = make_run(
 
 def test_takes_what_is_common():
     assert agrees(encode_run(SAMPLE))
+
+
+def test_metrics_with_one_point_take_one_value_wherever_they_come_from():
+    metrics = {
+        "int": summary(3),
+        "float": summary(3.0),
+        "many": summary(0.5, count=9),
+        "range": summary(2, low=1),
+    }
+    run = make_run(1, metrics=metrics)
+    for facts in (scan(encode_run(run)), facts_of(run)):
+        assert [len(row) == POINT for row in facts.metrics.values()] == [True, True, False, False]
+    odd = {"nan": summary(math.nan), "zero": summary(0.0, low=-0.0), "types": summary(1.0, low=1)}
+    short = [len(row) == POINT for row in facts_of(make_run(1, metrics=odd)).metrics.values()]
+    assert short == [True, False, False]
 
 
 LINES = [
