@@ -7,10 +7,13 @@ the time of decoding every document.
 from __future__ import annotations
 
 import math
+import re
 import sqlite3
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any
 
+from gitml.formats import yaml
 from gitml.index.reading import exact_numbers
 from gitml.index.schema import METRIC, PARAM, TAG
 from gitml.index.search import Query, find_numbers
@@ -67,11 +70,24 @@ def columns(connection: sqlite3.Connection, query: Query) -> Columns:
     reader = _Reader(connection, find_numbers(connection, query))
     result = reader.attributes()
     result["note"] = reader.notes()
+    result |= reader.sources()
     result |= reader.keyed("metrics.", METRIC, "SELECT run_n, last FROM metric", _put_metrics)
     reader.put_exact(result)
     result |= reader.keyed("params.", PARAM, _PARAM, _put_params)
     result |= reader.keyed("tags.", TAG, "SELECT run_n, text FROM tag", _put_tags)
     return result
+
+
+# As gitml writes them; what a person wrote otherwise is left to the list of runs.
+_COMMAND = re.compile(rb"(?m)^command: (\[.*\])$")
+_REMOTE = re.compile(rb"(?m)^  remote: (.+)$")
+
+
+@lru_cache(maxsize=4096)
+def _written(text: bytes) -> Any:
+    """Read a value that many runs have in common."""
+    found = yaml.load_mapping(b"value: " + text + b"\n", source="run.yaml").get("value")
+    return tuple(map(str, found)) if isinstance(found, list) else found
 
 
 Rows = list[Any]
@@ -137,6 +153,23 @@ class _Reader:
         _put_tags(self._select("SELECT run_n, text FROM note", "1", ()), column, self._row_of)
         column.pop()
         return column
+
+    def sources(self) -> Columns:
+        """Read the command lines and the remotes of the code, which only run.yaml has."""
+        commands: list[Any] = [()] * (len(self._numbers) + 1)
+        remotes: list[Any] = [None] * (len(self._numbers) + 1)
+        for number, body in self._select("SELECT run_n, body FROM document", "1", ()):
+            header, _, content = body.partition(b"\n")
+            facts = content[: int(header.split(b" ", 1)[0])]
+            row = self._row_of[number]
+            command, remote = _COMMAND.search(facts), _REMOTE.search(facts)
+            if command is not None:
+                commands[row] = _written(command[1]) or ()
+            if remote is not None:
+                remotes[row] = _written(remote[1])
+        commands.pop()
+        remotes.pop()
+        return {"command": commands, "code.remote": remotes}
 
     def put_exact(self, result: Columns) -> None:
         """Replace metrics that are integers beyond 64 bits: their columns hold the nearest float."""

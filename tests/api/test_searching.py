@@ -42,6 +42,23 @@ def test_columns_are_mlflows(mlflow):
     assert frame["artifact_uri"].str.startswith("runs:/").all()
 
 
+def test_frame_and_list_agree_on_the_tags_that_gitml_makes(mlflow, in_repo, git, gitml):
+    git(in_repo, "remote", "add", "origin", "https://user:secret@git.example.org/ada/churn.git")
+    gitml(in_repo, "run", "--name", "wrapped", "--note", "a note", "python3", "train.py", "--lr", "0.1")
+    record(mlflow, "from-python", tags={"team": "blue"})
+    frame = mlflow.search_runs()
+    for run in mlflow.search_runs(output_format="list"):
+        row = frame[frame["run_id"] == run.info.run_id].iloc[0]
+        in_frame = {
+            name.removeprefix("tags."): row[name]
+            for name in frame
+            if name.startswith("tags.") and not pd.isna(row[name])
+        }
+        assert in_frame == run.data.tags
+    assert "train.py" in frame["tags.mlflow.source.name"].tolist()
+    assert set(frame["tags.mlflow.source.git.repoURL"].dropna()) == {"https://git.example.org/ada/churn.git"}
+
+
 def test_an_empty_answer_has_the_fixed_columns(mlflow):
     frame = mlflow.search_runs()
     assert isinstance(frame, pd.DataFrame)
