@@ -166,7 +166,7 @@ def decode_run(files: Mapping[str, bytes], *, commit: str | None) -> Run:
             live=commit is None,
             **_run_facts(facts),
         )
-    except (KeyError, ValueError, TypeError) as err:
+    except (KeyError, ValueError, TypeError, AttributeError, OverflowError) as err:
         raise DamagedError(f"'{where}{RUN_FILE}' lacks or garbles {err}") from err
 
 
@@ -304,7 +304,7 @@ def _summary(key: str, fields: Any, source: str) -> MetricSummary:
             int(fields["max_step"]),
             int(fields["count"]),
         )
-    except (KeyError, TypeError, ValueError) as err:
+    except (KeyError, TypeError, ValueError, OverflowError) as err:
         raise DamagedError(f"'{source}': metric '{key}' lacks or garbles {err}") from err
 
 
@@ -363,5 +363,5 @@ def decode_experiment(data: bytes, *, source: str = EXPERIMENT_FILE) -> Experime
             deleted_ms=None if deleted is None else parse_time(deleted),
             tags=_tags(facts.get("tags", {})),
         )
-    except (KeyError, TypeError, ValueError) as err:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as err:
         raise DamagedError(f"'{source}' lacks or garbles {err}") from err
