@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import cast
+from typing import NamedTuple, cast
 
 from gitml.errors import DamagedError
-from gitml.formats.run_tree import EXPERIMENT_FILE, RECORD_FILES
+from gitml.formats.run_tree import EXPERIMENT_FILE, RECORD_FILES, RUN_FILE
 from gitml.git.repo import GitRepo
+from gitml.index.facts import Facts
 from gitml.index.objects import read_objects
+from gitml.index.rows import pack
+from gitml.index.scan import scan
 from gitml.index.walk import IN_PROCESS, Commit
 
 Files = Mapping[str, bytes]
@@ -36,15 +39,34 @@ def read_record(git: GitRepo, commit: str) -> dict[str, bytes]:
     }
 
 
-def read_records(git: GitRepo, commits: Sequence[Commit]) -> Iterator[tuple[Commit, Files]]:
-    """Pair commits with their record files; a commit that joins histories has none.
+class Record(NamedTuple):
+    """What a commit says: facts and the document they come with, or files that only the decoder can read."""
+
+    facts: Facts | None
+    document: bytes
+    files: Files
+
+
+def _record(files: Files) -> Record:
+    if RUN_FILE in files:
+        try:
+            facts = scan(files)
+        except DamagedError:
+            facts = None  # the decoder will say so where it is written down
+        if facts is not None:
+            return Record(facts, pack(files), {})
+    return Record(None, b"", files)
+
+
+def read_records(git: GitRepo, commits: Sequence[Commit]) -> Iterator[Record]:
+    """Read the records of commits, in their order; a commit that joins histories has an empty one.
 
     Raises:
         DamagedError: git lacks an object.
     """
     if len(commits) <= IN_PROCESS:
         for commit in commits:
-            yield commit, read_record(git, commit[0]) if len(commit[2]) < 2 else {}
+            yield _record(read_record(git, commit[0]) if len(commit[2]) < 2 else {})
         return
     trees = read_objects(git, [tree for _, tree, parents in commits if len(parents) < 2])
     entry = _ENTRY[git.object_format]
@@ -61,7 +83,7 @@ def read_records(git: GitRepo, commits: Sequence[Commit]) -> Iterator[tuple[Comm
             files = dict(zip(wanted, blobs))  # noqa: B905
             if None in files.values():
                 raise _missing(commit[0])
-            yield commit, cast("Files", files)
+            yield _record(cast("Files", files))
 
 
 def _entries(tree: bytes | None, entry: re.Pattern[bytes], commit: str, oids: list[str]) -> Sequence[str]:

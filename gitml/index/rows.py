@@ -106,12 +106,12 @@ class RowWriter:
             number = None if found is None else found[0]
         return number
 
-    def put(self, facts: Facts, files: Mapping[str, bytes], commit: str | None) -> int:
+    def put(self, facts: Facts, document: bytes, commit: str | None) -> int:
         """Store the state of a run, in place of the one before.
 
         Args:
             facts: What can be searched.
-            files: The record files that it is read back from.
+            document: The record files that it is read back from, packed.
             commit: The record that it is from, None of a live run.
 
         Returns:
@@ -129,12 +129,12 @@ class RowWriter:
         self._numbers[run_id] = number
         self._unwritten.add(number)
         self._add(number, run_id, facts, commit)
-        self._documents += (number, pack(files))
+        self._documents += (number, document)
         return number
 
     def put_run(self, run: Run) -> int:
         """Store a run that is not the content of one record: a live or a merged one."""
-        return self.put(facts_of(run), encode_run(run), run.commit)
+        return self.put(facts_of(run), pack(encode_run(run)), run.commit)
 
     def _add(self, number: int, run_id: str, facts: Facts, commit: str | None) -> None:
         row, metrics, params, tags, datasets, note = facts

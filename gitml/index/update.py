@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 from gitml.entities.run import Run
@@ -13,9 +13,9 @@ from gitml.formats.run_tree import EXPERIMENT_FILE, RUN_FILE, decode_experiment,
 from gitml.git.repo import GitRepo
 from gitml.index.facts import Facts, facts_of
 from gitml.index.fold import fold_runs
-from gitml.index.records import read_record, read_records
-from gitml.index.rows import RowWriter, delete_rows
-from gitml.index.scan import scan
+from gitml.index.helper import records
+from gitml.index.records import Record, read_record
+from gitml.index.rows import RowWriter, delete_rows, pack
 from gitml.index.schema import create_indexes, drop_indexes
 from gitml.index.values import clean
 from gitml.index.walk import Commit, Place, Walk, common_base, newest
@@ -48,8 +48,8 @@ def add_commits(
     """
     update = Update(git, connection, old)
     with _collector_paused():
-        for done, ((commit, _, parents), files) in enumerate(read_records(git, commits), 1):
-            update.add(commit, parents, files)
+        for done, (commit, record) in enumerate(zip(commits, records(git, commits), strict=True), 1):
+            update.add(commit, record)
             if done % _BATCH == 0:
                 update.flush()
                 if progress is not None:
@@ -92,33 +92,36 @@ class Update:
         self._contested_runs: dict[int, None] = {}
         self._contested_experiments: dict[str, None] = {}
 
-    def add(self, commit: str, parents: Sequence[str], files: Mapping[str, bytes]) -> None:
+    def add(self, commit: Commit, record: Record) -> None:
         """Take in the next commit.
 
         A record that can't be decoded is put on a list and changes nothing else:
         one damaged run must not hide all others.
         """
-        place = self._walk.add(commit, parents)
+        place = self._walk.add(commit)
+        facts, document, files = record
         number: int | None = None
         experiment: str | None = None
         try:
-            if RUN_FILE in files:
-                number = self._add_run(place, facts_in(files, commit), files)
+            if facts is not None:
+                number = self._add_run(place, facts, document)
+            elif RUN_FILE in files:
+                number = self._add_run(place, facts_of(decode_run(files, commit=place.commit)), pack(files))
             elif EXPERIMENT_FILE in files:
                 experiment = self._add_experiment(place, files[EXPERIMENT_FILE])
         except DamagedError as err:
             self._connection.execute(
-                "INSERT OR REPLACE INTO damaged VALUES (?, ?)", (commit, clean(str(err)))
+                "INSERT OR REPLACE INTO damaged VALUES (?, ?)", (place.commit, clean(str(err)))
             )
-        self._history.append((place.n, commit, place.base, place.chain, number, experiment))
+        self._history.append((place.n, place.commit, place.base, place.chain, number, experiment))
 
-    def _add_run(self, place: Place, facts: Facts, files: Mapping[str, bytes]) -> int:
+    def _add_run(self, place: Place, facts: Facts, document: bytes) -> int:
         number = self._writer.number_of(facts.run_id)
         if number is not None:
             before = self._last_of_run.get(number) or self._last_place("run_n", number)
             if before is not None and not place.surely_follows(before):
                 self._contested_runs[number] = None
-        number = self._writer.put(facts, files, place.commit)
+        number = self._writer.put(facts, document, place.commit)
         self._last_of_run[number] = place
         return number
 
@@ -163,15 +166,6 @@ class Update:
         self._connection.execute("INSERT OR REPLACE INTO meta VALUES ('tip', ?)", (tip,))
 
 
-def facts_in(files: Mapping[str, bytes], commit: str) -> Facts:
-    """Read the facts of a record.
-
-    Raises:
-        DamagedError: A file can't be read.
-    """
-    return scan(files) or facts_of(decode_run(files, commit=commit))
-
-
 def places(connection: sqlite3.Connection, column: str, value: object) -> list[Place]:
     """The records of one run (`run_n`) or experiment (`experiment_id`), oldest first."""
     rows = connection.execute(
@@ -189,7 +183,7 @@ def put_committed(git: GitRepo, connection: sqlite3.Connection, writer: RowWrite
         return
     if len(heads) == 1:
         files = read_record(git, heads[0])
-        writer.put(facts_in(files, heads[0]), files, heads[0])
+        writer.put(facts_of(decode_run(files, commit=heads[0])), pack(files), heads[0])
         return
     base = fold_runs(_states(git, bases)) if bases else None
     writer.put_run(fold_runs(_states(git, heads), base))

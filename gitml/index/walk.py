@@ -114,16 +114,17 @@ class Walk:
         ).fetchone()
         return found
 
-    def add(self, commit: str, parents: Sequence[str]) -> Place:
+    def add(self, commit: Commit) -> Place:
         """Number the next commit; its parents come before it."""
+        oid, _, parents = commit
         self._n += 1
         before = [self._place(parent) for parent in parents]
         chain = next((p.chain for p in before if self._tails.get(p.chain) == p.commit), self._n)
-        self._tails[chain] = commit
+        self._tails[chain] = oid
         self._ends.difference_update(parents)
-        self._ends.add(commit)
+        self._ends.add(oid)
         base = self._n if len(self._ends) == 1 else max((p.base for p in before), default=0)
-        place = self._places[commit] = Place(commit, self._n, base, chain)
+        place = self._places[oid] = Place(oid, self._n, base, chain)
         return place
 
 
