@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from gitml.git.repo import GitRepo
 
 CodeMode = Literal["tree", "commit", "off"]
+ReceiveMode = Literal["auto", "require", "ignore"]
 _UNITS = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3}
 
 
@@ -33,6 +34,8 @@ class Settings:
         code: What a run keeps of the source.
         snapshot_limit: Bytes above which an untracked file is left out of a snapshot.
         record_host: Whether runs name the machine.
+        receive_blob_limit: Bytes above which a server takes no file into git.
+        receive_lfs_objects: Whether a server wants the objects of pushed runs beside the repository.
         lfs_storage: Git LFS's own setting of where its objects live.
         remotes: Name to URL.
         values: All of git's configuration, keys as git prints them.
@@ -45,6 +48,8 @@ class Settings:
     code: CodeMode = "tree"
     snapshot_limit: int = 1024**2
     record_host: bool = False
+    receive_blob_limit: int = 100 * 1024**2
+    receive_lfs_objects: ReceiveMode = "auto"
     lfs_storage: str | None = None
     remotes: Mapping[str, str] = field(default_factory=dict)
     values: Mapping[str, str] = field(default_factory=dict)
@@ -74,6 +79,12 @@ def _parse(values: dict[str, str], environ: Mapping[str, str]) -> Settings:
         raise UsageError(
             f"gitml.code is '{code}', it can be tree, commit or off", hint="git config gitml.code tree"
         )
+    receive = values.get("gitml.receive.lfsobjects", "auto")
+    if receive not in ("auto", "require", "ignore"):
+        raise UsageError(
+            f"gitml.receive.lfsObjects is '{receive}', it can be auto, require or ignore",
+            hint="git config gitml.receive.lfsObjects auto",
+        )
     return Settings(
         author=_author(values, environ),
         inline_limit=_size(values, "gitml.artifacts.inlinelimit", 100_000),
@@ -82,6 +93,8 @@ def _parse(values: dict[str, str], environ: Mapping[str, str]) -> Settings:
         code=cast("CodeMode", code),
         snapshot_limit=_size(values, "gitml.snapshotlimit", 1024**2),
         record_host=_flag(values, "gitml.recordhost"),
+        receive_blob_limit=_size(values, "gitml.receive.bloblimit", 100 * 1024**2),
+        receive_lfs_objects=cast("ReceiveMode", receive),
         lfs_storage=values.get("lfs.storage"),
         remotes={
             key[len("remote.") : -len(".url")]: value

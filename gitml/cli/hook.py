@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
+import os
 import sys
 from contextlib import closing
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -18,6 +21,7 @@ def register(app: typer.Typer) -> None:
     group = typer.Typer(rich_markup_mode=None, no_args_is_help=True, context_settings=_HELP)
     group.callback()(_hooks)
     group.command("pre-push", no_args_is_help=True)(pre_push)
+    group.command("pre-receive")(pre_receive)
     app.add_typer(group, name="hook")
 
 
@@ -57,3 +61,37 @@ def pre_push(
     if done.moved:
         count = plural(len(done.moved), "artifact")
         print(f"gitml: sent {count} ({format_size(done.moved_bytes)}) to {clean(remote)}", file=sys.stderr)
+
+
+def pre_receive() -> None:
+    """On a server, look at what is pushed before it is let in; reads git's list of refs.
+
+    The branch of runs only grows, records are sound, tags of the registry are made
+    once. Refs that are not gitml's are let through. Fails if anything speaks against it.
+
+    Example: echo "$refs" | gitml hook pre-receive
+    """
+    from gitml.sync.receive import check_push, concerns_runs, parse_received
+
+    if sys.stdin.isatty():
+        raise UsageError("git runs this command by itself, with a list of refs", hint="gitml init --server")
+    received = parse_received(sys.stdin.buffer.read().decode("utf-8", "surrogateescape"))
+    if not any(map(concerns_runs, received)):
+        return
+    from gitml.git.repo import GitRepo
+    from gitml.render.text import clean
+    from gitml.repo import Repo
+
+    quarantine = os.environ.get("GIT_QUARANTINE_PATH")
+    git = GitRepo.discover(quarantine=Path(quarantine).absolute() if quarantine else None)
+    with closing(Repo(git)) as repo:
+        rejections = check_push(repo, received)
+    for ref, told in itertools.groupby(rejections, key=lambda rejection: rejection.ref):
+        print(f"gitml: {clean(ref)} is refused", file=sys.stderr)
+        for remedy, same in itertools.groupby(told, key=lambda rejection: rejection.remedy):
+            for rejection in same:
+                print(f"  {clean(rejection.message)}", file=sys.stderr)
+            print(f"  -> {clean(remedy)}", file=sys.stderr)
+    if rejections:
+        print("gitml: nothing of this push was taken", file=sys.stderr)
+        raise typer.Exit(1)

@@ -39,6 +39,14 @@ def init(
             show_default=False,
         ),
     ] = None,
+    server: Annotated[
+        bool | None,
+        typer.Option(
+            "--server/--no-server",
+            help="Let this repository look at what is pushed to it, or take that out again.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Make a folder a git repository, unless it is in one; the rest only when asked.
 
@@ -48,6 +56,7 @@ def init(
     Examples:
       gitml init
       gitml init --remote origin --hooks
+      gitml init --server /srv/git/team.git
     """
     from gitml.tracking import hooks as git_hooks
     from gitml.tracking import setup
@@ -59,6 +68,9 @@ def init(
             _say(setup.configure_remote(repo, remote))
         if hooks is not None:
             _say([git_hooks.install_hook(repo) if hooks else git_hooks.remove_hook(repo)])
+        if server is not None:
+            change = git_hooks.install_hook if server else git_hooks.remove_hook
+            _say([change(repo, git_hooks.PRE_RECEIVE)])
 
 
 def _say(steps: list[Step]) -> None:

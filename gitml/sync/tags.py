@@ -65,7 +65,7 @@ def push_tags(repo: Repo, remote: Remote, there: Mapping[str, str], *, dry_run: 
     Versions first, since stages point at them; stages and aliases a few at a time.
     """
     here = local_tags(repo)
-    waiting = sorted(ref for ref in here if ref not in there)
+    waiting = sorted((ref for ref in here if ref not in there), key=_counted)
     known_clashes = [
         RefResult(ref, Verdict.EXISTS, f"it is '{there[ref][:12]}' there and '{oid[:12]}' here")
         for ref, oid in sorted(here.items())
@@ -82,6 +82,12 @@ def push_tags(repo: Repo, remote: Remote, there: Mapping[str, str], *, dry_run: 
         ),
         tuple(result for result in results if result.verdict is Verdict.REFUSED),
     )
+
+
+def _counted(ref: str) -> tuple[str, int]:
+    """Order tags by their numbers, v9 before v10: a server takes no number before the one below it."""
+    series = ref.rstrip("0123456789")
+    return series, int(ref[len(series) :] or 0)
 
 
 def _batches(refs: Sequence[str]) -> Iterator[list[str]]:

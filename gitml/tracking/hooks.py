@@ -1,4 +1,4 @@
-"""Installing git's pre-push hook beside whatever hook the user already has.
+"""Installing git's hooks beside whatever hook the user already has.
 
 Nothing of the user's is overwritten: an existing hook is renamed and called
 first, and comes back when gitml's is taken out. The pre-commit framework's hook
@@ -20,17 +20,13 @@ from gitml.errors import GitmlError, RefusedError
 from gitml.repo import Repo
 from gitml.tracking.setup import Step
 
-HOOK = "pre-push"
-CALL = "gitml hook pre-push"
-BEFORE = f"{HOOK}.before-gitml"
-_LEGACY = f"{HOOK}.legacy"  # what the pre-commit framework calls before its own hooks
-_MARK = "# Installed by: gitml init --hooks"
+_MARK = "# Installed by: gitml init --"
 # The name of the earlier hook is spelled out because the pre-commit framework may rename ours.
-_CHAIN = f"""\
-{_MARK}. Taken out again by: gitml init --no-hooks
+_CHAIN = """\
+{mark}{option}. Taken out again by: gitml init --no-{option}
 # The hook that was here before comes first; both read the same list of refs.
 refs=$(cat)
-before=$(dirname "$0")/{BEFORE}
+before=$(dirname "$0")/{before}
 if [ -x "$before" ]; then
   "$before" "$@" <<GITML_REFS || exit
 $refs
@@ -42,13 +38,45 @@ GITML_REFS
 """
 
 
+@dataclass(frozen=True, slots=True)
+class Hook:
+    """One of gitml's hooks.
+
+    Attributes:
+        name: What git calls it.
+        option: The option of `gitml init` that installs it.
+    """
+
+    name: str
+    option: str
+
+    @property
+    def call(self) -> str:
+        """The command that does its work."""
+        return f"gitml hook {self.name}"
+
+    @property
+    def before(self) -> str:
+        """What a hook of the user's is renamed to."""
+        return f"{self.name}.before-gitml"
+
+    @property
+    def legacy(self) -> str:
+        """What the pre-commit framework calls before its own hooks."""
+        return f"{self.name}.legacy"
+
+
+PRE_PUSH = Hook("pre-push", "hooks")
+PRE_RECEIVE = Hook("pre-receive", "server")
+
+
 class HooksElsewhereError(RefusedError):
     """The repository's hooks are in a folder that is not its own."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, hook: Hook) -> None:
         super().__init__(
             f"hooks of this repository are in '{folder}', outside its git folder; gitml does not write there",
-            hint=f"add this line to '{folder / HOOK}': {CALL} \"$@\"",
+            hint=f"add this line to '{folder / hook.name}': {hook.call} \"$@\"",
         )
         self.folder = folder
 
@@ -70,19 +98,21 @@ class _Place:
     """Where gitml's hook is or belongs, given who else is there."""
 
     folder: Path
+    kind: Hook
 
     @property
     def hook(self) -> Path:
-        """`pre-push`, or the name that the pre-commit framework reserves."""
-        return self.folder / (_LEGACY if _is_of_pre_commit(self.folder / HOOK) else HOOK)
+        """The name that git has for the hook, or the one that the pre-commit framework reserves."""
+        kind = self.kind
+        return self.folder / (kind.legacy if _is_of_pre_commit(self.folder / kind.name) else kind.name)
 
     @property
     def before(self) -> Path:
-        return self.folder / BEFORE
+        return self.folder / self.kind.before
 
 
-def install_hook(repo: Repo) -> Step:
-    """Let `git push` send artifacts first; safe to repeat.
+def install_hook(repo: Repo, kind: Hook = PRE_PUSH) -> Step:
+    """Let `git push` send artifacts first, or a server look at what is pushed; safe to repeat.
 
     Raises:
         HooksElsewhereError: `core.hooksPath` leads out of the git folder.
@@ -90,18 +120,18 @@ def install_hook(repo: Repo) -> Step:
     """
     folder = hooks_folder(repo)
     if not folder.resolve().is_relative_to(repo.git.common_dir.resolve()):
-        if CALL in _text(folder / HOOK):
-            return Step(False, f"'{folder / HOOK}' calls gitml already")
-        raise HooksElsewhereError(folder)
-    place = _Place(folder)
+        if kind.call in _text(folder / kind.name):
+            return Step(False, f"'{folder / kind.name}' calls gitml already")
+        raise HooksElsewhereError(folder, kind)
+    place = _Place(folder, kind)
     hook, before = place.hook, place.before
-    text = hook_text()
+    text = hook_text(kind)
     if _is_ours(hook):
         if _text(hook) == text and os.access(hook, os.X_OK):
             return Step(False, f"'{hook}' is installed already")
         _write(hook, text)
         return Step(True, f"renewed '{hook}'")
-    if CALL in _text(hook):
+    if kind.call in _text(hook):
         return Step(False, f"'{hook}' calls gitml already; left as it is")
     chained = os.path.lexists(hook)
     if chained:
@@ -111,24 +141,26 @@ def install_hook(repo: Repo) -> Step:
     folder.mkdir(parents=True, exist_ok=True)
     _write(hook, text)
     note = f"; your own is '{before.name}' now, and is called first" if chained else ""
-    note += "; the pre-commit framework calls it first" if hook.name == _LEGACY else ""
+    note += "; the pre-commit framework calls it first" if hook.name == kind.legacy else ""
     return Step(True, f"installed '{hook}'{note}")
 
 
-def remove_hook(repo: Repo) -> Step:
+def remove_hook(repo: Repo, kind: Hook = PRE_PUSH) -> Step:
     """Take gitml's hook out and put back the one that was there before; safe to repeat."""
     folder = hooks_folder(repo)
-    for name in (HOOK, _LEGACY):
+    for name in (kind.name, kind.legacy):
         hook = folder / name
         if _is_ours(hook) and folder.resolve().is_relative_to(repo.git.common_dir.resolve()):
             hook.unlink()
-            before = folder / BEFORE
+            before = folder / kind.before
             if not os.path.lexists(before):
                 return Step(True, f"removed '{hook}'")
             before.rename(hook)
             return Step(True, f"removed gitml's '{hook}' and put your own back")
-    if CALL in _text(folder / HOOK):
-        return Step(False, f"'{folder / HOOK}' is not gitml's; take the line '{CALL}' out of it yourself")
+    if kind.call in _text(folder / kind.name):
+        return Step(
+            False, f"'{folder / kind.name}' is not gitml's; take the line '{kind.call}' out of it yourself"
+        )
     return Step(False, "gitml has no hook here")
 
 
@@ -145,16 +177,17 @@ def hooks_folder(repo: Repo) -> Path:
     return (repo.git.work_tree or repo.git.git_dir) / configured[-1]
 
 
-def hook_text() -> str:
+def hook_text(kind: Hook = PRE_PUSH) -> str:
     """The script to install: the one that ships with gitml, behind the user's own."""
-    first, _, rest = _shipped().partition("\n")
-    return f"{first}\n{_CHAIN}{rest}"
+    first, _, rest = _shipped(kind).partition("\n")
+    chain = _CHAIN.format(mark=_MARK, option=kind.option, before=kind.before)
+    return f"{first}\n{chain}{rest}"
 
 
-def _shipped() -> str:
+def _shipped(kind: Hook) -> str:
     package = resources.files("gitml")
     # Inside an installed package, or beside it in a checkout.
-    for place in (package / "_hooks" / HOOK, Path(str(package)).parent / "hooks" / HOOK):
+    for place in (package / "_hooks" / kind.name, Path(str(package)).parent / "hooks" / kind.name):
         if place.is_file():
             return place.read_text(encoding="utf-8")
     raise GitmlError("gitml's own hook script is missing", hint="install gitml again")

@@ -1,0 +1,156 @@
+"""The rules for tags of the registry: made once, of the right kind, counted without gaps.
+
+gitml/models/<name>/v<number>               a version: tags the record of a run
+gitml/stages/<name>/<stage>/<number>        what stage a version came into: tags the version's tag
+gitml/aliases/<name>/<alias>/<number>       what an alias means from then on: the same
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from gitml.formats.run_tree import RUN_FILE
+from gitml.repo import Repo
+from gitml.sync.inspect_record import parse_commit
+from gitml.sync.rejection import ReceivedRef, Rejection
+from gitml.sync.seen import TAGS, list_refs
+
+_PART = r"[\w%][\w.%+=@,-]{0,249}"  # nothing that a shell or an option parser would take for something else
+_NUMBER = r"[1-9][0-9]{0,17}"
+_VERSION = re.compile(rf"{TAGS}(models/({_PART})/v)({_NUMBER})")
+_EVENT = re.compile(rf"{TAGS}((?:stages|aliases)/({_PART})/{_PART}/)({_NUMBER})")
+_HEADER = re.compile(rb"object ([0-9a-f]+)\ntype ([a-z]+)\ntag ([^\n]*)\ntagger [^\n]+\n")
+
+
+@dataclass(frozen=True, slots=True)
+class _Tag:
+    """A tag of the registry by its name and its object.
+
+    `series` is what its number counts in; `target` and `kind` what it tags.
+    """
+
+    ref: str
+    oid: str
+    model: str
+    series: str
+    number: int
+    is_version: bool
+    target: str
+    kind: str
+
+
+def check_tags(repo: Repo, received: Sequence[ReceivedRef], histories: Sequence[str]) -> Iterator[Rejection]:
+    """Find what speaks against tags of the registry.
+
+    Args:
+        repo: The repository that is pushed to.
+        received: The tags of the push.
+        histories: Tips of the histories of runs, those of the push included.
+    """
+    tags: list[_Tag] = []
+    new = [one for one in received if one.new is not None]
+    answers = repo.git.process.cat_objects(one.new for one in new if one.new)
+    contents = dict(zip((one.ref for one in new), answers, strict=True))
+    for one in received:
+        tag = _read(one, contents.get(one.ref))
+        if isinstance(tag, Rejection):
+            yield tag
+        elif tag is not None:
+            tags.append(tag)
+    if tags:
+        yield from _check_counters(repo, tags)
+        yield from _check_versions(repo, [tag for tag in tags if tag.is_version], histories)
+        yield from _check_events(repo, tags)
+
+
+def _read(one: ReceivedRef, content: tuple[str, bytes] | None) -> _Tag | Rejection | None:
+    match = _VERSION.fullmatch(one.ref) or _EVENT.fullmatch(one.ref)
+    if match is None and one.new is None:
+        return None  # not of the registry, and on its way out
+    if match is None or one.new is None or one.old is not None:
+        rule, message, remedy = (
+            ("name", "it is no name of the registry's",
+             "gitml/models/NAME/vN, gitml/stages/NAME/STAGE/N or gitml/aliases/NAME/ALIAS/N")
+            if match is None
+            else ("tag", "tags of the registry are never moved or deleted", "make a new one, of the next number")
+        )  # fmt: skip
+        return Rejection(one.ref, rule, message, remedy)
+    header = _HEADER.match(content[1]) if content is not None and content[0] == "tag" else None
+    if header is None:
+        return Rejection(
+            one.ref, "tag", "it must be an annotated tag, with who and when", "git tag --annotate"
+        )
+    if header[3].decode("utf-8", "replace") != one.ref.removeprefix("refs/tags/"):
+        return Rejection(
+            one.ref, "tag", f"the tag calls itself '{header[3].decode('utf-8', 'replace')[:100]}'",
+            "push it by the name that it was made with",
+        )  # fmt: skip
+    return _Tag(
+        one.ref,
+        one.new,
+        match[2],
+        match[1],
+        int(match[3]),
+        match.re is _VERSION,
+        header[1].decode(),
+        header[2].decode(),
+    )
+
+
+def _check_counters(repo: Repo, tags: Sequence[_Tag]) -> Iterator[Rejection]:
+    for series in dict.fromkeys(tag.series for tag in tags):
+        present = [
+            int(ref[len(TAGS + series) :])
+            for ref in list_refs(repo, (TAGS + series).rpartition("/")[0] + "/")
+            if ref.startswith(TAGS + series) and re.fullmatch(_NUMBER, ref[len(TAGS + series) :])
+        ]
+        following = max(present, default=0) + 1
+        for tag in sorted((tag for tag in tags if tag.series == series), key=lambda tag: tag.number):
+            if tag.number != following:
+                yield Rejection(
+                    tag.ref, "counter", f"the next number here is {following}",
+                    "gitml pull shows who was first; push all tags in between too",
+                )  # fmt: skip
+                break
+            following += 1
+
+
+def _check_versions(repo: Repo, tags: Sequence[_Tag], histories: Sequence[str]) -> Iterator[Rejection]:
+    commits = list(dict.fromkeys(tag.target for tag in tags if tag.kind == "commit"))
+    if commits:
+        outside = {commit for commit, _ in repo.git.rev_list(commits, histories)}
+        contents = zip(commits, repo.git.process.cat_objects(commits), strict=True)
+        runs = {commit for commit, found in contents if found is not None and _is_run(found[1])}
+    for tag in tags:
+        if tag.kind != "commit" or tag.target not in runs:
+            yield Rejection(tag.ref, "tag", "a version tags the record of a run", "gitml log lists runs")
+        elif tag.target in outside:
+            yield Rejection(
+                tag.ref,
+                "tag",
+                f"its run '{tag.target[:12]}' is not here",
+                "push the runs with it: gitml push",
+            )
+
+
+def _is_run(content: bytes) -> bool:
+    commit = parse_commit(content)
+    return commit is not None and commit.parents < 2 and commit.record_file == RUN_FILE
+
+
+def _check_events(repo: Repo, tags: Sequence[_Tag]) -> Iterator[Rejection]:
+    events = [tag for tag in tags if not tag.is_version]
+    if not events:
+        return
+    folders = dict.fromkeys(f"{TAGS}models/{tag.model}/" for tag in events)
+    versions = {ref: oid for ref, oid in list_refs(repo, *folders).items() if _VERSION.fullmatch(ref)}
+    versions |= {tag.ref: tag.oid for tag in tags if tag.is_version}
+    known = {(match[2], oid) for ref, oid in versions.items() if (match := _VERSION.fullmatch(ref))}
+    for tag in events:
+        if (tag.model, tag.target) not in known:
+            yield Rejection(
+                tag.ref, "tag", f"it must tag the tag of a version of '{tag.model}' that is here",
+                "push the version with it: gitml push",
+            )  # fmt: skip
