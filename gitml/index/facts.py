@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple, TypeVar
 
 from gitml.entities.run import MetricSummary, Run
 from gitml.index.values import ParamRow, param_row
@@ -12,6 +12,9 @@ from gitml.index.values import ParamRow, param_row
 PointRow = tuple[object, object, object]
 MetricRow = PointRow | tuple[object, object, object, object, object, object, object, object]
 POINT = 3
+T = TypeVar("T")
+# Names and values apart, because names are what many runs have in common.
+Keyed = tuple[tuple[str, ...], Sequence[T]]
 DatasetRow = tuple["str | None", "str | None", "str | None"]
 EXPERIMENT_ID, EXPERIMENT = 2, 3
 
@@ -24,9 +27,9 @@ class Facts(NamedTuple):
     """
 
     row: tuple[object, ...]
-    metrics: Mapping[str, MetricRow]
-    params: Mapping[str, ParamRow]
-    tags: Mapping[str, str]
+    metrics: Keyed[MetricRow]
+    params: Keyed[ParamRow]
+    tags: Keyed[str]
     datasets: list[DatasetRow]
     note: str
 
@@ -62,9 +65,9 @@ def facts_of(run: Run) -> Facts:
     )
     return Facts(
         row,
-        {name: _metric_row(metric) for name, metric in run.metrics.items()},
-        {name: param_row(value) for name, value in run.params.items()},
-        run.tags,
+        (tuple(run.metrics), [_metric_row(metric) for metric in run.metrics.values()]),
+        (tuple(run.params), [param_row(value) for value in run.params.values()]),
+        (tuple(run.tags), list(run.tags.values())),
         [(_text(data.name), _text(data.digest), _text(data.context)) for data in run.inputs],
         run.note,
     )

@@ -137,17 +137,17 @@ class RowWriter:
         return self.put(facts_of(run), pack(encode_run(run)), run.commit)
 
     def _add(self, number: int, run_id: str, facts: Facts, commit: str | None) -> None:
-        row, metrics, params, tags, datasets, note = facts
-        names = (tuple(metrics), tuple(params), tuple(tags))
+        row, (metric_names, metrics), (param_names, params), (tag_names, tags), datasets, note = facts
+        names = (metric_names, param_names, tag_names)
         layout = self._layouts.get(names) or self._new_layout(names)
-        for (points, summaries), metric in zip(layout.metrics, metrics.values(), strict=True):
+        for (points, summaries), metric in zip(layout.metrics, metrics, strict=True):
             rows = points if len(metric) == POINT else summaries
             rows.append(number)
             rows.extend(metric)
-        for param_rows, param in zip(layout.params, params.values(), strict=True):
+        for param_rows, param in zip(layout.params, params, strict=True):
             param_rows.append(number)
             param_rows.extend(param)
-        for tag_rows, tag in zip(layout.tags, tags.values(), strict=True):
+        for tag_rows, tag in zip(layout.tags, tags, strict=True):
             tag_rows.extend((number, tag))
         for position, dataset in enumerate(datasets):
             self._rows[_DATASET] += (number, position, *dataset)

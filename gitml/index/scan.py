@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from typing import TypeVar
 
@@ -24,7 +24,7 @@ from gitml.formats.run_tree import (
     decode_inputs,
     parse_time,
 )
-from gitml.index.facts import DatasetRow, Facts, MetricRow
+from gitml.index.facts import DatasetRow, Facts, Keyed, MetricRow
 from gitml.index.values import BOOLEAN, NULL, NUMBER, TEXT, ParamRow, number_in
 
 _WORD = r"[A-Za-z_/][A-Za-z0-9_./@+=~%-]*(?: [A-Za-z0-9_./@+=~%()-]+)*"
@@ -128,17 +128,15 @@ class _Lines(dict[str, tuple[str, T]]):
             self[line] = found
         return found
 
-    def mapping(self, data: bytes | None) -> dict[str, T]:
+    def keyed(self, data: bytes | None) -> Keyed[T]:
         """Read a file of such lines."""
         if not data:
-            return {}
+            return (), ()
         lines = data.decode().split("\n")
         if lines.pop():
             raise _NotCommonError
-        values = dict([self[line] for line in lines])
-        if len(values) != len(lines):
-            raise _NotCommonError
-        return values
+        names, values = zip(*[self[line] for line in lines], strict=True)
+        return _checked(names), values
 
 
 def _param(line: str) -> tuple[str, ParamRow]:
@@ -146,7 +144,6 @@ def _param(line: str) -> tuple[str, ParamRow]:
     if match is None:
         raise _NotCommonError
     name, digits, word, quoted = match.groups()
-    _plain(name)
     if digits is not None:
         number = _number(digits)
         return name, (NUMBER, number, repr(number))
@@ -161,10 +158,10 @@ def _tag(line: str) -> tuple[str, str]:
     if match is None:
         raise _NotCommonError
     name, word, quoted = match.groups()
-    return _plain(name), json.loads(quoted) if word is None else _plain(word)
+    return name, json.loads(quoted) if word is None else _plain(word)
 
 
-_params, _tags = _Lines(_param).mapping, _Lines(_tag).mapping
+_params, _tags = _Lines(_param).keyed, _Lines(_tag).keyed
 
 
 class _Integers(dict[str, int]):
@@ -180,54 +177,58 @@ class _Integers(dict[str, int]):
 _integers = _Integers()
 
 
-def _metrics(data: bytes | None) -> dict[str, MetricRow]:
+def _metrics(data: bytes | None) -> Keyed[MetricRow]:
     if not data:
-        return {}
+        return (), ()
     text = data.decode()
     lines = text.count("\n")
-    rows = _points(text) if text.count(", count: 1}\n") == lines else {}
-    if len(rows) != lines:
-        rows = _summaries(text)
-    # Every line was read, no name stands twice, none is another type in disguise.
+    found = _POINTS(text) if text.count(", count: 1}\n") == lines else ()
+    if len(found) == lines:
+        integer = _integers
+        rows: list[MetricRow] = [
+            (float(last) if "." in last else int(last), integer[step], integer[time])
+            for _, last, step, time in found
+        ]
+    else:
+        found = _SUMMARIES(text)
+        rows = _summaries(found)
+    # Every line was read; names that stand twice are found with the names.
     if len(rows) != lines or text[-1] != "\n":
         raise _NotCommonError
-    _check_names(tuple(rows))
-    return rows
+    return _checked(tuple([line[0] for line in found])), rows
 
 
-def _points(text: str) -> dict[str, MetricRow]:
+def _summaries(found: Iterable[tuple[str, ...]]) -> list[MetricRow]:
     integer = _integers
-    return {
-        name: (float(last) if "." in last else int(last), integer[step], integer[time])
-        for name, last, step, time in _POINTS(text)
-    }
-
-
-def _summaries(text: str) -> dict[str, MetricRow]:
-    integer = _integers
-    rows: dict[str, MetricRow] = {}
-    for name, last, step, time, low, low_step, high, high_step, count in _SUMMARIES(text):
+    rows: list[MetricRow] = []
+    for _, last, step, time, low, low_step, high, high_step, count in found:
         value = float(last) if "." in last else int(last)
         if count == "1" and low == last == high and low_step == step == high_step:
-            rows[name] = (value, integer[step], integer[time])
+            rows.append((value, integer[step], integer[time]))
         else:
-            rows[name] = (
-                value,
-                integer[step],
-                integer[time],
-                float(low) if "." in low else int(low),
-                integer[low_step],
-                float(high) if "." in high else int(high),
-                integer[high_step],
-                integer[count],
+            rows.append(
+                (
+                    value,
+                    integer[step],
+                    integer[time],
+                    float(low) if "." in low else int(low),
+                    integer[low_step],
+                    float(high) if "." in high else int(high),
+                    integer[high_step],
+                    integer[count],
+                )
             )
     return rows
 
 
 @lru_cache(maxsize=1024)
-def _check_names(names: tuple[str, ...]) -> None:
+def _checked(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Take names if none stands twice and none is another type in disguise; equal ones become the same."""
+    if len(set(names)) != len(names):
+        raise _NotCommonError
     for name in names:
         _plain(name)
+    return names
 
 
 def _plain(word: str) -> str:
