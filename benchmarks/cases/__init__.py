@@ -10,6 +10,7 @@ from cases.curves import curve
 from cases.finding import finding
 from cases.indexing import indexing
 from cases.lfs import lfs
+from cases.receiving import receiving
 from cases.recording import log_metric, short_run
 from cases.sharing import sharing
 from cases.starting import start_up, wrap
@@ -30,4 +31,5 @@ CASES: dict[str, Case] = {
     "sharing": sharing,
     "lfs": lfs,
     "cloud": cloud,
+    "receiving": receiving,
 }
