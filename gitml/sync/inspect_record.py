@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -75,10 +75,10 @@ class _RunFacts:
     status: object
     code_commit: object
     code_tree: object
-    metrics: Iterable[object]
-    params: Iterable[object]
-    tags: Iterable[object]
-    inputs: Iterable[object]
+    metrics: tuple[str, ...]
+    params: tuple[str, ...]
+    tags: tuple[str, ...]
+    inputs: Sequence[object]
 
 
 def _read_run(files: Mapping[str, bytes]) -> _RunFacts:
@@ -90,14 +90,14 @@ def _read_run(files: Mapping[str, bytes]) -> _RunFacts:
             raise DamagedError(f"'{run_tree.PARAMS_FILE}': a param can't be a mapping")
         return _RunFacts(
             run.id, run.parent_id, run.experiment_id, run.name, run.experiment, run.status.value,
-            run.code.commit, run.code.tree, run.metrics, run.params, run.tags,
+            run.code.commit, run.code.tree, tuple(run.metrics), tuple(run.params), tuple(run.tags),
             [dataset.name for dataset in run.inputs],
         )  # fmt: skip
     row = facts.row
     tree = _CODE_TREE.search(files[run_tree.RUN_FILE])
     return _RunFacts(
         row[0], row[8], row[2], row[1], row[3], row[4], row[15], tree and tree[1].decode(),
-        facts.metrics, facts.params, facts.tags, [name or "" for name, _, _ in facts.datasets],
+        facts.metrics[0], facts.params[0], facts.tags[0], [name or "" for name, _, _ in facts.datasets],
     )  # fmt: skip
 
 
@@ -125,7 +125,7 @@ def check_record(commit: RawCommit, files: Mapping[str, bytes], code: str | None
         else:
             experiment = run_tree.decode_experiment(files[run_tree.EXPERIMENT_FILE])
             yield from _check_names("experiment", [experiment.name])
-            yield from _check_names("tag", experiment.tags)
+            yield from _check_names("tag", list(experiment.tags))
             yield from _check_id(run_tree.EXPERIMENT_FILE, experiment.id)
             expected = {commit_message.EXPERIMENT_ID: experiment.id}
     except DamagedError as err:
@@ -175,10 +175,23 @@ _FILE_OF = {"metric": run_tree.METRICS_FILE, "param": run_tree.PARAMS_FILE, "tag
 
 
 def _check_names(kind: str, found: Iterable[object]) -> Iterator[Trouble]:
-    for name in found:
-        problem = _name_problem(kind, name) if isinstance(name, str) else f"{kind} {name!r:.80} is not text"
-        if problem is not None:
-            yield Trouble(_FILE_OF.get(kind, run_tree.RUN_FILE), "name", problem)
+    # Most runs of an experiment have the same names.
+    problems = _name_problems(kind, found) if isinstance(found, tuple) else _problems(kind, found)
+    for problem in problems:
+        yield Trouble(_FILE_OF.get(kind, run_tree.RUN_FILE), "name", problem)
+
+
+@lru_cache(maxsize=4096)
+def _name_problems(kind: str, found: tuple[object, ...]) -> list[str]:
+    return _problems(kind, found)
+
+
+def _problems(kind: str, found: Iterable[object]) -> list[str]:
+    problems = (
+        _name_problem(kind, name) if isinstance(name, str) else f"{kind} {name!r:.80} is not text"
+        for name in found
+    )
+    return [problem for problem in problems if problem is not None]
 
 
 @lru_cache(maxsize=65536)
