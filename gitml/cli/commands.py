@@ -61,6 +61,7 @@ SECTIONS: dict[str, tuple[Command, ...]] = {
     "Move": (
         Command("import", "importing", "Bring runs of MLflow, TensorBoard or CSV files here"),
         Command("export", "exporting", "Write runs for MLflow, or as a table"),
+        Command("bundle", "bundle", "Carry runs and artifacts in one file to a site with no network"),
     ),
     "Care": (
         Command("fsck", "care", "Check runs, objects, index and git; repair what can be"),

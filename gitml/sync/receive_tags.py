@@ -41,6 +41,13 @@ class _Tag:
     kind: str
 
 
+def is_registry_tag(ref: str, kind: str, content: bytes) -> bool:
+    """Whether an object is the annotated tag that a ref of the registry must point at."""
+    header = _HEADER.match(content) if kind == "tag" else None
+    known = _VERSION.fullmatch(ref) or _EVENT.fullmatch(ref)
+    return known is not None and header is not None and header[3] == ref.removeprefix("refs/tags/").encode()
+
+
 def check_tags(repo: Repo, received: Sequence[ReceivedRef], histories: Sequence[str]) -> Iterator[Rejection]:
     """Find what speaks against tags of the registry.
 
