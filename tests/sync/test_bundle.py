@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 import tarfile
+import warnings
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -21,7 +22,6 @@ from gitml.sync.bundle_file import BundleFile, FileExistsHereError
 from gitml.sync.bundle_making import (
     ArtifactsNotHereError,
     IncompleteHistoryError,
-    Known,
     NothingToBundleError,
     create,
     known_of,
@@ -31,6 +31,10 @@ from gitml.sync.findings import UnsoundRecordsError
 from gitml.sync.join import ForeignHistoryError
 from tests.sync.conftest import BIG, Clone
 from tests.sync.forge import LINK, Forge
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore", DeprecationWarning)  # typer uses names that click will drop in 9
+    from gitml.cli.app import run as gitml_run
 
 OID = hashlib.sha256(BIG).hexdigest()
 
@@ -375,36 +379,41 @@ def test_another_kind_of_repository(ada: Clone, stick: Path, tmp_path: Path, git
         take(Clone(tmp_path / "other"), stick / "b")
 
 
-def test_known_tells_what_the_other_side_has():
-    assert Known() == Known((), frozenset())
-
-
 # The commands
 
 
-def test_the_commands(ada: Clone, site: Clone, stick: Path, gitml, tmp_path: Path):
+@pytest.fixture
+def command(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):
+    """Run `gitml bundle …` in a folder; gives what it printed and said."""
+
+    def run(folder: Path, *arguments: object, code: int = 0) -> tuple[str, str]:
+        monkeypatch.chdir(folder)
+        capfd.readouterr()
+        status = gitml_run(["bundle", *map(str, arguments)])
+        out, err = capfd.readouterr()
+        assert status == code, out + err
+        return out, err
+
+    return run
+
+
+def test_the_commands(ada: Clone, site: Clone, stick: Path, command, tmp_path: Path):
     ada.record("one", {"model.bin": BIG})
     ada.record("two", {"other.bin": BIG[::-1]}, loss=0.1)
-    file = str(stick / "b.gitml")
-    said = gitml(ada.folder, "bundle", "create", file, "--filter", "metrics.loss < 0.2").stderr
-    assert "2 records, 1 artifact (256 kB)" in said
-    assert "exists" in gitml(ada.folder, "bundle", "create", file, code=4).stderr
-    made = json.loads(
-        gitml(
-            ada.folder, "bundle", "create", file, "--run", "one", "--run", "two", "--force", "--json"
-        ).stdout
-    )
-    assert (made["bundle"]["records"], made["bundle"]["artifacts"]) == (2, 2)
-    assert "is sound" in gitml(tmp_path, "bundle", "verify", file).stderr
-    assert "it is sound and fits" in gitml(site.folder, "bundle", "apply", file, "--dry-run").stderr
-    assert facts(site) == {}
-    done = json.loads(gitml(site.folder, "bundle", "apply", file, "--json").stdout)["applied"]
-    assert (done["records"], done["artifacts"]["moved"]) == (2, 2)
-    assert "nothing new in b.gitml" in gitml(site.folder, "bundle", "apply", file).stderr
-    listed = gitml(tmp_path, "bundle", "list", file, "--porcelain").stdout.splitlines()
-    assert [line.split("\t")[0] for line in listed[1:]] == ["tip", "artifact", "artifact"]
+    here, there, file = ada.folder, site.folder, stick / "b.gitml"
     assert (
-        "--no-artifacts"
-        in gitml(ada.folder, "bundle", "create", "x", "--no-artifacts", "--run", "one", code=2).stderr
+        "2 records, 1 artifact (256 kB)" in command(here, "create", file, "--filter", "metrics.loss < 0.2")[1]
     )
-    assert gitml(ada.folder, "bundle", "apply", str(stick / "none"), code=1).stderr
+    assert "exists" in command(here, "create", file, code=4)[1]
+    made = command(here, "create", file, "--run", "one", "--run", "two", "--force", "--json")[0]
+    assert [json.loads(made)["bundle"][key] for key in ("records", "artifacts")] == [2, 2]
+    assert "is sound" in command(tmp_path, "verify", file)[1]
+    assert "it is sound and fits" in command(there, "apply", file, "--dry-run")[1]
+    assert facts(site) == {}
+    done = json.loads(command(there, "apply", file, "--json")[0])["applied"]
+    assert (done["records"], done["artifacts"]["moved"]) == (2, 2)
+    assert "nothing new in b.gitml" in command(there, "apply", file)[1]
+    listed = command(tmp_path, "list", file, "--porcelain")[0].splitlines()
+    assert [line.split("\t")[0] for line in listed[1:]] == ["tip", "artifact", "artifact"]
+    assert "--no-artifacts" in command(here, "create", "x", "--no-artifacts", "--run", "one", code=2)[1]
+    assert "no such file" in command(here, "apply", stick / "none", code=1)[1]
