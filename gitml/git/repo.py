@@ -10,6 +10,7 @@ import os
 import stat
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -159,17 +160,16 @@ class GitRepo:
     # Objects
 
     @cached_property
-    def _objects(self) -> DiskObjectStore:
+    def _stores(self) -> tuple[DiskObjectStore, ...]:
+        """Where objects are read: those of a push in its quarantine, all others beside it."""
         from dulwich.object_format import get_object_format
         from dulwich.object_store import DiskObjectStore
 
-        # What a push brings is read from its quarantine; all else of the repository is an alternate to that.
-        objects = self.common_dir / "objects"
-        return DiskObjectStore(
-            self._quarantine or objects,
-            loose_compression_level=1,
-            object_format=get_object_format(self.object_format),
-            alternates=[objects] if self._quarantine else None,
+        quarantine = [self._quarantine] if self._quarantine else []
+        form = get_object_format(self.object_format)
+        return tuple(
+            DiskObjectStore(folder, loose_compression_level=1, object_format=form)
+            for folder in (*quarantine, self.common_dir / "objects")
         )
 
     def write_blob(self, data: bytes) -> str:
@@ -233,19 +233,19 @@ class GitRepo:
     def _raw(self, oid: str) -> tuple[int, bytes]:
         from dulwich.objects import ObjectID
 
-        try:
-            return self._objects.get_raw(ObjectID(oid.encode()))
-        except KeyError:
-            raise DamagedError(
-                f"git has no object '{oid}'",
-                hint="git fsck names what is missing; a shallow or partial clone lacks old objects",
-            ) from None
+        for store in self._stores:
+            with suppress(KeyError):
+                return store.get_raw(ObjectID(oid.encode()))
+        raise DamagedError(
+            f"git has no object '{oid}'",
+            hint="git fsck names what is missing; a shallow or partial clone lacks old objects",
+        )
 
     def has_object(self, oid: str) -> bool:
         """Whether git has the object."""
         from dulwich.objects import ObjectID
 
-        return ObjectID(oid.encode()) in self._objects
+        return any(ObjectID(oid.encode()) in store for store in self._stores)
 
     def read_blob(self, oid: str) -> bytes:
         """Read a file's content.
@@ -462,6 +462,5 @@ class GitRepo:
 
     def close(self) -> None:
         """Let go of open pack files."""
-        if "_objects" in self.__dict__:
-            self._objects.close()
-            del self.__dict__["_objects"]
+        for store in self.__dict__.pop("_stores", ()):
+            store.close()
