@@ -21,6 +21,8 @@ _FILES = frozenset((*run_tree.RECORD_FILES, run_tree.EXPERIMENT_FILE, run_tree.A
 _FOLDERS = frozenset((run_tree.ARTIFACTS, run_tree.HISTORY, run_tree.ENVIRONMENT, run_tree.CODE))
 _RULES_OF_GIT = frozenset((".gitattributes", ".gitmodules"))
 _WHAT = {b"120000": "a link", b"160000": "a submodule", b"100755": "an executable file"}
+_ENTRIES = {size: re.compile(rb"([0-7]+) ([^\0]*)\0(.{%d})" % size, re.DOTALL) for size in (20, 32)}
+_COMMON = 100  # entries; larger folders are hardly alike
 _MOST_PATHS = 2_000_000  # of all runs that are inspected together
 
 
@@ -39,19 +41,10 @@ def read_entries(data: bytes, oid: str) -> list[tuple[bytes, bytes, str]]:
         MalformedTreeError: It is none.
     """
     oid_size = len(oid) // 2
-    entries = []
-    at, end = 0, len(data)
-    try:
-        while at < end:
-            nul = data.index(b"\0", at)
-            mode, space, name = data[at:nul].partition(b" ")
-            at = nul + 1 + oid_size
-            if at > end or not space:
-                raise MalformedTreeError(oid)
-            entries.append((mode, name, data[nul + 1 : at].hex()))
-    except ValueError:
-        raise MalformedTreeError(oid) from None
-    return entries
+    found = _ENTRIES[oid_size].findall(data)
+    if sum(len(mode) + len(name) for mode, name, _ in found) + len(found) * (2 + oid_size) != len(data):
+        raise MalformedTreeError(oid)
+    return [(mode, name, child.hex()) for mode, name, child in found]
 
 
 @dataclass(slots=True)
@@ -133,31 +126,53 @@ def read_folder(key: Key, found: tuple[str, bytes] | None) -> Folder:
         return Folder(troubles=[Trouble(path, "missing", "git lacks it")])
     if found[0] != "tree":
         return Folder(troubles=[Trouble(path, "tree", f"a {found[0]} poses as a folder")])
-    folder = Folder()
     try:
         entries = read_entries(found[1], oid)
     except MalformedTreeError as err:
-        folder.troubles.append(Trouble(path, "tree", err.message))
-        return folder
+        return Folder(troubles=[Trouble(path, "tree", err.message)])
+    sort = _sort if len(entries) <= _COMMON else _sort.__wrapped__
+    sorted_ = sort(path, tuple([(mode, name) for mode, name, _ in entries]))
+    return Folder(
+        [(inner, entries[at][2]) for inner, at in sorted_.files],
+        [(inner, entries[at][2]) for inner, at in sorted_.folders],
+        None if sorted_.code is None else entries[sorted_.code][2],
+        list(sorted_.troubles),
+    )
+
+
+@dataclass(slots=True)
+class _Sorted:
+    """Which entries of a folder are what, by their position."""
+
+    files: list[tuple[str, int]] = field(default_factory=list)
+    folders: list[tuple[str, int]] = field(default_factory=list)
+    code: int | None = None
+    troubles: list[Trouble] = field(default_factory=list)
+
+
+@lru_cache(maxsize=4096)
+def _sort(path: str, entries: tuple[tuple[bytes, bytes], ...]) -> _Sorted:
+    """Sort modes and names; the folders of most runs have the same."""
+    found = _Sorted()
     prefix = f"{path}/" if path else ""
-    if len({name for _, name, _ in entries}) < len(entries):
-        folder.troubles.append(Trouble(path, "tree", "a name is there twice"))
-    for mode, name, child in entries:
+    if len({name for _, name in entries}) < len(entries):
+        found.troubles.append(Trouble(path, "tree", "a name is there twice"))
+    for at, (mode, name) in enumerate(entries):
         inner = prefix + name.decode("utf-8", "surrogateescape")
         is_folder = mode == b"40000"
         problem = _problem(inner, is_folder) if b"/" not in name else ("name", "a name can't hold a '/'")
         if problem is not None:
-            folder.troubles.append(Trouble(inner, *problem))
+            found.troubles.append(Trouble(inner, *problem))
         elif is_folder and inner == run_tree.CODE:
-            folder.code = child
+            found.code = at
         elif is_folder:
-            folder.folders.append((inner, child))
+            found.folders.append((inner, at))
         elif mode == b"100644":
-            folder.files.append((inner, child))
+            found.files.append((inner, at))
         else:
             what = _WHAT.get(mode, f"of mode {mode.decode('ascii', 'replace')}")
-            folder.troubles.append(Trouble(inner, "mode", f"it is {what}; runs hold plain files and folders"))
-    return folder
+            found.troubles.append(Trouble(inner, "mode", f"it is {what}; runs hold plain files and folders"))
+    return found
 
 
 @lru_cache(maxsize=65536)
