@@ -127,3 +127,21 @@ def gitml(_hermetic: None) -> Gitml:
         return done
 
     return run
+
+
+@pytest.fixture
+def mlflow(in_repo: Path):
+    """The package, as `import gitml as mlflow` gives it, recording into `git_repo`.
+
+    Whoever calls the fluent functions in this process asks for this: which repository
+    and experiment they record into is a setting of the process, and another test's if
+    nobody sets it.
+    """
+    import gitml as package
+
+    package.set_tracking_uri(in_repo)
+    yield package
+    while package.active_run() is not None:
+        package.end_run()
+    package.strict = False
+    os.environ.pop("GITML_EXPERIMENT", None)

@@ -19,17 +19,6 @@ RunScript = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
 @pytest.fixture
-def mlflow(in_repo: Path):
-    """The package, as `import gitml as mlflow` gives it, recording into `git_repo`."""
-    package.set_tracking_uri(in_repo)
-    yield package
-    while package.active_run() is not None:
-        package.end_run()
-    package.strict = False
-    os.environ.pop("GITML_EXPERIMENT", None)
-
-
-@pytest.fixture
 def run_script(in_repo: Path, monkeypatch: pytest.MonkeyPatch) -> RunScript:
     """Run a program in `git_repo` by a new interpreter: `run_script("import gitml …")`."""
 

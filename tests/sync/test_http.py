@@ -111,12 +111,11 @@ def _check_that_nothing_is_lost(clones: list, last, server: Path, git) -> None:
     git(server, "fsck", "--strict", "--no-dangling")
 
 
-@pytest.mark.timeout(240)
 def test_many_writers_at_once(clone, host, server, git):
     clones = [clone(f"writer{number}", host.url(server.name)) for number in range(8)]
     for number, one in enumerate(clones):
         one.record(f"run-{number}")
-    assert set(_push_all(clones, 110)) <= {"branch", "inbox"}
+    assert set(_push_all(clones, 60)) <= {"branch", "inbox"}
     _check_that_nothing_is_lost(clones, clone("last", host.url(server.name)), server, git)
 
 

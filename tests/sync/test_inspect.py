@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-import gitml
 from gitml.entities.artifact import Pointer
 from gitml.entities.run import CodeState, Experiment
 from gitml.formats import commit_message, run_tree
@@ -65,23 +64,23 @@ def each(repo: GitRepo):
 # What gitml itself records is sound
 
 
-def test_runs_as_gitml_records_them_are_sound(in_repo: Path, rules):
+def test_runs_as_gitml_records_them_are_sound(in_repo: Path, rules, mlflow):
     (in_repo / "new.py").write_text("print()\n")
-    with gitml.start_run(run_name="a run with everything") as run:
-        gitml.log_params({"lr": 0.1, "layers": [64, 32], "none": None, "näme/with 100 %": "тест"})
+    with mlflow.start_run(run_name="a run with everything") as run:
+        mlflow.log_params({"lr": 0.1, "layers": [64, 32], "none": None, "näme/with 100 %": "тест"})
         for step in range(30):
-            gitml.log_metric("val/top-1: acc?", step / 30, step=step)
-            gitml.log_metric("nul", float("nan"), step=step)
-        gitml.set_tag("why", "because: \n of this")
-        gitml.log_text("x" * 200_000, "large/file [1]*.txt")
-        gitml.log_text("small", "small.txt")
-        gitml.log_text("*.bin filter=evil\n", "model/.gitattributes")
-        gitml.log_text("weights", "model/%2Eodd")
-        gitml.log_text(POINTER.decode(), "reads-like-a-pointer")
-    gitml.set_experiment("another")
-    with gitml.start_run() as other:
-        gitml.log_metric("loss", 1)
-    client = gitml.Client()
+            mlflow.log_metric("val/top-1: acc?", step / 30, step=step)
+            mlflow.log_metric("nul", float("nan"), step=step)
+        mlflow.set_tag("why", "because: \n of this")
+        mlflow.log_text("x" * 200_000, "large/file [1]*.txt")
+        mlflow.log_text("small", "small.txt")
+        mlflow.log_text("*.bin filter=evil\n", "model/.gitattributes")
+        mlflow.log_text("weights", "model/%2Eodd")
+        mlflow.log_text(POINTER.decode(), "reads-like-a-pointer")
+    mlflow.set_experiment("another")
+    with mlflow.start_run() as other:
+        mlflow.log_metric("loss", 1)
+    client = mlflow.Client()
     client.set_tag(run.info.run_id, "later", "yes")
     client.delete_run(other.info.run_id)
     client.rename_experiment(client.get_experiment_by_name("another").experiment_id, "renamed")
