@@ -7,7 +7,6 @@ the time of decoding every document.
 from __future__ import annotations
 
 import math
-import re
 import sqlite3
 from collections.abc import Callable, Sequence
 from functools import lru_cache
@@ -79,8 +78,8 @@ def columns(connection: sqlite3.Connection, query: Query) -> Columns:
 
 
 # As gitml writes them; what a person wrote otherwise is left to the list of runs.
-_COMMAND = re.compile(rb"(?m)^command: (\[.*\])$")
-_REMOTE = re.compile(rb"(?m)^  remote: (.+)$")
+_COMMAND = b"\ncommand: ["
+_REMOTE = b"\n  remote: "
 
 
 @lru_cache(maxsize=4096)
@@ -159,14 +158,16 @@ class _Reader:
         commands: list[Any] = [()] * (len(self._numbers) + 1)
         remotes: list[Any] = [None] * (len(self._numbers) + 1)
         for number, body in self._select("SELECT run_n, body FROM document", "1", ()):
-            header, _, content = body.partition(b"\n")
-            facts = content[: int(header.split(b" ", 1)[0])]
-            row = self._row_of[number]
-            command, remote = _COMMAND.search(facts), _REMOTE.search(facts)
-            if command is not None:
-                commands[row] = _written(command[1]) or ()
-            if remote is not None:
-                remotes[row] = _written(remote[1])
+            head = body.find(b"\n")
+            end = head + 1 + int(body[: body.find(b" ")])  # behind run.yaml, which comes first
+            at = body.find(_COMMAND, head, end)
+            if at >= 0:
+                commands[self._row_of[number]] = _written(
+                    body[at + len(_COMMAND) - 1 : body.find(b"\n", at + 1)]
+                )
+            at = body.find(_REMOTE, head, end)
+            if at >= 0:
+                remotes[self._row_of[number]] = _written(body[at + len(_REMOTE) : body.find(b"\n", at + 1)])
         commands.pop()
         remotes.pop()
         return {"command": commands, "code.remote": remotes}
