@@ -30,7 +30,7 @@ from peer import PACKAGE, VERSION, install_peer
 from table import table
 
 SCHEMA = 1
-_PACKAGES = ["gitml", "dulwich", "GitPython", "lark", "numpy", "pandas", "PyYAML", "rich", "typer"]
+_PACKAGES = ["gitml", "dulwich", "lark", "numpy", "pandas", "PyYAML", "rich", "typer"]
 
 
 def main() -> int:

@@ -8,14 +8,17 @@ from typing import TYPE_CHECKING
 
 from gitml.config import Settings, load_settings
 from gitml.git.repo import GitRepo
+from gitml.git.runs_branch import RUNS_REF
 from gitml.journal import Journal
 from gitml.store.local import ObjectStore
 
 if TYPE_CHECKING:
     from gitml.index import Index
 
-RUNS_REF = "refs/heads/gitml/runs"
 LIVE_REFS = "refs/gitml/live/"
+
+
+__all__ = ["LIVE_REFS", "RUNS_REF", "Repo"]
 
 
 class Repo:

@@ -83,7 +83,7 @@ class LazyGroup(TyperGroup):
 
     def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the overview of all commands without loading them."""
-        from gitml.cli.help import overview
+        from gitml.cli.overview import overview
 
         del ctx
         formatter.write(overview())
@@ -142,7 +142,7 @@ def _root(
         except OSError as err:
             raise UsageError(f"-C '{folder}': {(err.strerror or 'no such folder').lower()}") from err
     if ctx.invoked_subcommand is None and not ctx.resilient_parsing:
-        from gitml.cli.help import first_screen
+        from gitml.cli.overview import first_screen
 
         sys.stdout.write(first_screen())
 
@@ -180,8 +180,3 @@ def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
     from gitml.cli.output import warn
 
     warn(str(message))
-
-
-def main() -> None:
-    """Run gitml and leave the process."""
-    sys.exit(run())

@@ -5,11 +5,10 @@ A table, so that `gitml --help` loads no command and `gitml log` loads only one.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Command:
+class Command(NamedTuple):
     """One command or group of commands.
 
     Attributes:

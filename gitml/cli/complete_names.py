@@ -16,6 +16,8 @@ from contextlib import closing
 from pathlib import Path
 from urllib.parse import quote
 
+from gitml.git.refs import read_ref
+
 Offer = tuple[str, str]
 Reader = Callable[[sqlite3.Connection, Path], list[Offer]]
 
@@ -105,18 +107,7 @@ def _keys(connection: sqlite3.Connection, table: str, kind: int) -> Iterator[str
 
 def _is_current(connection: sqlite3.Connection, git_dir: Path) -> bool:
     row = connection.execute("SELECT value FROM meta WHERE name = 'tip'").fetchone()
-    return row is not None and row[0] == _tip(git_dir)
-
-
-def _tip(git_dir: Path) -> str | None:
-    """Read what the branch points at, from its own file or the packed ones."""
-    if (loose := git_dir / _BRANCH).is_file():
-        return loose.read_text("ascii").strip()
-    for line in (git_dir / "packed-refs").read_text("utf-8", "replace").splitlines():
-        oid, _, name = line.partition(" ")
-        if name == _BRANCH:
-            return oid
-    return None
+    return row is not None and row[0] == read_ref(git_dir, _BRANCH)
 
 
 def live_runs(git_dir: Path) -> list[tuple[str, str, str]]:

@@ -1,9 +1,8 @@
 """The only place that starts git.
 
-GitPython's `Git.execute` runs it, always with an explicit argument list; none
-of GitPython's other interfaces are used (its keyword-to-option mapping has a
-history of option injection). Sub-commands are on a list, the repository is
-named explicitly, hooks and helpers from configuration do not run.
+Always with an explicit argument list and without a shell. Sub-commands are on a
+list, the repository is named explicitly, hooks and helpers from configuration do
+not run. Why not GitPython: docs/design/0003-dulwich-and-git.md.
 """
 
 from __future__ import annotations
@@ -15,12 +14,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, cast
+from typing import IO, cast
 
 from gitml.errors import GitmlError
-
-if TYPE_CHECKING:
-    from git.cmd import Git
 
 _ALLOWED = frozenset(
     [
@@ -36,6 +32,7 @@ _ALLOWED = frozenset(
         "fetch",
         "for-each-ref",
         "fsck",
+        "index-pack",
         "init",
         "lfs",
         "log",
@@ -68,6 +65,9 @@ _ALWAYS = (
     "--no-replace-objects",
     "--literal-pathspecs",
 )  # fmt: skip
+
+# What git says is read by programs, and told on in English.
+_PLAIN_WORDS = {"LANGUAGE": "C", "LC_ALL": "C"}
 
 _ABSENT = (b" missing\n", b" ambiguous\n")
 _KINDS = {kind.encode(): kind for kind in ("blob", "tree", "commit", "tag")}
@@ -113,27 +113,6 @@ def git_executable() -> str:
             if os.path.isfile(candidate) and os.access(candidate, os.X_OK):
                 return candidate
     raise GitMissingError
-
-
-@cache
-def _door(cwd: str) -> Git:
-    return _git_class()(cwd)
-
-
-@cache
-def _git_class() -> type[Git]:
-    """Import GitPython, which runs `git version` at that moment: ours, not one in the current folder."""
-    variable = "GIT_PYTHON_GIT_EXECUTABLE"
-    before = os.environ.get(variable)
-    os.environ[variable] = git_executable()
-    try:
-        from git.cmd import Git  # 40 ms, and many commands never start git
-    finally:
-        if before is None:
-            del os.environ[variable]
-        else:
-            os.environ[variable] = before
-    return Git
 
 
 class GitProcess:
@@ -236,19 +215,15 @@ class GitProcess:
         """
         if args[0] not in _ALLOWED:
             raise ValueError(f"git {args[0]} is not on the list of allowed sub-commands")
-        handle = cast(
-            "Any",
-            _door(str(cwd or self._cwd)).execute(
-                [git_executable(), *self._options, *configuration, *args],
-                istream=subprocess.PIPE,
-                as_process=True,
-                shell=False,
-                env={**self._env, **(env or {})},
-            ),
+        folder = cwd or self._cwd
+        return subprocess.Popen(
+            [git_executable(), *self._options, *configuration, *args],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            cwd=folder if os.access(folder, os.X_OK) else None,  # the repository is named besides
+            env={**os.environ, **_PLAIN_WORDS, **self._env, **(env or {})},
         )
-        process: subprocess.Popen[bytes] = handle.proc
-        handle.proc = None  # ours now: GitPython would kill it when its handle is collected
-        return process
 
     def cat_paths(self, names: Iterable[str]) -> Iterator[bytes | None]:
         """Read many objects by one git process, answers in order.

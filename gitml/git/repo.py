@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from gitml.errors import ConflictError, DamagedError, NotARepositoryError, RefusedError
 from gitml.git.loose import LooseObjects
 from gitml.git.process import GitCommandFailedError, GitProcess
+from gitml.git.refs import read_ref
 
 if TYPE_CHECKING:
     from dulwich.object_store import DiskObjectStore
@@ -227,6 +228,10 @@ class GitRepo:
         commit.message = message.encode("utf-8", "replace")
         return self._add(commit)
 
+    def write_tag(self, content: bytes) -> str:
+        """Store an annotated tag as it shall be, signature included; return its object id."""
+        return self._loose.write(b"tag", content)
+
     def _add(self, obj: ShaFile) -> str:
         return self._loose.write(obj.type_name, obj.as_raw_string())
 
@@ -351,10 +356,7 @@ class GitRepo:
         if not self._refs_are_files:
             out = self.process.run(["rev-parse", "--verify", "--quiet", "--end-of-options", ref], check=False)
             return out.decode().strip() or None
-        from dulwich.refs import Ref
-
-        value = self._refs.read_ref(Ref(ref.encode()))
-        return None if value is None else value.decode()
+        return read_ref(self.common_dir, ref)
 
     def move_ref(self, ref: str, old: str | None, new: str | None, message: str = "gitml") -> bool:
         """Move a ref by compare-and-swap.

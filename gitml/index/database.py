@@ -12,14 +12,16 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
+from gitml.entities.registry import ModelRecord
 from gitml.entities.run import Experiment, Run
 from gitml.errors import DamagedError
 from gitml.git.repo import GitRepo
+from gitml.git.runs_branch import RUNS_REF, refuse_foreign
 from gitml.index import lookups, schema
 from gitml.index.connection import is_unavailable, open_file, open_private, remove
 from gitml.index.frame import Columns, columns
@@ -31,7 +33,6 @@ from gitml.index.walk import unseen_commits
 __all__ = ["Index", "LiveRow", "Query"]
 
 T = TypeVar("T")
-RUNS_REF = "refs/heads/gitml/runs"
 # Above this many commits the work is done on a private copy, so that nobody waits for it.
 _SMALL = 2000
 
@@ -67,6 +68,9 @@ class Index:
         Args:
             progress: Told how many of how many new commits are done, if there
                 are many.
+
+        Raises:
+            ForeignBranchError: The branch was made by something else.
         """
         self._ask(lambda _: None, fresh=True, progress=progress)
 
@@ -142,6 +146,18 @@ class Index:
     def experiments(self) -> list[Experiment]:
         """List all experiments, deleted ones too, also those that only their runs tell of."""
         return self._ask(lookups.experiments)
+
+    def models(self) -> list[tuple[ModelRecord, list[str]]]:
+        """List what is recorded of models, each with its newest records, the latest first."""
+        return self._ask(lookups.models)
+
+    def registry_tags(self) -> dict[str, str]:
+        """Give what was put by as read of tags of the registry: id of the tag to text."""
+        return self._ask(lookups.registry_tags)
+
+    def put_registry_tags(self, read: Mapping[str, str]) -> None:
+        """Put by what was read of tags of the registry; it may be lost at any time."""
+        self._ask(lambda connection: lookups.put_registry_tags(connection, read.items()))
 
     def metric_names(self) -> list[str]:
         """List the names of all metrics."""
@@ -252,6 +268,7 @@ class Index:
                 _note_boundary(private, boundary)
                 self._publish(private, old)
                 return
+            refuse_foreign(self._git.commit_info(tip))
             known = old if _boundary(self._open()) == boundary else None
             commits, start = unseen_commits(self._git, known, tip)
             if start == old and len(commits) <= _SMALL:

@@ -7,16 +7,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple, cast
 
 from gitml.errors import DamagedError
+from gitml.formats.model_record import MODEL_FILE
 from gitml.formats.run_tree import EXPERIMENT_FILE, RECORD_FILES, RUN_FILE
 from gitml.git.repo import GitRepo
 from gitml.index.facts import Facts
 from gitml.index.objects import read_objects
 from gitml.index.rows import pack
-from gitml.index.scan import scan
 from gitml.index.walk import IN_PROCESS, Commit
 
 Files = Mapping[str, bytes]
-_NAMES = {name.encode(): name for name in (*RECORD_FILES, EXPERIMENT_FILE)}
+_NAMES = {name.encode(): name for name in (*RECORD_FILES, EXPERIMENT_FILE, MODEL_FILE)}
 _FOLDER = b"40000"
 # An entry of a raw tree begins where the one before ends, so nothing in between is skipped.
 _ENTRY = {
@@ -49,6 +49,8 @@ class Record(NamedTuple):
 
 def _record(files: Files) -> Record:
     if RUN_FILE in files:
+        from gitml.index.scan import scan  # its patterns take 7 ms, and mostly nothing is new
+
         try:
             facts = scan(files)
         except DamagedError:

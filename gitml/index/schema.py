@@ -11,10 +11,12 @@ from __future__ import annotations
 import sqlite3
 
 # Part of the file's identity: another number in the file means another shape.
-VERSION = 4
+VERSION = 6
 APPLICATION = 0x676D4C31
 
 METRIC, PARAM, TAG = 0, 1, 2
+# The order of lists of `run r` where no other is asked for; an index gives it.
+NEWEST_FIRST = "r.start_ms DESC, r.run_id"
 
 _TABLES = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
@@ -22,12 +24,16 @@ CREATE TABLE meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
 -- earlier ones of the same chain, are certainly ancestors; of others git knows.
 CREATE TABLE history (
     n INTEGER PRIMARY KEY, commit_id TEXT NOT NULL, base INTEGER NOT NULL, chain INTEGER NOT NULL,
-    run_n INTEGER, experiment_id TEXT
+    run_n INTEGER, experiment_id TEXT, model_id TEXT
 );
 CREATE TABLE damaged (commit_id TEXT PRIMARY KEY, problem TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE experiment (
     experiment_id TEXT PRIMARY KEY, name TEXT NOT NULL, deleted INTEGER NOT NULL, body BLOB NOT NULL
 ) WITHOUT ROWID;
+-- What its records say of a model of the registry, and the newest of them as JSON, the latest first.
+CREATE TABLE model (model_id TEXT PRIMARY KEY, body BLOB NOT NULL, heads TEXT NOT NULL) WITHOUT ROWID;
+-- What a tag of the registry says, as JSON: reading the tag itself takes ten times as long.
+CREATE TABLE registry_tag (oid TEXT PRIMARY KEY, body TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE run (
     run_n INTEGER PRIMARY KEY, run_id TEXT NOT NULL, name TEXT, experiment_id TEXT, experiment TEXT,
     status TEXT, start_ms INTEGER NOT NULL, end_ms INTEGER, duration_s, parent_id TEXT, user TEXT, host TEXT,
@@ -62,7 +68,9 @@ _INDEXES = {
     "history_by_commit": "UNIQUE INDEX history_by_commit ON history (commit_id)",
     "history_of_run": "INDEX history_of_run ON history (run_n) WHERE run_n IS NOT NULL",
     "history_of_experiment": "INDEX history_of_experiment ON history (experiment_id) WHERE experiment_id IS NOT NULL",
+    "history_of_model": "INDEX history_of_model ON history (model_id) WHERE model_id IS NOT NULL",
     "run_by_id": "UNIQUE INDEX run_by_id ON run (run_id)",
+    "run_deleted": "INDEX run_deleted ON run (deleted_ms) WHERE deleted_ms IS NOT NULL",
     "run_by_start": "INDEX run_by_start ON run (start_ms DESC, run_id)",
 }
 

@@ -30,7 +30,7 @@ from gitml.index.expressions import (
 )
 from gitml.index.fields import ATTRIBUTES, Type
 from gitml.index.literals import storable
-from gitml.index.schema import METRIC, PARAM, TAG
+from gitml.index.schema import METRIC, NEWEST_FIRST, PARAM, TAG
 from gitml.index.values import BOOLEAN, NULL
 
 Sql = tuple[str, list[object]]
@@ -95,7 +95,7 @@ def order_sql(orders: Sequence[Order]) -> tuple[str, str, list[object]]:
             terms += [f"{name}.number{direction}", f"{name}.text{direction}"]
         else:
             terms += [f"{name}.run_n IS NULL", f"{name}.text{direction}"]
-    return " ".join(joins), ", ".join([*terms, "r.start_ms DESC", "r.run_id"]), values
+    return " ".join(joins), ", ".join([*terms, NEWEST_FIRST]), values
 
 
 def _stat(field: Field, table: str = "") -> str:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import gc
+import json
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
+from gitml.entities.registry import ModelRecord
 from gitml.entities.run import Run
 from gitml.errors import DamagedError
+from gitml.formats.model_record import MODEL_FILE, decode_model, encode_model
 from gitml.formats.run_tree import EXPERIMENT_FILE, RUN_FILE, decode_experiment, decode_run
 from gitml.git.repo import GitRepo
 from gitml.index.facts import Facts, facts_of
 from gitml.index.fold import fold_runs
-from gitml.index.helper import records
+from gitml.index.fold_models import fold_models
 from gitml.index.records import Record, read_record
 from gitml.index.rows import RowWriter, delete_rows, pack
 from gitml.index.schema import create_indexes, drop_indexes
@@ -46,6 +49,8 @@ def add_commits(
         old: The tip that the tables are at; None if they are empty.
         progress: Told how many of how many commits are done.
     """
+    from gitml.index.helper import records  # 20 ms, and mostly nothing is new
+
     update = Update(git, connection, old)
     with _collector_paused():
         for done, (commit, record) in enumerate(zip(commits, records(git, commits), strict=True), 1):
@@ -87,10 +92,12 @@ class Update:
         # The last record of each run and experiment that this walk has come by.
         self._last_of_run: dict[int, Place] = {}
         self._last_of_experiment: dict[str, Place] = {}
+        self._last_of_model: dict[str, Place] = {}
         self._renamed: set[str] = set()
         # Changed in two places at once, as far as two numbers a commit can tell.
         self._contested_runs: dict[int, None] = {}
         self._contested_experiments: dict[str, None] = {}
+        self._contested_models: dict[str, None] = {}
 
     def add(self, commit: Commit, record: Record) -> None:
         """Take in the next commit.
@@ -102,6 +109,7 @@ class Update:
         facts, document, files = record
         number: int | None = None
         experiment: str | None = None
+        model: str | None = None
         try:
             if facts is not None:
                 number = self._add_run(place, facts, document)
@@ -109,11 +117,13 @@ class Update:
                 number = self._add_run(place, facts_of(decode_run(files, commit=place.commit)), pack(files))
             elif EXPERIMENT_FILE in files:
                 experiment = self._add_experiment(place, files[EXPERIMENT_FILE])
+            elif MODEL_FILE in files:
+                model = self._add_model(place, files[MODEL_FILE])
         except DamagedError as err:
             self._connection.execute(
                 "INSERT OR REPLACE INTO damaged VALUES (?, ?)", (place.commit, clean(str(err)))
             )
-        self._history.append((place.n, place.commit, place.base, place.chain, number, experiment))
+        self._history.append((place.n, place.commit, place.base, place.chain, number, experiment, model))
 
     def _add_run(self, place: Place, facts: Facts, document: bytes) -> int:
         number = self._writer.number_of(facts.run_id)
@@ -136,6 +146,15 @@ class Update:
         self._renamed.add(key)
         return key
 
+    def _add_model(self, place: Place, body: bytes) -> str:
+        key = clean(decode_model(body).id)
+        before = self._last_of_model.get(key) or self._last_place("model_id", key)
+        if before is not None and not place.surely_follows(before):
+            self._contested_models[key] = None
+        self._last_of_model[key] = place
+        _put_model(self._connection, key, body, [place.commit])
+        return key
+
     def _last_place(self, column: str, value: object) -> Place | None:
         """The last record known before this walk."""
         if self._from_nothing:
@@ -146,7 +165,7 @@ class Update:
     def flush(self) -> None:
         """Write what was taken in so far."""
         self._writer.flush()
-        self._connection.executemany("INSERT INTO history VALUES (?, ?, ?, ?, ?, ?)", self._history)
+        self._connection.executemany("INSERT INTO history VALUES (?, ?, ?, ?, ?, ?, ?)", self._history)
         self._history.clear()
 
     def finish(self, tip: str) -> None:
@@ -161,18 +180,41 @@ class Update:
             latest = max(heads, key=lambda commit: (self._git.commit_info(commit).time_ms, commit))
             body = read_record(self._git, latest)[EXPERIMENT_FILE]
             self._writer.put_experiment(decode_experiment(body), body)
+        for model in self._contested_models:
+            _settle_model(self._git, self._connection, model)
         self._writer.rename_experiments(self._renamed)
         self._writer.flush()
         self._connection.execute("INSERT OR REPLACE INTO meta VALUES ('tip', ?)", (tip,))
 
 
 def places(connection: sqlite3.Connection, column: str, value: object) -> list[Place]:
-    """The records of one run (`run_n`) or experiment (`experiment_id`), oldest first."""
+    """The records of one run (`run_n`) , experiment (`experiment_id`) or model (`model_id`), oldest first."""
     rows = connection.execute(
         f"SELECT commit_id, n, base, chain FROM history WHERE {column} = ? ORDER BY n",  # noqa: S608
         (value,),
     )
     return [Place(*row) for row in rows]
+
+
+def _put_model(connection: sqlite3.Connection, model: str, body: bytes, heads: Sequence[str]) -> None:
+    connection.execute("INSERT OR REPLACE INTO model VALUES (?, ?, ?)", (model, body, json.dumps(heads)))
+
+
+def _settle_model(git: GitRepo, connection: sqlite3.Connection, model: str) -> None:
+    """Store what a model is that may have been changed in two places at once."""
+    known = places(connection, "model_id", model)
+    heads = newest(git, known)
+    records = sorted(_models(git, heads), key=lambda record: record[:2], reverse=True)
+    bases = common_base(git, known, heads) if len(heads) > 1 else []
+    folded = fold_models(records, fold_models(_models(git, bases)) if bases else None)
+    _put_model(connection, model, encode_model(folded), [commit for _, commit, _ in records])
+
+
+def _models(git: GitRepo, commits: Iterable[str]) -> list[tuple[int, str, ModelRecord]]:
+    return [
+        (git.commit_info(commit).time_ms, commit, decode_model(read_record(git, commit)[MODEL_FILE]))
+        for commit in commits
+    ]
 
 
 def put_committed(git: GitRepo, connection: sqlite3.Connection, writer: RowWriter, number: int) -> None:

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from gitml.errors import ConflictError
-from gitml.formats import commit_message
 from gitml.git.packs import packing
 from gitml.git.repo import GitRepo
+from gitml.git.runs_branch import refuse_foreign
 from gitml.repo import RUNS_REF, Repo
-from gitml.tracking.commit import ForeignBranchError, remote_tips
+from gitml.tracking.commit import remote_tips
 
 _ATTEMPTS = 20
 _LOOSE_UP_TO = 50  # commits that are not worth a pack of their own
@@ -48,8 +48,7 @@ def append_records(repo: Repo, records: Sequence[Record], reason: str) -> None:
             now = time.time_ns() // 1_000_000_000
             if base is not None:
                 parent = repo.git.commit_info(base)
-                if not commit_message.is_ours(parent.message, parent.parents):
-                    raise ForeignBranchError(parent.id)
+                refuse_foreign(parent)
                 # A clock that runs backwards must not put a child before its parent.
                 now = max(now, parent.time_ms // 1000)
             if repo.git.move_ref(RUNS_REF, tip, _write(repo, records, base, now), reason):

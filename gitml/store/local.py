@@ -11,7 +11,6 @@ import hashlib
 import os
 import uuid
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
@@ -235,6 +234,8 @@ def _copy(source: IO[bytes], target: IO[bytes], size: int, progress: Progress | 
             if progress:
                 progress(len(chunk))
         return digest.hexdigest(), length
+    from concurrent.futures import ThreadPoolExecutor  # 10 ms, which only large files are worth
+
     buffers = [bytearray(_CHUNK), bytearray(_CHUNK)]
     with ThreadPoolExecutor(1, "gitml-hash") as hasher:
         pending = None

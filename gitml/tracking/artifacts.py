@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
@@ -73,6 +72,8 @@ class ArtifactWriter:
             for path, name in files:
                 self._add_file(path, name, progress)
             return
+        from concurrent.futures import ThreadPoolExecutor  # 10 ms, only for many files
+
         with ThreadPoolExecutor(min(8, os.cpu_count() or 2), "gitml-artifacts") as pool:
             for done in [pool.submit(self._add_file, path, name, progress) for path, name in files]:
                 done.result()

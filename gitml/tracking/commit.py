@@ -13,31 +13,23 @@ import warnings
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gitml.entities.run import Run, RunStatus
 from gitml.errors import ConflictError, DamagedError, GitmlError, RefusedError
 from gitml.formats import commit_message, run_tree
-from gitml.git.repo import CommitInfo
+from gitml.git.runs_branch import refuse_foreign, refuse_foreign_branch
 from gitml.journal import LOCK_FILE
 from gitml.repo import LIVE_REFS, RUNS_REF, Repo
-from gitml.tracking.live import LiveRun
 from gitml.tracking.redaction import redacted_text
 from gitml.tracking.run_record import write_run_tree
+
+if TYPE_CHECKING:
+    from gitml.tracking.live import LiveRun
 
 _ATTEMPTS = 20
 _IN_THE_WAY = "refs/heads/gitml"
 _RESCUE_NOTE = "the process died before it could end the run"
-
-
-class ForeignBranchError(RefusedError):
-    """The runs branch was made by something else; gitml does not write to it."""
-
-    def __init__(self, commit: str) -> None:
-        super().__init__(
-            f"the branch 'gitml/runs' holds commit '{commit[:12]}', which gitml did not make",
-            hint="rename that branch, then run the command again: git branch -m gitml/runs NEW-NAME",
-        )
-        self.commit = commit
 
 
 def finish_run(
@@ -191,28 +183,12 @@ def check_branch(repo: Repo) -> None:
         ForeignBranchError: The branch was made by something else.
         RefusedError: A branch named `gitml` is in its way.
     """
-    refuse_foreign_branch(repo)
+    refuse_foreign_branch(repo.git)
     if repo.git.tip(RUNS_REF) is None and repo.git.tip(_IN_THE_WAY) is not None:
         raise RefusedError(
             f"'{RUNS_REF}' can't be made: a branch named 'gitml' is in its way",
             hint="rename it: git branch -m gitml NEW-NAME",
         )
-
-
-def refuse_foreign_branch(repo: Repo) -> None:
-    """Make sure that what is on the runs branch is gitml's.
-
-    Raises:
-        ForeignBranchError: It was made by something else.
-    """
-    tip = repo.git.tip(RUNS_REF)
-    if tip is not None:
-        _refuse_foreign(repo.git.commit_info(tip))
-
-
-def _refuse_foreign(tip: CommitInfo) -> None:
-    if not commit_message.is_ours(tip.message, tip.parents):
-        raise ForeignBranchError(tip.id)
 
 
 def append_record(repo: Repo, tree: str, message: str) -> str:
@@ -236,7 +212,7 @@ def append_record(repo: Repo, tree: str, message: str) -> str:
             base = _tip_to_begin_at(repo) if tip is None else tip
             if base is not None:
                 parent = git.commit_info(base)
-                _refuse_foreign(parent)
+                refuse_foreign(parent)
                 # A clock that runs backwards must not put a child before its parent.
                 now = max(now, parent.time_ms // 1000)
             commit = git.write_commit(

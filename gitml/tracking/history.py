@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from gitml.entities.artifact import Artifact, Purge
+from gitml.entities.artifact import Artifact, Pointer, Purge
 from gitml.entities.run import MetricPoint, Run
 from gitml.errors import DamagedError, NotFoundError, UsageError
 from gitml.formats import history, names, run_tree
@@ -19,9 +19,8 @@ from gitml.formats.pointer import MAX_BYTES, decode_pointer
 from gitml.git.repo import TreeEntry
 from gitml.journal import NotLiveError
 from gitml.repo import Repo
-from gitml.sync.objects import ensure_here
 from gitml.tracking import purges, united
-from gitml.tracking.commit import refuse_foreign_branch, rescue_orphans
+from gitml.tracking.commit import rescue_orphans
 from gitml.tracking.run_record import base_of
 
 if TYPE_CHECKING:
@@ -51,7 +50,6 @@ def refresh(repo: Repo, progress: Callable[[int, int], None] | None = None) -> l
     from gitml.index import LiveRow
 
     rescued = rescue_orphans(repo)
-    refuse_foreign_branch(repo)
     journal = repo.journal
     # Live runs first: one that ends now is then on the branch, which is read after.
     live = [LiveRow(run_id, journal.signature(run_id), _loader(repo, run_id)) for run_id in journal.ids()]
@@ -237,13 +235,19 @@ def open_artifact(repo: Repo, run: Run, path: str) -> IO[bytes]:
 def _open(repo: Repo, run: Run, artifact: Artifact) -> IO[bytes]:
     if artifact.pointer is not None:
         purges.refuse_purged(repo, artifact)
-        ensure_here(repo, [artifact.pointer])
+        _ensure_here(repo, [artifact.pointer])
         return repo.objects.open(artifact.pointer)
     if artifact.blob is not None:
         return io.BytesIO(repo.git.read_blob(artifact.blob))
     return (repo.journal.folder(run.id) / run_tree.ARTIFACTS / names.artifact_tree_path(artifact.path)).open(
         "rb"
     )
+
+
+def _ensure_here(repo: Repo, pointers: Sequence[Pointer]) -> None:
+    from gitml.sync.objects import ensure_here  # remotes and their stores: only to read large files
+
+    ensure_here(repo, pointers)
 
 
 def export_artifacts(
@@ -281,7 +285,7 @@ def export_artifacts(
         raise UsageError(f"'{taken[0]}' exists already", hint="give another folder, or --force to replace it")
     for artifact in artifacts:
         purges.refuse_purged(repo, artifact)
-    ensure_here(repo, [artifact.pointer for artifact in artifacts if artifact.pointer is not None])
+    _ensure_here(repo, [artifact.pointer for artifact in artifacts if artifact.pointer is not None])
     for artifact in artifacts:
         _export(repo, run, artifact, destination, progress)
     return destination / path if path else destination

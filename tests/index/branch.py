@@ -55,7 +55,11 @@ class Branch:
             {name: TreeEntry(self.git.write_blob(data)) for name, data in files.items()}
         )
         commit = self.git.write_commit(
-            tree, parents, "a record\n", author="Ada <ada@example.org>", time_s=self.time_s
+            tree,
+            parents,
+            "a record\n\nRun-Id: of-a-test\n",
+            author="Ada <ada@example.org>",
+            time_s=self.time_s,
         )
         if move:
             assert self.git.move_ref(REF, old, commit)

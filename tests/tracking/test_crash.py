@@ -18,7 +18,8 @@ from gitml.errors import DamagedError, RefusedError
 from gitml.index import Query
 from gitml.repo import RUNS_REF, Repo
 from gitml.tracking import history
-from gitml.tracking.commit import ForeignBranchError, OrphanedRunWarning, finish_run, rescue_orphans
+from gitml.git.runs_branch import ForeignBranchError
+from gitml.tracking.commit import OrphanedRunWarning, finish_run, rescue_orphans
 from gitml.tracking.live import IncompleteRunWarning
 from gitml.tracking.start import NotWritableError, attach_run, start_run
 
