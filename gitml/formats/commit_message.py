@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from gitml.entities.registry import ModelRecord
 from gitml.entities.run import Experiment, Number, Run
 
 RUN_ID = "Run-Id"
 EXPERIMENT_ID = "Experiment-Id"
+MODEL_ID = "Model-Id"
 _HEADLINES = 3
 
 
@@ -39,6 +41,11 @@ def experiment_message(experiment: Experiment, action: str) -> str:
     return f"experiment {experiment.name}: {action}\n\n{EXPERIMENT_ID}: {experiment.id}\n"
 
 
+def model_message(model: ModelRecord, action: str) -> str:
+    """Write the message of a model's record."""
+    return f"model {model.name}: {' '.join(action.split())}\n\n{MODEL_ID}: {model.id}\n"
+
+
 def trailers(message: str) -> dict[str, str]:
     """Read the trailers of a message: the `Key: value` lines of its last paragraph."""
     paragraph = message.rstrip().rpartition("\n\n")[2]
@@ -51,7 +58,7 @@ def is_ours(message: str, parents: Sequence[str]) -> bool:
     if len(parents) > 1:
         return True
     found = trailers(message)
-    return RUN_ID in found or EXPERIMENT_ID in found
+    return not found.keys().isdisjoint((RUN_ID, EXPERIMENT_ID, MODEL_ID))
 
 
 def short_number(value: Number) -> str:

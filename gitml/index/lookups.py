@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sqlite3
+from collections.abc import Iterable
 
+from gitml.entities.registry import ModelRecord
 from gitml.entities.run import Experiment, Run
+from gitml.formats.model_record import decode_model
 from gitml.formats.run_tree import decode_experiment
 from gitml.git.repo import GitRepo
 from gitml.index.reading import load_runs
@@ -85,6 +89,28 @@ def experiments(connection: sqlite3.Connection) -> list[Experiment]:
     )
     named = [Experiment(id=i, name=name, created_ms=first, updated_ms=last) for i, name, first, last in rows]
     return sorted([*recorded, *named], key=lambda experiment: (experiment.name, experiment.id))
+
+
+def models(connection: sqlite3.Connection) -> list[tuple[ModelRecord, list[str]]]:
+    """List what is recorded of models, each with its newest records, the latest first."""
+    rows = connection.execute("SELECT body, heads FROM model ORDER BY model_id")
+    return [(decode_model(body), json.loads(heads)) for body, heads in rows]
+
+
+def registry_tags(connection: sqlite3.Connection) -> dict[str, str]:
+    """Give what was put by as read of tags."""
+    return dict(connection.execute("SELECT oid, body FROM registry_tag"))
+
+
+def put_registry_tags(connection: sqlite3.Connection, read: Iterable[tuple[str, str]]) -> None:
+    """Put by what was read of tags, by their ids."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        connection.executemany("INSERT OR REPLACE INTO registry_tag VALUES (?, ?)", read)
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+    connection.execute("COMMIT")
 
 
 def key_names(connection: sqlite3.Connection, table: str, kind: int) -> list[str]:

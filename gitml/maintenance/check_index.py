@@ -20,7 +20,7 @@ from gitml.repo import RUNS_REF, Repo
 Progress = Callable[[int, int], None]
 # Each index gives its own numbers, and puts what it remembers of the walk in its own way.
 _NUMBERS = ("run_n", "key_id", "layout_id", "n", "base", "chain")
-_OWN = ("meta", "layout", "key", "live")
+_OWN = ("meta", "layout", "key", "live", "registry_tag")
 
 
 def index_problem(repo: Repo, progress: Progress | None = None) -> str | None:

@@ -16,6 +16,7 @@ from itertools import islice
 
 from gitml.entities.artifact import Pointer
 from gitml.formats import run_tree
+from gitml.formats.model_record import COMMENTS, MODEL_FILE
 from gitml.formats.pointer import MAX_BYTES, decode_pointer
 from gitml.git.repo import GitRepo
 from gitml.sync.findings import Finding, Limits, Trouble, UnsoundRecordsError
@@ -34,6 +35,7 @@ _SHORTEST_POINTER = 120  # bytes, of either kind
 _READ = {
     run_tree.RUN_FILE: (*run_tree.RECORD_FILES[:-1], run_tree.ATTRIBUTES_FILE),  # all but the note
     run_tree.EXPERIMENT_FILE: (run_tree.EXPERIMENT_FILE, run_tree.ATTRIBUTES_FILE),
+    MODEL_FILE: (MODEL_FILE, run_tree.ATTRIBUTES_FILE),
 }
 _MANY = 1000
 
@@ -109,6 +111,7 @@ class _Inspection:
         self._sizes: dict[str, tuple[str, int] | None] = {}
         self._bad: dict[str, tuple[str, str]] = {}  # few files are, and few are pointers
         self._pointers: dict[str, Pointer] = {}
+        self._comments: set[tuple[str, str]] = set()
         new_hash = hashlib.sha256 if git.object_format == "sha256" else hashlib.sha1
         self._empty_tree = new_hash(b"tree 0\0").hexdigest()
 
@@ -142,7 +145,7 @@ class _Inspection:
                 else ("join", "a commit that joins histories has no files")
             )
         if raw.is_foreign:
-            return "foreign", "it is no record: its message has neither a Run-Id nor an Experiment-Id"
+            return "foreign", "it is no record: its message has no Run-Id, Experiment-Id or Model-Id"
         return None if raw.record_file else ("message", "its message names more than one record")
 
     def _measure(self, trees: Iterable[RecordTree]) -> None:
@@ -177,7 +180,11 @@ class _Inspection:
         self, records: Mapping[str, RawCommit], trees: Mapping[str, RecordTree]
     ) -> Iterator[Finding]:
         wanted = {
-            commit: [name for name in _READ[raw.record_file or ""] if self._is_readable(trees[commit], name)]
+            commit: [
+                name
+                for name in (*_READ[raw.record_file or ""], *self._new_comments(raw, trees[commit]))
+                if self._is_readable(trees[commit], name)
+            ]
             for commit, raw in records.items()
         }
         contents = self._objects.read(
@@ -188,6 +195,14 @@ class _Inspection:
             files = {name: found[1] for name, found in read.items() if found is not None}
             for trouble in self._check_record(commit, raw, trees[commit], files):
                 yield Finding(commit, shown(trouble.path), trouble.rule, trouble.message)
+
+    def _new_comments(self, raw: RawCommit, tree: RecordTree) -> Iterator[str]:
+        """The comments of a model that were not met before: each of its records has all of them."""
+        if raw.record_file == MODEL_FILE:
+            for path, oid in tree.files.items():
+                if path.startswith(f"{COMMENTS}/") and (path, oid) not in self._comments:
+                    self._comments.add((path, oid))
+                    yield path
 
     def _is_readable(self, tree: RecordTree, name: str) -> bool:
         found = self._sizes[tree.files[name]] if name in tree.files else None
@@ -219,7 +234,7 @@ class _Inspection:
                 if oid in self._bad:
                     yield Trouble(path, *self._bad[oid])
         most = self._limits.record_bytes
-        for path in (*run_tree.RECORD_FILES, run_tree.EXPERIMENT_FILE, run_tree.ATTRIBUTES_FILE):
+        for path in (*run_tree.RECORD_FILES, run_tree.EXPERIMENT_FILE, MODEL_FILE, run_tree.ATTRIBUTES_FILE):
             found = self._sizes[tree.files[path]] if path in tree.files else None
             if found is not None and found[1] > most:
                 yield Trouble(path, "size", f"it has {found[1]:,} bytes, at most {most:,} can be read")

@@ -8,15 +8,21 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from gitml.entities.artifact import Pointer
+from gitml.entities.registry import ModelRecord
 from gitml.errors import DamagedError, InvalidNameError
-from gitml.formats import commit_message, run_tree
+from gitml.formats import commit_message, model_record, run_tree
 from gitml.formats.names import check_name, check_run_id
 from gitml.formats.pointer import decode_attributes, encode_attributes
+from gitml.formats.registry_names import check_model_name, name_of_id, parse_ref, version_ref
 from gitml.index.scan import scan
 from gitml.sync.findings import Limits, Trouble
 
 Message = Mapping[str, str]
-_KINDS = {commit_message.RUN_ID: run_tree.RUN_FILE, commit_message.EXPERIMENT_ID: run_tree.EXPERIMENT_FILE}
+_KINDS = {
+    commit_message.RUN_ID: run_tree.RUN_FILE,
+    commit_message.EXPERIMENT_ID: run_tree.EXPERIMENT_FILE,
+    commit_message.MODEL_ID: model_record.MODEL_FILE,
+}
 _OBJECT_ID = re.compile("[0-9a-f]{7,64}")
 _CODE_TREE = re.compile(rb'(?m)^  tree: "?([^"\n]*)')
 _HEADER = re.compile(
@@ -110,7 +116,7 @@ def check_record(commit: RawCommit, files: Mapping[str, bytes], code: str | None
         code: The tree of its code.
     """
     if commit.record_file is None or commit.record_file not in files:
-        yield Trouble("", "record", "a record is of one run or of one experiment")
+        yield Trouble("", "record", "a record is of one run, of one experiment or of one model")
         return
     try:
         if commit.record_file == run_tree.RUN_FILE:
@@ -122,6 +128,11 @@ def check_record(commit: RawCommit, files: Mapping[str, bytes], code: str | None
                 "Status": run.status,
                 "Code-Commit": run.code_commit,
             }
+        elif commit.record_file == model_record.MODEL_FILE:
+            model = model_record.decode_model(files[model_record.MODEL_FILE])
+            yield from _check_model(model)
+            yield from _check_comments(files)
+            expected = {commit_message.MODEL_ID: model.id}
         else:
             experiment = run_tree.decode_experiment(files[run_tree.EXPERIMENT_FILE])
             yield from _check_names("experiment", [experiment.name])
@@ -132,6 +143,32 @@ def check_record(commit: RawCommit, files: Mapping[str, bytes], code: str | None
         yield Trouble(commit.record_file, "record", err.message.replace("000000000000:", ""))
         return
     yield from _check_trailers(commit, expected)
+
+
+def _check_model(model: ModelRecord) -> Iterator[Trouble]:
+    file = model_record.MODEL_FILE
+    if parse_ref(version_ref(model.id, 1)) is None:
+        yield Trouble(file, "name", f"{model.id!r:.80} can't be the id of a model")
+    for name in (model.name, *model.former, name_of_id(model.id)):
+        try:
+            check_model_name(name)
+        except InvalidNameError as err:
+            yield Trouble(file, "name", err.message)
+    if any(number < 1 for number in model.versions):
+        yield Trouble(file, "record", "versions count from 1")
+    tags = [*model.tags, *(key for notes in model.versions.values() for key in notes.tags)]
+    for problem in _problems("tag", tags):
+        yield Trouble(file, "name", problem)
+
+
+def _check_comments(files: Mapping[str, bytes]) -> Iterator[Trouble]:
+    for path, data in files.items():
+        if not path.startswith(f"{model_record.COMMENTS}/"):
+            continue
+        comment = model_record.decode_comment(data, source=path)
+        # Named by its content, so that two comments are never one file.
+        if model_record.encode_comment(comment) != (path, data):
+            yield Trouble(path, "name", "a comment is named by its time and its content")
 
 
 def _check_trailers(commit: RawCommit, expected: Mapping[str, object]) -> Iterator[Trouble]:
