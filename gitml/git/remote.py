@@ -23,15 +23,17 @@ Progress = Callable[[str, int, int], None]
 _PROGRESS = re.compile(r"(?:remote: )?([A-Z][A-Za-z ]+): +[0-9]+% \(([0-9]+)/([0-9]+)\)")
 _REF = re.compile(r"refs/[^\x00-\x20~^:?*\[\\\x7f]+")
 # What git only warns of by default, and no run or tag of ours has: git refuses it on arrival.
+SEVERITIES = (
+    ("hasDot", "error"),
+    ("hasDotdot", "error"),
+    ("hasDotgit", "error"),
+    ("emptyName", "error"),
+    ("fullPathname", "error"),
+    ("zeroPaddedFilemode", "ignore"),  # old but harmless in the source trees that runs pin
+)
 _CHECKS = (
     "-c", "fetch.fsckObjects=true",
-    "-c", "fetch.fsck.hasDot=error",
-    "-c", "fetch.fsck.hasDotdot=error",
-    "-c", "fetch.fsck.hasDotgit=error",
-    "-c", "fetch.fsck.emptyName=error",
-    "-c", "fetch.fsck.fullPathname=error",
-    # Old but harmless in the source trees that runs pin.
-    "-c", "fetch.fsck.zeroPaddedFilemode=ignore",
+    *(word for name, severity in SEVERITIES for word in ("-c", f"fetch.fsck.{name}={severity}")),
 )  # fmt: skip
 _AUTOMATIC = ("-c", "maintenance.auto=false", "-c", "fetch.writeCommitGraph=false")
 

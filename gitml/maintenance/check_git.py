@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 
 from gitml.errors import DamagedError, GitmlError
 from gitml.maintenance.problems import Area, Problem, Severity
-from gitml.maintenance.references import record_refs
 from gitml.repo import RUNS_REF, Repo
 from gitml.sync.inspect import inspect
 from gitml.sync.partial import completeness
+from gitml.sync.seen import record_refs
 
 Progress = Callable[[int, int], None]
 _CHUNK = 2000

@@ -152,7 +152,15 @@ def _index(repo: Repo, told: Told) -> Iterator[Problem]:
 
 
 def _leftovers(repo: Repo, *, repair: bool) -> Iterator[Problem]:
-    for leftover in leftovers.leftovers(repo, parts_age_s=DEFAULT_AGE_S):
+    of_bundles, refs = leftovers.of_bundles(repo)
+    for ref, oid in refs.items():
+        if repair:
+            repo.git.move_ref(ref, oid, None)
+        yield Problem(
+            Area.LEFTOVERS, Severity.UNTIDY, f"{ref} was left by a process that was killed",
+            "gitml gc", repaired=repair,
+        )  # fmt: skip
+    for leftover in leftovers.leftovers(repo, parts_age_s=DEFAULT_AGE_S) + of_bundles:
         if repair:
             leftovers.remove(leftover)
         yield Problem(

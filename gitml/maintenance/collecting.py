@@ -55,6 +55,7 @@ class Collected:
         kept_young: Objects that nothing points at, not old enough to go.
         not_there: Objects of runs that the remote lacks; they stay.
         leftovers: Temporary files of processes that were killed.
+        stray_refs: Refs of processes that were killed.
         caches: Caches.
         packed: Loose objects that went into a pack.
         refs_packed: Whether refs were put into one file.
@@ -68,6 +69,7 @@ class Collected:
     kept_young: int = 0
     not_there: int = 0
     leftovers: tuple[Leftover, ...] = ()
+    stray_refs: tuple[str, ...] = ()
     caches: tuple[Leftover, ...] = ()
     packed: int = 0
     refs_packed: bool = False
@@ -113,17 +115,20 @@ class _Collection:
         unreferenced, young = self._unreferenced(found)
         purged = self._purged(found)
         offloaded, not_there = self._at_the_remote(found)
-        old_files = leftover_files.leftovers(repo, parts_age_s=options.older_than_s)
+        of_bundles, stray_refs = leftover_files.of_bundles(repo)
+        old_files = leftover_files.leftovers(repo, parts_age_s=options.older_than_s) + of_bundles
         caches = leftover_files.caches(repo) if options.caches else []
         if not options.dry_run:
             unreferenced = self._drop(unreferenced)
             purged = self._drop(purged, whatever_age=True)
             offloaded = self._drop(offloaded)
             self._drop_files(old_files, caches)
+            for ref, oid in stray_refs.items():
+                repo.git.move_ref(ref, oid, None)
         packed, refs_packed = self._pack()
         return Collected(
             tuple(rescued), tuple(unreferenced), tuple(purged), tuple(offloaded), young, not_there,
-            tuple(old_files), tuple(caches), packed, refs_packed, tuple(self._notes),
+            tuple(old_files), tuple(stray_refs), tuple(caches), packed, refs_packed, tuple(self._notes),
         )  # fmt: skip
 
     def _unreferenced(self, found: References) -> tuple[list[Stored], int]:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from gitml.repo import Repo
 from gitml.store.incoming import PART_PREFIX
+from gitml.sync.workspace import abandoned
 
 _DAY_S = 86_400
 
@@ -44,6 +45,17 @@ def leftovers(repo: Repo, *, parts_age_s: float) -> list[Leftover]:
                 continue
             found.append(Leftover(path, disk_use(path)))
     return found
+
+
+def of_bundles(repo: Repo) -> tuple[list[Leftover], dict[str, str]]:
+    """Find what processes left that were killed while they made or applied a bundle.
+
+    Returns:
+        Files and folders, and refs with what they point at. Nothing while another
+        process makes or applies one.
+    """
+    paths, refs = abandoned(repo)
+    return [Leftover(path, disk_use(path)) for path in paths], refs
 
 
 def _temporaries(repo: Repo) -> Iterator[Path]:

@@ -14,11 +14,9 @@ from gitml.entities.artifact import Pointer
 from gitml.errors import DamagedError
 from gitml.formats.pointer import MAX_BYTES, decode_pointer
 from gitml.journal import read_file
-from gitml.repo import LIVE_REFS, Repo
+from gitml.repo import Repo
 from gitml.sync.objects import held_by, purged_by, run_ids
-from gitml.sync.seen import list_refs
-
-_WITH_RECORDS = ("refs/heads/gitml/", "refs/remotes/", "refs/gitml/", "refs/tags/gitml/")
+from gitml.sync.seen import record_refs
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,15 +68,6 @@ class References:
     def is_purged(self, reference: Reference) -> bool:
         """Whether a run dropped what it points at for good."""
         return reference.commit is not None and (reference.run_id, reference.pointer.oid) in self.purged
-
-
-def record_refs(repo: Repo) -> dict[str, str]:
-    """List the refs that lead to records, with what they point at."""
-    return {
-        ref: oid
-        for ref, oid in list_refs(repo, *_WITH_RECORDS).items()
-        if not ref.startswith(LIVE_REFS) and (not ref.startswith("refs/remotes/") or "/gitml/" in ref)
-    }
 
 
 def record_tips(repo: Repo) -> list[str]:

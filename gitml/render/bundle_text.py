@@ -42,6 +42,10 @@ def applied_lines(done: Applied, name: str) -> list[str]:
     parts += [plural(len(done.tags), "tag")] if done.tags else []
     line = f"{', '.join(parts)} came from {clean(name)}" if parts else f"nothing new in {clean(name)}"
     lines = [line + (", joined with yours" if done.joined else "")]
+    if done.purged:
+        count = plural(len(done.purged), "artifact")
+        size = format_size(sum(pointer.size for pointer in done.purged))
+        lines.append(f"left out {count} ({size}) that their runs purged")
     for clash in done.clashes:
         tag = clean(clash.ref.removeprefix("refs/tags/"))
         lines.append(f"tag '{tag}' is another one in {clean(name)}; yours is kept")
@@ -58,6 +62,7 @@ def applied_document(done: Applied) -> dict[str, Any]:
             "moved": len(done.objects.moved),
             "bytes": done.objects.moved_bytes,
             "present": len(done.objects.present),
+            "purged": [pointer.oid for pointer in done.purged],
         },
         "new_tags": list(done.tags),
         "clashes": [{"ref": c.ref, "here": c.here, "there": c.there} for c in done.clashes],

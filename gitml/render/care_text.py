@@ -120,6 +120,8 @@ def gc_lines(done: Collected, *, dry_run: bool, remote: str | None) -> list[str]
             many = {"file of killed processes": "files of killed processes"}.get(noun)
             size = format_size(sum(one.size for one in found))
             lines.append(f"{would} {plural(len(found), noun, many=many)} ({size})")
+    if done.stray_refs:
+        lines.append(f"{would} {plural(len(done.stray_refs), 'ref')} of killed processes")
     if done.packed:
         lines.append(f"{'would pack' if dry_run else 'packed'} {plural(done.packed, 'loose object')}")
     if done.refs_packed:
@@ -153,6 +155,7 @@ def gc_document(done: Collected, *, dry_run: bool) -> dict[str, Any]:
         "kept_young": done.kept_young,
         "not_there": done.not_there,
         "leftovers": files(done.leftovers),
+        "stray_refs": list(done.stray_refs),
         "caches": files(done.caches),
         "packed": done.packed,
         "refs_packed": done.refs_packed,

@@ -6,29 +6,29 @@ a remote, after the whole file was found sound. `bundle_making` makes them.
 
 from __future__ import annotations
 
-import uuid
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from gitml.entities.artifact import Pointer
-from gitml.errors import DamagedError, RefusedError
-from gitml.git.remote import Remote
+from gitml.errors import RefusedError
 from gitml.repo import RUNS_REF, Repo
 from gitml.store.base import Transferred
 from gitml.store.incoming import receive
+from gitml.sync.bundle_arrival import arrival
 from gitml.sync.bundle_file import BundleFile, Member
 from gitml.sync.bundle_manifest import Manifest, NeedsOlderRunsError
-from gitml.sync.inspect import inspect_or_refuse
+from gitml.sync.inspect import Commit, inspect_or_refuse
 from gitml.sync.join import check_ours, join_runs
+from gitml.sync.purged import given_up
 from gitml.sync.receive_tags import is_registry_tag
-from gitml.sync.seen import TAGS, list_refs
+from gitml.sync.seen import record_refs
 from gitml.sync.tags import TagClash, adopt_tags
+from gitml.sync.workspace import workspace
 
 Progress = Callable[[int], None]
 Counted = Callable[[int, int], None]
-_INCOMING = "refs/gitml/incoming/"
 
 
 class OtherObjectFormatError(RefusedError):
@@ -51,6 +51,7 @@ class Applied:
             run those that the bundle says it brings.
         joined: Whether two histories were joined by a merge commit.
         objects: What became of the artifacts.
+        purged: Artifacts that were left where they are: all runs that have them purged them.
         tags: Tags of the registry that were made here.
         clashes: Tags that are something else here; those were left as they are.
         tip: Where the branch is now.
@@ -60,6 +61,7 @@ class Applied:
     records: int = 0
     joined: bool = False
     objects: Transferred = field(default_factory=Transferred)
+    purged: tuple[Pointer, ...] = ()
     tags: tuple[str, ...] = ()
     clashes: tuple[TagClash, ...] = ()
     tip: str | None = None
@@ -91,7 +93,8 @@ def apply(
     """Take in what a bundle brings. Safe to repeat.
 
     Nothing joins before the whole file was read and its records were inspected.
-    Artifacts that were found right may stay when something else is wrong.
+    Artifacts that were found right may stay when another one is wrong. Those that
+    were purged, as this repository or the bundle itself knows, do not come back.
 
     Args:
         repo: The repository.
@@ -105,28 +108,22 @@ def apply(
         UnsoundRecordsError: Something in it is no sound record.
     """
     tell = progress or (lambda _: None)
-    git_part = repo.root / f".incoming-{uuid.uuid4().hex}"
-    try:
-        with BundleFile(path) as file:
-            _check_fit(repo, file)
-            moved: list[Pointer] = []
-            present: list[Pointer] = []
-            for member in file.members():
-                if member.is_git:
-                    git_part.parent.mkdir(parents=True, exist_ok=True)
-                    with git_part.open("xb") as target:
-                        file.check(member, tell, target)
-                else:
-                    came = _receive(repo, file, member, tell)
-                    (moved if came else present).append(member.pointer)
-            objects = Transferred(tuple(moved), tuple(present))
-            return _take_in(repo, file, git_part if file.manifest.git else None, objects, inspected)
-    finally:
-        git_part.unlink(missing_ok=True)
-
-
-def _receive(repo: Repo, file: BundleFile, member: Member, tell: Progress) -> bool:
-    return receive(repo.objects, member.pointer, lambda offset: file.read(member, offset), tell)
+    with BundleFile(path) as file, workspace(repo) as folder:
+        _check_fit(repo, file)
+        members = list(file.members())  # so a file that is cut off is told before anything is done
+        git_part = _copy_git_part(file, members, folder, tell)
+        with arrival(repo, path, git_part, folder) as arrived:
+            new, tags = _inspect(arrived.repo, file, inspected)
+            tips = [*record_refs(repo).values(), *file.manifest.tips]
+            gone = given_up(arrived.repo.git, tips, {pointer.oid for pointer in file.manifest.objects})
+            objects, purged = _receive(repo, file, members, gone, tell)
+            arrived.keep()
+    before = repo.git.tip(RUNS_REF)
+    after = join_runs(repo, file.manifest.tips)
+    made, clashes = adopt_tags(repo, tags)
+    records = sum(len(parents) < 2 for _, parents in new)
+    joined = after != before and after not in file.manifest.tips
+    return Applied(file.manifest, records, joined, objects, purged, tuple(made), tuple(clashes), after)
 
 
 def _check_fit(repo: Repo, file: BundleFile) -> None:
@@ -139,66 +136,56 @@ def _check_fit(repo: Repo, file: BundleFile) -> None:
         raise NeedsOlderRunsError(file.path, missing)
 
 
-def _take_in(
-    repo: Repo, file: BundleFile, git_part: Path | None, objects: Transferred, inspected: Counted | None
-) -> Applied:
-    manifest, name = file.manifest, file.path.name
-    with _fetched(repo, file, git_part) as tags:
-        tips = [tip for tip in manifest.tips if repo.git.has_object(tip)]
-        if len(tips) < len(manifest.tips):
-            raise NeedsOlderRunsError(file.path, [tip for tip in manifest.tips if tip not in tips])
-        for tip in tips:
-            check_ours(repo, name, tip)
-        before = repo.git.tip(RUNS_REF)
-        new = list(repo.git.rev_list(tips, [before] if before else []))
-        inspect_or_refuse(repo.git, new, name, inspected)
-        _check_tags(repo, file, tags)
-        after = join_runs(repo, tips)
-        made, clashes = adopt_tags(repo, tags)
-    records = sum(len(parents) < 2 for _, parents in new)
-    joined = after != before and after not in tips
-    return Applied(manifest, records, joined, objects, tuple(made), tuple(clashes), after)
+def _copy_git_part(file: BundleFile, members: Iterable[Member], folder: Path, tell: Progress) -> Path | None:
+    for member in members:
+        if member.is_git:
+            target = folder / "runs.bundle"
+            with target.open("xb") as stream:
+                file.check(member, tell, stream)
+            return target
+    return None
 
 
-@contextmanager
-def _fetched(repo: Repo, file: BundleFile, git_part: Path | None) -> Iterator[dict[str, str]]:
-    """Bring git's part into refs of its own for as long as it is looked at; gives the tags."""
-
-    def tags() -> dict[str, str]:
-        found = (file.manifest.tags or {}).items()
-        return {ref: oid for ref, oid in found if repo.git.has_object(oid)}
-
-    if git_part is None:
-        yield tags()
-        return
-    folder = f"{_INCOMING}{uuid.uuid4().hex}/"
-    _verify_git_part(repo, file, git_part)
-    try:
-        Remote(repo.git.process, str(git_part.absolute())).fetch(
-            {"refs/heads/gitml/*": f"{folder}heads/*", f"{TAGS}*": f"{folder}tags/*"}
-        )
-        yield tags()
-    finally:
-        for ref, oid in list_refs(repo, folder).items():
-            repo.git.move_ref(ref, oid, None)
-
-
-def _verify_git_part(repo: Repo, file: BundleFile, git_part: Path) -> None:
-    status, _, err = repo.git.process.run_status(["bundle", "verify", "--quiet", str(git_part.absolute())])
-    if status == 0:
-        return
-    lacking = [word for line in err.splitlines() for word in line.split() if len(word) in (40, 64)]
-    if "prerequisite" in err and lacking:
-        raise NeedsOlderRunsError(file.path, lacking)
-    told = next((line for line in err.splitlines() if line), "git does not say why")
-    raise DamagedError(f"'{file.path}' can't be used: {told.removeprefix('error: ')}", hint="make it again")
-
-
-def _check_tags(repo: Repo, file: BundleFile, tags: Mapping[str, str]) -> None:
-    contents = zip(tags, repo.git.process.cat_objects(tags.values()), strict=True)
+def _inspect(
+    arrived: Repo, file: BundleFile, inspected: Counted | None
+) -> tuple[Sequence[Commit], Mapping[str, str]]:
+    """Make sure that what came may join; gives the commits that are new, and the tags."""
+    manifest, name, git = file.manifest, file.path.name, arrived.git
+    missing = [tip for tip in manifest.tips if not git.has_object(tip)]
+    if missing:
+        raise NeedsOlderRunsError(file.path, missing)
+    for tip in manifest.tips:
+        check_ours(arrived, name, tip)
+    before = git.tip(RUNS_REF)
+    new = list(git.rev_list(manifest.tips, [before] if before else [])) if manifest.tips else []
+    inspect_or_refuse(git, new, name, inspected)
+    tags = {ref: oid for ref, oid in (manifest.tags or {}).items() if git.has_object(oid)}
+    contents = zip(tags, git.process.cat_objects(tags.values()), strict=True)
     wrong = [ref for ref, found in contents if found is None or not is_registry_tag(ref, *found)]
     if wrong:
         raise RefusedError(
             f"'{file.path}' holds '{wrong[0]}', which is no tag of the registry",
             hint="nothing was joined; ask who made it to look at it: git show",
         )
+    return new, tags
+
+
+def _receive(
+    repo: Repo, file: BundleFile, members: Iterable[Member], gone: set[str], tell: Progress
+) -> tuple[Transferred, tuple[Pointer, ...]]:
+    """Take in the artifacts, but for those that were given up; also of these each byte is checked."""
+    moved: list[Pointer] = []
+    present: list[Pointer] = []
+    purged: list[Pointer] = []
+    for member in members:
+        pointer = member.pointer
+        if member.is_git:
+            continue
+        if pointer.oid in gone:
+            file.check(member, tell)
+            purged.append(pointer)
+        elif receive(repo.objects, pointer, partial(file.read, member), tell):
+            moved.append(pointer)
+        else:
+            present.append(pointer)
+    return Transferred(tuple(moved), tuple(present)), tuple(purged)

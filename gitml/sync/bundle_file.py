@@ -15,7 +15,6 @@ import hashlib
 import io
 import os
 import tarfile
-import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,12 +51,18 @@ class FileExistsHereError(RefusedError):
 
 
 def write_bundle(
-    target: Path, manifest: Manifest, git_part: Path | None, open_object: Open, progress: Progress
+    target: Path,
+    temporary: Path,
+    manifest: Manifest,
+    git_part: Path | None,
+    open_object: Open,
+    progress: Progress,
 ) -> None:
     """Write a bundle under a temporary name, and give it its own when it is whole.
 
     Args:
         target: The file.
+        temporary: The other name, in the same folder.
         manifest: What goes in.
         git_part: git's own bundle.
         open_object: Opens an artifact.
@@ -66,7 +71,6 @@ def write_bundle(
     Raises:
         ChecksumMismatchError: A stored artifact is damaged.
     """
-    temporary = temporary_beside(target)
     try:
         with (
             temporary.open("xb") as stream,
@@ -85,11 +89,6 @@ def write_bundle(
         temporary.replace(target)
     finally:
         temporary.unlink(missing_ok=True)
-
-
-def temporary_beside(target: Path) -> Path:
-    """Name a file in the same folder, to be renamed."""
-    return target.with_name(f".gitml-{uuid.uuid4().hex}")
 
 
 def _seal(manifest: bytes) -> bytes:

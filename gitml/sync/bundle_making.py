@@ -11,12 +11,14 @@ from gitml.entities.artifact import Pointer
 from gitml.errors import DamagedError, NotFoundError, RefusedError
 from gitml.git.process import GitCommandFailedError
 from gitml.repo import RUNS_REF, Repo
-from gitml.sync.bundle_file import BundleFile, FileExistsHereError, temporary_beside, write_bundle
+from gitml.sync.bundle_file import BundleFile, FileExistsHereError, write_bundle
 from gitml.sync.bundle_manifest import Manifest, NeedsOlderRunsError
 from gitml.sync.objects import missing_here, pointers_in
 from gitml.sync.partial import completeness
-from gitml.sync.seen import TAGS, seen
+from gitml.sync.purged import given_up
+from gitml.sync.seen import TAGS, record_refs, seen
 from gitml.sync.tags import local_tags
+from gitml.sync.workspace import temporary_beside, workspace
 
 Progress = Callable[[int], None]
 _HEADER_LINES = (b"# v2 git bundle\n", b"# v3 git bundle\n")
@@ -125,8 +127,8 @@ def create(
         raise NothingToBundleError
     new = [commit for commit, parents in repo.git.rev_list(tip, known.tips) if len(parents) < 2]
     objects = _objects(repo, new if artifacts_of is None else artifacts_of, known)
-    git_part = temporary_beside(target)
-    try:
+    with workspace(repo) as folder:
+        git_part = folder / "runs.bundle"
         found = _make_git_part(repo, git_part, known.tips, tags)
         manifest = Manifest(
             object_format=repo.git.object_format,
@@ -137,10 +139,14 @@ def create(
             git=found,
             objects=objects,
         )
-        tell = progress or (lambda _: None)
-        write_bundle(target, manifest, git_part if found else None, repo.objects.open, tell)
-    finally:
-        git_part.unlink(missing_ok=True)
+        write_bundle(
+            target,
+            temporary_beside(target, folder),
+            manifest,
+            git_part if found else None,
+            repo.objects.open,
+            progress or (lambda _: None),
+        )
     return manifest
 
 
@@ -148,7 +154,8 @@ def _objects(repo: Repo, records: Sequence[str], known: Known) -> tuple[Pointer,
     wanted = (
         {p.oid: p for p in pointers_in(repo.git, records) if p.oid not in known.objects} if records else {}
     )
-    objects = tuple(Pointer(oid, wanted[oid].size) for oid in sorted(wanted))
+    gone = given_up(repo.git, list(record_refs(repo).values()), wanted)
+    objects = tuple(Pointer(oid, wanted[oid].size) for oid in sorted(wanted.keys() - gone))
     missing = missing_here(repo, objects)
     if missing:
         raise ArtifactsNotHereError(missing)

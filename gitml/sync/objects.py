@@ -86,20 +86,6 @@ def purged_by(git: GitRepo, commits: Sequence[str]) -> dict[str, list[str]]:
     return {commit: oids for commit, oids in found if oids}
 
 
-def purged_since(repo: Repo, commits: Sequence[str], pointers: Iterable[Pointer]) -> set[Pointer]:
-    """Those of the pointers of some records that all their runs, as they are now, have purged."""
-    wanted = set(pointers)
-    held = [one for one in held_by(repo.git, commits) if one.pointer in wanted]
-    runs = run_ids(repo.git, list(dict.fromkeys(one.commit for one in held)))
-    repo.index.catch_up()
-    gone = {
-        run_id: {oid for oids in purged_by(repo.git, repo.index.heads(run_id)[0]).values() for oid in oids}
-        for run_id in set(runs.values())
-    }
-    needed = {one.pointer for one in held if one.pointer.oid not in gone[runs[one.commit]]}
-    return wanted - needed
-
-
 def run_ids(git: GitRepo, commits: Sequence[str]) -> dict[str, str]:
     """Read which run each record is of; "" for one of something else."""
     bodies = git.cat_paths(commits) if commits else ()

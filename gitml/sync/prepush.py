@@ -16,6 +16,8 @@ from gitml.errors import UsageError
 from gitml.repo import Repo
 from gitml.store.base import Transferred
 from gitml.sync.objects import ArtifactsNotSentError, pointers_in, send
+from gitml.sync.pulling import fetch
+from gitml.sync.purged import of_older_runs, purged_since
 from gitml.sync.seen import seen
 
 _NAMESPACES = ("refs/heads/gitml/", "refs/tags/gitml/", "refs/gitml/")
@@ -82,13 +84,25 @@ def send_artifacts(
 
 
 def needed_objects(repo: Repo, remote: str, refs: Sequence[PushedRef]) -> list[Pointer]:
-    """List the objects behind pointers in commits that the remote does not have yet."""
+    """List the objects behind pointers in commits that the remote does not have yet.
+
+    Without those that were purged. A remote that has moved on is looked at for that:
+    git will not take the push, but artifacts go before it says so.
+    """
     if not refs:
         return []
     known = [tip for tip in seen(repo, remote).tips if repo.git.has_object(tip)]
     known += [ref.remote_oid for ref in refs if repo.git.has_object(ref.remote_oid)]
-    commits = {commit: None for ref in refs for commit, _ in repo.git.rev_list(ref.local_oid, known)}
-    return pointers_in(repo.git, list(commits))
+    commits = list({commit: None for ref in refs for commit, _ in repo.git.rev_list(ref.local_oid, known)})
+    pointers = pointers_in(repo.git, commits)
+    older = of_older_runs(repo, commits, pointers) if pointers else set()
+    if not older:
+        return pointers
+    if any(set(ref.remote_oid) != {"0"} and not repo.git.has_object(ref.remote_oid) for ref in refs):
+        fetch(repo, remote)
+    tips = [*seen(repo, remote).tips, *(ref.remote_oid for ref in refs)]
+    purged = purged_since(repo, commits, older, tips)
+    return [pointer for pointer in pointers if pointer not in purged]
 
 
 def without_password(url: str) -> str:

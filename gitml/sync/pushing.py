@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -18,8 +18,9 @@ from gitml.errors import ConflictError, RefusedError
 from gitml.git.remote import Progress, RefResult, RefUpdate, Remote, Verdict
 from gitml.repo import RUNS_REF, Repo
 from gitml.store.base import Transferred
-from gitml.sync.objects import missing_here, missing_there, pointers_in, purged_since, send
+from gitml.sync.objects import missing_here, missing_there, pointers_in, send
 from gitml.sync.pulling import Inspected, fetch, take_in
+from gitml.sync.purged import of_older_runs, purged_since
 from gitml.sync.seen import INBOX, places, seen
 from gitml.sync.tags import PushedTags, local_tags, push_tags
 
@@ -121,6 +122,7 @@ def push(
     tip = repo.git.tip(RUNS_REF)
     new = push_.new_records(tip)
     objects = push_.send_objects(new, sent)
+    tip = repo.git.tip(RUNS_REF)  # tombstones may have come in meanwhile
     way, races, inbox = (Way.NOTHING, 0, None) if tip is None else push_.send_runs(tip)
     if way is not Way.INBOX and tip is not None and not new:
         way = Way.NOTHING
@@ -166,15 +168,25 @@ class _Push:
         return send(self.repo, self.remote.name, pointers, sent)
 
     def _without_purged(self, commits: list[str], pointers: list[Pointer]) -> list[Pointer]:
-        """Leave out what is nowhere because somebody purged it, which the new records need not know."""
-        unsure = missing_here(self.repo, pointers)
+        """Leave out what somebody purged, which the new records need not know.
+
+        A remote that lacks what a run had that it knows is asked for tombstones first.
+        """
+        if not pointers:
+            return []
+        unsure = of_older_runs(self.repo, commits, pointers).union(missing_here(self.repo, pointers))
+        purged = self._purged(commits, unsure)
+        unsure -= purged
         lacking = missing_there(self.repo, self.remote.name, unsure) if unsure else []
-        if not lacking or self._options.dry_run:
-            return pointers
-        fetched = fetch(self.repo, self.remote.name, progress=self._progress)
-        take_in(self.repo, fetched, inspected=self._inspected)
-        purged = purged_since(self.repo, commits, lacking)
+        if lacking and not self._options.dry_run:
+            fetched = fetch(self.repo, self.remote.name, progress=self._progress)
+            take_in(self.repo, fetched, inspected=self._inspected)
+            purged |= self._purged(commits, lacking)
         return [pointer for pointer in pointers if pointer not in purged]
+
+    def _purged(self, commits: list[str], pointers: Collection[Pointer]) -> set[Pointer]:
+        tips = seen(self.repo, self.remote.name).tips
+        return purged_since(self.repo, commits, pointers, tips) if pointers else set()
 
     def send_runs(self, tip: str) -> tuple[Way, int, str | None]:
         """Send the branch, or after a few lost races leave the runs in the inbox.

@@ -16,7 +16,8 @@ from gitml.errors import UsageError
 from gitml.repo import RUNS_REF, Repo
 from gitml.sync.findings import Limits
 from gitml.sync.inspect import Commit, inspect
-from gitml.sync.objects import missing_here, pointers_in, purged_since
+from gitml.sync.objects import missing_here, pointers_in
+from gitml.sync.purged import purged_since
 from gitml.sync.receive_tags import check_tags
 from gitml.sync.rejection import ReceivedRef, Rejection
 from gitml.sync.seen import INBOX, INBOX_NAME, TAGS, list_refs

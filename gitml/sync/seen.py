@@ -12,11 +12,12 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from gitml.repo import RUNS_REF, Repo
+from gitml.repo import LIVE_REFS, RUNS_REF, Repo
 
 INBOX = "refs/gitml/inbox/"
 TAGS = "refs/tags/gitml/"
 _HEADS = "refs/heads/gitml/"
+_WITH_RECORDS = (_HEADS, "refs/remotes/", "refs/gitml/", TAGS)
 # As in ref names that every file system and git host takes; never like an option.
 INBOX_NAME = re.compile(r"[0-9A-Za-z_][0-9A-Za-z._-]{0,254}")
 
@@ -93,3 +94,12 @@ def list_refs(repo: Repo, *prefixes: str) -> dict[str, str]:
     out = repo.git.process.run(["for-each-ref", "--format=%(objectname) %(refname)", "--", *prefixes])
     pairs = (line.partition(" ")[::2] for line in out.decode("utf-8", "replace").splitlines())
     return {ref: oid for oid, ref in pairs}
+
+
+def record_refs(repo: Repo) -> dict[str, str]:
+    """List the refs that lead to records, with what they point at."""
+    return {
+        ref: oid
+        for ref, oid in list_refs(repo, *_WITH_RECORDS).items()
+        if not ref.startswith(LIVE_REFS) and (not ref.startswith("refs/remotes/") or "/gitml/" in ref)
+    }

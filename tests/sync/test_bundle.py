@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import tarfile
 import warnings
@@ -31,6 +30,7 @@ from gitml.sync.findings import UnsoundRecordsError
 from gitml.sync.join import ForeignHistoryError
 from tests.sync.conftest import BIG, Clone
 from tests.sync.forge import LINK, Forge
+from tests.sync.tampering import Edit, entry, rewrite
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)  # typer uses names that click will drop in 9
@@ -257,31 +257,6 @@ def test_a_file_with_another_bit_anywhere(ada: Clone, site: Clone, stick: Path):
         with pytest.raises(DamagedError):
             take(site, stick / "bad")
         assert [name for name in facts(site) if name.startswith("refs/")] == [], place
-
-
-Edit = Callable[[dict], object]
-
-
-def rewrite(source: Path, target: Path, edit: Edit = dict, members: Callable[[list], list] = list) -> None:
-    """Make a bundle as somebody would who means harm: other words, other files."""
-    with tarfile.open(source) as tar:
-        found = [(info, tar.extractfile(info).read()) for info in tar.getmembers()]
-    manifest = json.loads(found[0][1])
-    edit(manifest)
-    data = json.dumps(manifest).encode()
-    seal = f"{hashlib.sha256(data).hexdigest()}  manifest.json\n".encode()
-    heads = [entry("manifest.json", data), entry("manifest.sha256", seal)]
-    with tarfile.open(target, "w", format=tarfile.GNU_FORMAT) as tar:
-        for header, content in [*heads[:1], *members([heads[1], *found[2:]])]:
-            tar.addfile(header, io.BytesIO(content) if header.isreg() else None)
-
-
-def entry(name: str, content: bytes = b"x", **changes) -> tuple[tarfile.TarInfo, bytes]:
-    info = tarfile.TarInfo(name)
-    info.size = len(content)
-    for key, value in changes.items():
-        setattr(info, key, value)
-    return info, content
 
 
 def test_a_file_that_was_made_to_do_harm(ada: Clone, site: Clone, stick: Path, tmp_path: Path):
