@@ -17,6 +17,7 @@ from typing import IO, TYPE_CHECKING
 
 from gitml.entities.artifact import Pointer
 from gitml.errors import DamagedError, NotFoundError
+from gitml.store.threads import open_pool
 
 if TYPE_CHECKING:
     from gitml.store.hash_cache import HashCache
@@ -234,10 +235,8 @@ def _copy(source: IO[bytes], target: IO[bytes], size: int, progress: Progress | 
             if progress:
                 progress(len(chunk))
         return digest.hexdigest(), length
-    from concurrent.futures import ThreadPoolExecutor  # 10 ms, which only large files are worth
-
     buffers = [bytearray(_CHUNK), bytearray(_CHUNK)]
-    with ThreadPoolExecutor(1, "gitml-hash") as hasher:
+    with open_pool(1, "gitml-hash") as hasher:
         pending = None
         while count := source.readinto(buffers[0]):  # type: ignore[attr-defined]
             view = memoryview(buffers[0])[:count]

@@ -11,6 +11,7 @@ from gitml.formats.names import artifact_tree_path, check_artifact_path
 from gitml.formats.pointer import decode_pointer, encode_pointer
 from gitml.journal import TEMPORARY
 from gitml.store.local import ObjectStore, Progress
+from gitml.store.threads import open_pool
 
 _PARALLEL_FROM = 8
 
@@ -72,9 +73,7 @@ class ArtifactWriter:
             for path, name in files:
                 self._add_file(path, name, progress)
             return
-        from concurrent.futures import ThreadPoolExecutor  # 10 ms, only for many files
-
-        with ThreadPoolExecutor(min(8, os.cpu_count() or 2), "gitml-artifacts") as pool:
+        with open_pool(min(8, os.cpu_count() or 2), "gitml-artifacts") as pool:
             for done in [pool.submit(self._add_file, path, name, progress) for path, name in files]:
                 done.result()
 

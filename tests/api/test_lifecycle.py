@@ -135,6 +135,30 @@ def test_runs_are_ended_at_exit(mlflow, run_script):
     assert (run.info.status, run.data.metrics) == ("FINISHED", {"m": 1})
 
 
+def test_a_run_that_ends_at_exit_keeps_its_large_files(mlflow, run_script):
+    """Python starts no threads at exit, and they hash what is large."""
+    done = run_script("""
+        import os
+        from pathlib import Path
+        import gitml
+        os.mkdir("out")
+        for number in range(40):
+            Path("out", f"{number}.txt").write_text(str(number))
+        gitml.start_run(run_name="large")
+        live = Path(".git/gitml/live", gitml.active_run().info.run_id)
+        gitml.log_metric("loss", 1.0)
+        with open(live / "history" / "loss.tsv", "ab") as file:
+            file.write(b"".join(b"%d\\t1700000000000\\t0.5\\n" % step for step in range(1, 400_000)))
+        import atexit
+        atexit.register(gitml.log_artifacts, "out")
+    """)
+    assert done.stderr == ""
+    (run,) = mlflow.search_runs(output_format="list")
+    assert run.info.status == "FINISHED"
+    assert len(mlflow.get_metric_history(run.info.run_id, "loss")) == 400_000
+    assert len(mlflow.artifacts.list_artifacts(run_id=run.info.run_id)) == 40
+
+
 def test_an_uncaught_error_fails_the_run(mlflow, run_script):
     done = run_script("import gitml; gitml.log_metric('m', 1); raise ValueError('bad batch')", code=1)
     assert "ValueError: bad batch" in done.stderr
