@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
@@ -38,8 +37,7 @@ def register(app: typer.Typer) -> None:
     app.command("log")(listing(template=True)(log))
 
 
-@dataclass(frozen=True, slots=True)
-class Shape:
+class Shape(NamedTuple):
     """How the runs are laid out."""
 
     columns: tuple[str, ...] | None = None
@@ -51,8 +49,7 @@ class Shape:
     vertical: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(NamedTuple):
     """The runs to show, how many match in all, and how many there are."""
 
     runs: Sequence[Run]

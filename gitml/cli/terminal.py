@@ -8,7 +8,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import TextIO
+from typing import NamedTuple, TextIO
 
 from gitml.render.ink import Ink
 
@@ -31,8 +31,7 @@ class Session:
     json_errors: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Screen:
+class Screen(NamedTuple):
     """What standard output can show.
 
     Attributes:

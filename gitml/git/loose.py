@@ -1,4 +1,4 @@
-"""Write loose objects as git does: a temporary file that is renamed when it is whole.
+"""Loose objects, written as git does: a temporary file that is renamed when it is whole.
 
 dulwich writes them through a `.lock` file, which a killed process leaves behind
 and which then blocks that object for good; two writers of the same content fail
@@ -14,8 +14,11 @@ import uuid
 import zlib
 from pathlib import Path
 
+from gitml.errors import DamagedError
+
 _LEVEL = 1  # a run's files are small: git packs them better later, at its leisure
 _MODE = 0o444
+_KINDS = {b"commit": 1, b"tree": 2, b"blob": 3, b"tag": 4}  # as packs number them
 
 
 class LooseObjects:
@@ -46,6 +49,25 @@ class LooseObjects:
         except PermissionError:
             pass  # it belongs to another user of a shared repository
         return oid
+
+    def read(self, oid: str) -> tuple[int, bytes] | None:
+        """Read an object: its kind, as packs number them, and content; None if it is not loose.
+
+        Raises:
+            DamagedError: Its file is not what git writes.
+        """
+        try:
+            with open(f"{self._root}/{oid[:2]}/{oid[2:]}", "rb") as file:
+                content = zlib.decompress(file.read())
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except zlib.error as err:
+            raise DamagedError(f"git's object '{oid}' is damaged: {err}", hint="git fsck tells more") from err
+        header, _, data = content.partition(b"\0")
+        kind, _, size = header.partition(b" ")
+        if kind not in _KINDS or size != b"%d" % len(data):
+            raise DamagedError(f"git's object '{oid}' is damaged", hint="git fsck tells more")
+        return _KINDS[kind], data
 
 
 def _write_new(folder: str, path: str, content: bytes) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from gitml.entities.run import Run, RunStatus
 from gitml.render.better import arrow, best_index, has_goal
@@ -20,8 +20,7 @@ _DROP_CONSTANT, _DROP_TAG, _DROP_PARAM, _DROP_ATTRIBUTE, _DROP_METRIC, _DROP_NOT
 _LONGEST_VALUE = 40
 
 
-@dataclass(frozen=True, slots=True)
-class RunsView:
+class RunsView(NamedTuple):
     """What of the runs is to be seen.
 
     Attributes:

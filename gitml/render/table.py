@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from gitml.render.ink import PLAIN, Ink
 from gitml.render.text import clip, pad, width
@@ -11,16 +11,14 @@ from gitml.render.text import clip, pad, width
 GAP = "  "
 
 
-@dataclass(frozen=True, slots=True)
-class Cell:
+class Cell(NamedTuple):
     """A piece of text with a style. The text is clean already."""
 
     text: str
     style: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Column:
+class Column(NamedTuple):
     """How a column is set.
 
     Attributes:
@@ -38,8 +36,7 @@ class Column:
     name: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Table:
+class Table(NamedTuple):
     """Columns and rows of cells, each row as long as there are columns."""
 
     columns: tuple[Column, ...]
@@ -47,8 +44,7 @@ class Table:
     heading: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Drawing:
+class Drawing(NamedTuple):
     """A table's lines, and the names of the columns that had no room."""
 
     lines: list[str]
