@@ -16,11 +16,17 @@ from gitml.formats.run_tree import format_time, parse_time
 
 FOLDER = "purged"
 _NAME = re.compile(rb"100644 ([0-9a-f]{64})\.yaml\0")
+_PATH = re.compile(rf"{FOLDER}/[0-9a-f]{{64}}\.yaml")
 
 
 def purge_path(oid: str) -> str:
     """Where in a run's tree the tombstone of an object stands."""
     return f"{FOLDER}/{oid}.yaml"
+
+
+def is_tombstone(path: str) -> bool:
+    """Whether a path in a run's tree is that of a tombstone."""
+    return _PATH.fullmatch(path) is not None
 
 
 def purged_oids(tree: bytes | None) -> list[str]:

@@ -18,11 +18,12 @@ from gitml.entities.artifact import Pointer
 from gitml.formats import run_tree
 from gitml.formats.model_record import COMMENTS, MODEL_FILE
 from gitml.formats.pointer import MAX_BYTES, decode_pointer
+from gitml.formats.purge import FOLDER as PURGED
 from gitml.git.repo import GitRepo
 from gitml.sync.findings import Finding, Limits, Trouble, UnsoundRecordsError
 from gitml.sync.inspect_code import Code, CodeTrees, size_problem
 from gitml.sync.inspect_objects import Objects
-from gitml.sync.inspect_record import RawCommit, check_pointers, check_record, parse_commit
+from gitml.sync.inspect_record import RawCommit, check_pointers, check_record, check_tombstones, parse_commit
 from gitml.sync.inspect_tree import RecordTree, RecordTrees, shown
 
 Commit = tuple[str, tuple[str, ...]]
@@ -37,6 +38,7 @@ _READ = {
     run_tree.EXPERIMENT_FILE: (run_tree.EXPERIMENT_FILE, run_tree.ATTRIBUTES_FILE),
     MODEL_FILE: (MODEL_FILE, run_tree.ATTRIBUTES_FILE),
 }
+_LIMITED = (*run_tree.RECORD_FILES, run_tree.EXPERIMENT_FILE, MODEL_FILE, run_tree.ATTRIBUTES_FILE)
 _MANY = 1000
 
 
@@ -112,6 +114,7 @@ class _Inspection:
         self._bad: dict[str, tuple[str, str]] = {}  # few files are, and few are pointers
         self._pointers: dict[str, Pointer] = {}
         self._comments: set[tuple[str, str]] = set()
+        self._met_tombstones: set[tuple[str, str]] = set()
         new_hash = hashlib.sha256 if git.object_format == "sha256" else hashlib.sha1
         self._empty_tree = new_hash(b"tree 0\0").hexdigest()
 
@@ -182,7 +185,11 @@ class _Inspection:
         wanted = {
             commit: [
                 name
-                for name in (*_READ[raw.record_file or ""], *self._new_comments(raw, trees[commit]))
+                for name in (
+                    *_READ[raw.record_file or ""],
+                    *self._new_comments(raw, trees[commit]),
+                    *self._new_tombstones(trees[commit]),
+                )
                 if self._is_readable(trees[commit], name)
             ]
             for commit, raw in records.items()
@@ -203,6 +210,13 @@ class _Inspection:
                 if path.startswith(f"{COMMENTS}/") and (path, oid) not in self._comments:
                     self._comments.add((path, oid))
                     yield path
+
+    def _new_tombstones(self, tree: RecordTree) -> Iterator[str]:
+        """The tombstones that were not met before: later records of a run keep them."""
+        for path in _tombstones(tree):
+            if (path, tree.files[path]) not in self._met_tombstones:
+                self._met_tombstones.add((path, tree.files[path]))
+                yield path
 
     def _is_readable(self, tree: RecordTree, name: str) -> bool:
         found = self._sizes[tree.files[name]] if name in tree.files else None
@@ -226,6 +240,7 @@ class _Inspection:
         if self._objects.is_partial and raw.record_file not in files:
             return
         yield from check_record(raw, files, tree.code)
+        yield from check_tombstones(files)
         yield from check_pointers(files.get(run_tree.ATTRIBUTES_FILE, b""), pointers, self._limits)
 
     def _check_sizes(self, tree: RecordTree) -> Iterator[Trouble]:
@@ -234,10 +249,14 @@ class _Inspection:
                 if oid in self._bad:
                     yield Trouble(path, *self._bad[oid])
         most = self._limits.record_bytes
-        for path in (*run_tree.RECORD_FILES, run_tree.EXPERIMENT_FILE, MODEL_FILE, run_tree.ATTRIBUTES_FILE):
+        for path in (*_LIMITED, *_tombstones(tree)):
             found = self._sizes[tree.files[path]] if path in tree.files else None
             if found is not None and found[1] > most:
                 yield Trouble(path, "size", f"it has {found[1]:,} bytes, at most {most:,} can be read")
+
+
+def _tombstones(tree: RecordTree) -> list[str]:
+    return [path for path in tree.files if path.startswith(f"{PURGED}/")]
 
 
 def _code_commit(raw: RawCommit) -> str | None:

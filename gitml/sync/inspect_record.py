@@ -13,6 +13,8 @@ from gitml.errors import DamagedError, InvalidNameError
 from gitml.formats import commit_message, model_record, run_tree
 from gitml.formats.names import check_name, check_run_id
 from gitml.formats.pointer import decode_attributes, encode_attributes
+from gitml.formats.purge import FOLDER as PURGED
+from gitml.formats.purge import decode_purge, is_tombstone
 from gitml.formats.registry_names import check_model_name, name_of_id, parse_ref, version_ref
 from gitml.index.scan import scan
 from gitml.sync.findings import Limits, Trouble
@@ -238,6 +240,15 @@ def _name_problem(kind: str, name: str) -> str | None:
     except InvalidNameError as err:
         return err.message
     return None
+
+
+def check_tombstones(files: Mapping[str, bytes]) -> Iterator[Trouble]:
+    """Hold what a run says of purged objects against the format; other files are passed over."""
+    for path in filter(is_tombstone, files):
+        try:
+            decode_purge(path.removeprefix(f"{PURGED}/").removesuffix(".yaml"), files[path])
+        except DamagedError as err:
+            yield Trouble(path, "record", err.message)
 
 
 def check_pointers(attributes: bytes, pointers: Mapping[str, Pointer], limits: Limits) -> Iterator[Trouble]:

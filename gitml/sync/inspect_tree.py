@@ -14,12 +14,14 @@ from functools import lru_cache
 from gitml.errors import DamagedError, InvalidNameError
 from gitml.formats import names, run_tree
 from gitml.formats.model_record import MODEL_FILE
+from gitml.formats.purge import FOLDER as PURGED
+from gitml.formats.purge import is_tombstone
 from gitml.sync.findings import Limits, Trouble
 from gitml.sync.inspect_objects import Objects
 
 Key = tuple[str, str]  # path and object id
 _FILES = frozenset((*run_tree.RECORD_FILES, run_tree.EXPERIMENT_FILE, MODEL_FILE, run_tree.ATTRIBUTES_FILE))
-_FOLDERS = frozenset((run_tree.ARTIFACTS, run_tree.HISTORY, run_tree.ENVIRONMENT, run_tree.CODE))
+_FOLDERS = frozenset((run_tree.ARTIFACTS, run_tree.HISTORY, run_tree.ENVIRONMENT, run_tree.CODE, PURGED))
 _RULES_OF_GIT = frozenset((".gitattributes", ".gitmodules"))
 _WHAT = {b"120000": "a link", b"160000": "a submodule", b"100755": "an executable file"}
 _ENTRIES = {size: re.compile(rb"([0-7]+) ([^\0]*)\0(.{%d})" % size, re.DOTALL) for size in (20, 32)}
@@ -193,6 +195,8 @@ def _problem(path: str, is_folder: bool) -> tuple[str, str] | None:
             _check_artifact(rest)
         if area == run_tree.HISTORY and rest and not is_folder:
             _check_history(rest)
+        if area == PURGED and rest and (is_folder or not is_tombstone(path)):
+            raise InvalidNameError("path", path, "a tombstone is named by an object: <SHA-256>.yaml")
     except InvalidNameError as err:
         return "name", err.rule
     return None

@@ -290,6 +290,26 @@ def test_paths_that_are_not_how_names_are_written(forge: Forge, rules):
         assert rules(forge.record(extra={path: point})) == [(path, "name")]
 
 
+def test_tombstones_are_named_by_objects_and_say_when(forge: Forge, each, rules):
+    good = b"time: 2026-01-02T03:04:05.000Z\nby: Ada <ada@example.org>\nreason: consent withdrawn\n"
+    path = f"purged/{OID}.yaml"
+    first = forge.record(a_run(), {path: good})
+    assert rules(first, forge.record(a_run(), {path: good[: good.index(b"reason")]})) == []
+    cases = {
+        (f"purged/{OID.upper()}.yaml", "name"): good, (f"purged/{OID[1:]}.yaml", "name"): good,
+        (f"purged/{OID}", "name"): good, ("purged/note.md", "name"): b"x", (f"purged/x/{OID}.yaml", "name"): good,
+        (f"purged/{OID}.yaml/x", "name"): good, ("purged", "tree"): b"x",
+    }  # fmt: skip
+    cases |= {(path, "record"): b"by: Ada\n"}
+    found = each({case: forge.record(a_run(), {case[0]: data}) for case, data in cases.items()})
+    assert {case: what and what[1] for case, what in found.items()} == {case: case[1] for case in cases}
+    for data in (b"", b"time: yesterday\n", b"time: [1]\n", b"- a list\n", b"\xff", b"version https://x\n"):
+        assert rules(forge.record(a_run(), {path: data})) == [(path, "record")], data
+    assert rules(forge.record(a_run(), {path: good * 2000}), limits=Limits(record_bytes=1000)) == [
+        (path, "size")
+    ]
+
+
 def test_a_folder_where_a_file_belongs(forge: Forge, each):
     names = ["run.yaml", "params.yaml", ".gitattributes"]
     found = each({name: forge.record(a_run(params={}), {name: None, f"{name}/x": b""}) for name in names})
