@@ -128,7 +128,7 @@ def rename_model(repo: Repo, name: str, new_name: str) -> RegisteredModel:
         return state.model()
     former = tuple(sorted({*(state.record.former if state.record else ()), state.name} - {new_name}))
     return _change(
-        repo, state, f"renamed to {new_name}", lambda old: replace(old, name=new_name, former=former)
+        repo, state, f"renamed from {state.name}", lambda old: replace(old, name=new_name, former=former)
     )
 
 

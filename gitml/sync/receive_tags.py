@@ -3,6 +3,8 @@
 gitml/models/<name>/v<number>               a version: tags the record of a run
 gitml/stages/<name>/<stage>/<number>        what stage a version came into: tags the version's tag
 gitml/aliases/<name>/<alias>/<number>       what an alias means from then on: the same
+
+What a tag says below its subject must agree with its name and with what it tags.
 """
 
 from __future__ import annotations
@@ -11,6 +13,10 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from gitml.entities.registry import MoveTag, VersionTag
+from gitml.errors import DamagedError
+from gitml.formats import commit_message
+from gitml.formats.registry_tag import decode_tag
 from gitml.formats.run_tree import RUN_FILE
 from gitml.repo import Repo
 from gitml.sync.inspect_record import parse_commit
@@ -28,7 +34,7 @@ _HEADER = re.compile(rb"object ([0-9a-f]+)\ntype ([a-z]+)\ntag ([^\n]*)\ntagger 
 class _Tag:
     """A tag of the registry by its name and its object.
 
-    `series` is what its number counts in; `target` and `kind` what it tags.
+    `series` is what its number counts in; `target` and `kind` what it tags; `content` what the object holds.
     """
 
     ref: str
@@ -39,6 +45,11 @@ class _Tag:
     is_version: bool
     target: str
     kind: str
+    content: bytes
+
+    def read(self) -> VersionTag | MoveTag:
+        """Read what it says; raises DamagedError."""
+        return decode_tag(self.ref, self.oid, self.content)
 
 
 def is_registry_tag(ref: str, kind: str, content: bytes) -> bool:
@@ -103,6 +114,7 @@ def _read(one: ReceivedRef, content: tuple[str, bytes] | None) -> _Tag | Rejecti
         match.re is _VERSION,
         header[1].decode(),
         header[2].decode(),
+        content[1] if content else b"",
     )
 
 
@@ -129,7 +141,7 @@ def _check_versions(repo: Repo, tags: Sequence[_Tag], histories: Sequence[str]) 
     if commits:
         outside = {commit for commit, _ in repo.git.rev_list(commits, histories)}
         contents = zip(commits, repo.git.process.cat_objects(commits), strict=True)
-        runs = {commit for commit, found in contents if found is not None and _is_run(found[1])}
+        runs = {commit: run for commit, found in contents if found and (run := _run_id(found[1]))}
     for tag in tags:
         if tag.kind != "commit" or tag.target not in runs:
             yield Rejection(tag.ref, "tag", "a version tags the record of a run", "gitml log lists runs")
@@ -140,11 +152,32 @@ def _check_versions(repo: Repo, tags: Sequence[_Tag], histories: Sequence[str]) 
                 f"its run '{tag.target[:12]}' is not here",
                 "push the runs with it: gitml push",
             )
+        else:
+            yield from _disagreements(tag, run_id=runs[tag.target])
 
 
-def _is_run(content: bytes) -> bool:
+def _run_id(content: bytes) -> str | None:
+    """The run that a commit is a record of; None if it is of none."""
     commit = parse_commit(content)
-    return commit is not None and commit.parents < 2 and commit.record_file == RUN_FILE
+    if commit is None or commit.parents > 1 or commit.record_file != RUN_FILE:
+        return None
+    return dict(commit.trailers)[commit_message.RUN_ID]
+
+
+def _disagreements(
+    tag: _Tag, *, run_id: str | None = None, version: int | None = None
+) -> Iterator[Rejection]:
+    """Hold what a tag says against its name, and against the run or the version that it tags."""
+    remedy = "make it by gitml models, which writes what belongs into it"
+    try:
+        said = tag.read()
+    except DamagedError as err:
+        yield Rejection(tag.ref, "tag", err.message, remedy)
+        return
+    if isinstance(said, VersionTag) and said.run_id != run_id:
+        yield Rejection(tag.ref, "tag", f"it says run '{said.run_id:.80}' and tags run '{run_id}'", remedy)
+    if isinstance(said, MoveTag) and said.version != version:
+        yield Rejection(tag.ref, "tag", f"it says version {said.version} and tags version {version}", remedy)
 
 
 def _check_events(repo: Repo, tags: Sequence[_Tag]) -> Iterator[Rejection]:
@@ -154,10 +187,14 @@ def _check_events(repo: Repo, tags: Sequence[_Tag]) -> Iterator[Rejection]:
     folders = dict.fromkeys(f"{TAGS}models/{tag.model}/" for tag in events)
     versions = {ref: oid for ref, oid in list_refs(repo, *folders).items() if _VERSION.fullmatch(ref)}
     versions |= {tag.ref: tag.oid for tag in tags if tag.is_version}
-    known = {(match[2], oid) for ref, oid in versions.items() if (match := _VERSION.fullmatch(ref))}
+    known = {
+        (match[2], oid): int(match[3]) for ref, oid in versions.items() if (match := _VERSION.fullmatch(ref))
+    }
     for tag in events:
         if (tag.model, tag.target) not in known:
             yield Rejection(
                 tag.ref, "tag", f"it must tag the tag of a version of '{tag.model}' that is here",
                 "push the version with it: gitml push",
             )  # fmt: skip
+        else:
+            yield from _disagreements(tag, version=known[tag.model, tag.target])

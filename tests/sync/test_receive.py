@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -16,13 +17,17 @@ from gitml.entities.artifact import Pointer
 from gitml.entities.run import CodeState
 from gitml.errors import UsageError
 from gitml.formats.pointer import encode_attributes, encode_pointer
+from gitml.formats.registry_names import parse_ref
 from gitml.git.repo import GitRepo
+from gitml.registry.stages import promote
+from gitml.registry.versions import register
 from gitml.repo import RUNS_REF, Repo
 from gitml.store.local import ObjectStore
 from gitml.sync.pushing import PushOptions, push
 from gitml.sync.receive import check_push
 from gitml.sync.rejection import ReceivedRef
 from gitml.tracking.hooks import PRE_RECEIVE, hook_text, install_hook, remove_hook
+from gitml.tracking.resolve import resolve_run
 from tests.sync.forge import FOLDER, LINK, Forge, a_run
 
 MODEL = {"artifacts/model.bin": True}
@@ -120,11 +125,31 @@ def refs(server: Path, git):
 def tag(git_repo: Path, git):
     """Make an annotated tag; gives its refspec."""
 
-    def make(name: str, target: str, message: str = "x") -> str:
+    def make(name: str, target: str, message: str | None = None) -> str:
+        message = message or _says(git, git_repo, name, target)
         git(git_repo, "tag", "--annotate", "--force", f"--message={message}", name, target)
         return f"refs/tags/{name}"
 
     return make
+
+
+def _says(git, folder: Path, name: str, target: str) -> str:
+    """What a tag of that name must say."""
+    known = parse_ref(f"refs/tags/{name}")
+    if known is None:
+        return "x"
+    if known.kind == "version":
+        run = git(folder, "log", "-1", "--format=%(trailers:key=Run-Id,valueonly)", target).strip()
+        facts = f'version: {known.number}\nrun: "{run}"\npath: ""\ndigest: sha256:{"ab" * 32}'
+    else:
+        event = "assigned" if known.kind == "stage" else "set"
+        version = re.sub(".*/v", "", target) if "/v" in target else "1"
+        facts = f"version: {version}\n{known.kind}: {known.part}\nevent: {event}\norder: {known.number}"
+    return _facts(known.kind, known.model, facts)
+
+
+def _facts(kind: str, model: str, more: str) -> str:
+    return f"x\n\nkind: {kind}\nmodel: {model}\n{more}\n"
 
 
 # Good pushes
@@ -203,13 +228,13 @@ def test_without_gitml_runs_are_refused_and_code_is_not(
 def test_registry_tags_count_up(forge: Forge, judge, refs, tag):
     run = forge.record()
     versions = [tag(f"gitml/models/churn/v{number}", run) for number in range(1, 12)]
-    first = tag("gitml/stages/churn/Production/1", "gitml/models/churn/v1")
+    first = tag("gitml/stages/churn/production/1", "gitml/models/churn/v1")
     assert judge(f"{run}:{RUNS_REF}", *versions, first) is None
     again = forge.record(parents=[run])
     more = [
         tag("gitml/models/churn/v12", again),
         tag("gitml/models/чурн%20v/v1", run),
-        tag("gitml/stages/churn/Production/2", "gitml/models/churn/v12"),
+        tag("gitml/stages/churn/production/2", "gitml/models/churn/v12"),
         tag("gitml/aliases/churn/champion/1", "gitml/models/churn/v3"),
     ]
     assert judge(f"{again}:{RUNS_REF}", *more) is None
@@ -219,11 +244,11 @@ def test_registry_tags_count_up(forge: Forge, judge, refs, tag):
 @pytest.mark.heavy  # nine pushes
 def test_gitml_pushes_many_tags_in_an_order_that_the_server_takes(clone, server: Path, refs, git):
     ada = clone("ada")
-    ada.record("one")
-    for number in range(1, 12):
-        git(ada.folder, "tag", "--annotate", "--message=x", f"gitml/models/churn/v{number}", "gitml/runs")
-        stage = f"gitml/stages/churn/Production/{number}"
-        git(ada.folder, "tag", "--annotate", "--message=x", stage, f"gitml/models/churn/v{number}")
+    ada.record("one", {"model.bin": b"x"})
+    with ada.open() as repo:
+        run = resolve_run(repo, "one")
+        for _ in range(11):
+            promote(repo, "churn", register(repo, run, "churn").version, "Production")
     pushed = ada.push()
     assert len(pushed.tags.made) == 22
     assert not pushed.tags.refused
@@ -272,7 +297,7 @@ def test_everything_wrong_is_told_at_once_and_nothing_taken(
         tag("gitml/models/gap/v2", good),
         tag("gitml/models/-x/v1", good),
         tag("gitml/models/x/1", good),
-        tag("gitml/stages/x/Production/1", good),
+        tag("gitml/stages/x/production/1", good),
     )
     assert refs() == before
     assert "gitml: nothing of this push was taken" in told
@@ -291,7 +316,7 @@ def test_everything_wrong_is_told_at_once_and_nothing_taken(
         ("refs/tags/gitml/models/gap/v2", "the next number here is 1"),
         ("refs/tags/gitml/models/-x/v1", "it is no name of the registry's"),
         ("refs/tags/gitml/models/x/1", "it is no name of the registry's"),
-        ("refs/tags/gitml/stages/x/Production/1", "it must tag the tag of a version of 'x'"),
+        ("refs/tags/gitml/stages/x/production/1", "it must tag the tag of a version of 'x'"),
     ]:
         at = lines.index(f"gitml: {ref} is refused")
         assert any(reason in line for line in lines[at + 1 : at + 3]), (ref, lines[at : at + 3])
@@ -317,6 +342,19 @@ def test_registry_tags_are_never_moved_or_deleted(forge: Forge, judge, tag, refs
     assert "is not here" in judge(tag("gitml/models/churn/v2", outside))
     wrong = tag("gitml/aliases/other/best/1", "gitml/models/churn/v1")
     assert "of a version of 'other'" in judge(wrong)
+    for name, target, message, reason in [
+        ("models/churn/v2", run, "no facts", "no facts below the subject"),
+        ("models/churn/v2", run, _facts("version", "other", "version: 2"), "of model 'other'"),
+        ("models/churn/v2", run, _facts("version", "churn", "version: 3"), "of version 3"),
+        ("models/churn/v2", run, _facts("version", "churn", f"version: 2\nrun: x\ndigest: sha256:{'a' * 64}"),
+         "it says run 'x' and tags run '0000"),
+        ("stages/churn/production/1", before[version],
+         _facts("stage", "churn", "version: 1\nstage: Staging\nevent: assigned\norder: 1"), "of stage 'Staging'"),
+        ("stages/churn/production/1", before[version],
+         _facts("stage", "churn", "version: 2\nstage: Production\nevent: assigned\norder: 1"),
+         "it says version 2 and tags version 1"),
+    ]:  # fmt: skip
+        assert reason in judge(tag(f"gitml/{name}", target, message))
     assert refs() == before
 
 
@@ -410,7 +448,8 @@ def test_a_server_with_sha256(tmp_path: Path, git, git_repo: Path):
     one = forge.record()
     git(work, "push", "--quiet", str(server), f"{one}:{RUNS_REF}")
     two = forge.record(parents=[one])
-    git(work, "tag", "--annotate", "--message=x", "gitml/models/m/v1", one)
+    message = _says(git, work, "gitml/models/m/v1", one)
+    git(work, "tag", "--annotate", f"--message={message}", "gitml/models/m/v1", one)
     git(work, "push", "--quiet", str(server), f"{two}:{RUNS_REF}", "refs/tags/gitml/models/m/v1")
 
 

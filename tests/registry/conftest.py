@@ -1,0 +1,47 @@
+"""Repositories with runs that have models, and clones that share them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from gitml.entities.registry import ModelVersion
+from gitml.entities.run import Run, RunStatus
+from gitml.registry.versions import register
+from gitml.repo import Repo
+from gitml.tracking.commit import finish_run
+from gitml.tracking.history import get_run
+from gitml.tracking.start import start_run
+from tests.sync.conftest import clone as clone  # noqa: PLC0414
+from tests.sync.conftest import server as server  # noqa: PLC0414
+
+FILES = {"model/MLmodel": b"flavors: {}\n", "model/weights.bin": bytes(range(256)) * 1000, "plot.png": b"png"}
+
+
+def record(repo: Repo, name: str = "brisk-heron", files: dict[str, bytes] | None = None) -> Run:
+    """Make a run that has ended, with a model."""
+    live = start_run(repo, name=name)
+    for path, data in (FILES if files is None else files).items():
+        live.log_bytes(data, path)
+    finish_run(repo, live, RunStatus.FINISHED)
+    return get_run(repo, live.run_id)
+
+
+@pytest.fixture
+def repo(git_repo: Path):
+    opened = Repo.open(git_repo)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def churn(repo: Repo) -> Callable[..., ModelVersion]:
+    """Make the next version of the model `churn`, or of another one."""
+    run = record(repo)
+
+    def make(name: str = "churn", **facts) -> ModelVersion:
+        return register(repo, run, name, "model", **facts)
+
+    return make
