@@ -122,6 +122,58 @@ def test_another_clone_drops_its_bytes_with_its_next_gc(pushed, bob, server):
     assert not stored(common(bob), content(1)).exists()
 
 
+def _edit(where, **tags) -> None:
+    with where.open() as repo:
+        (run,) = history.search(repo, Query())
+        set_tags(repo, run.id, tags)
+
+
+@pytest.mark.parametrize("way", ["push", "sync"])
+def test_who_edits_a_purged_run_unawares_does_not_send_it_again(pushed, bob, server, way):
+    """The run is changed, and its bytes are here, before anybody says that they were purged."""
+    bob.pull()
+    put(common(bob), content(1), old=False)
+    put(common(bob), content(2), old=False)
+    drop(pushed, "first", "data", reason="consent withdrawn")
+    pushed.push()
+    _edit(bob, seen="yes")
+    if way == "sync":
+        bob.pull()
+    done = bob.push()
+    assert not stored(server, content(1)).exists()
+    assert oid_of(content(1)) not in {one.oid for one in (*done.objects.moved, *done.objects.present)}
+    assert stored(server, content(2)).exists()
+    assert stored(common(bob), content(1)).exists()  # goes with the next gc, not before
+    pushed.pull()
+    for where in (pushed, bob):
+        with where.open() as repo:
+            collect(repo, GcOptions())
+        assert not stored(common(where), content(1)).exists()
+        with pytest.raises(ArtifactPurgedError, match="consent withdrawn"):
+            read(where, "first", "data/faces.npz")
+
+
+def test_a_plain_git_push_does_not_send_it_again_either(pushed, bob, server, git, gitml):
+    bob.pull()
+    put(common(bob), content(1), old=False)
+    drop(pushed, "first", "data")
+    pushed.push()
+    _edit(bob, seen="yes")
+    tip = git(bob.folder, "rev-parse", RUNS_REF).strip()
+    there = git(server, "rev-parse", RUNS_REF).strip()
+    line = f"{RUNS_REF} {tip} {RUNS_REF} {there}\n"
+    gitml(bob.folder, "hook", "pre-push", "origin", str(server), input=line)
+    assert not stored(server, content(1)).exists()
+
+
+def test_a_push_of_new_runs_asks_for_no_tombstones(pushed, server, git):
+    """Nobody can have purged what is new: no fetch for it, which would slow every push down."""
+    git(server, "update-ref", "refs/gitml/inbox/unseen", RUNS_REF)
+    pushed.record("second", {"new.bin": content(3)})
+    assert pushed.push().objects.moved_bytes == len(content(3))
+    assert "unseen" not in git(pushed.folder, "for-each-ref", "refs/gitml")
+
+
 def test_purges_in_two_places_unite(pushed, bob):
     bob.pull()
     drop(pushed, "first", "data", reason="one")
