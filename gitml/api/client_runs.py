@@ -126,12 +126,14 @@ class RunCalls(Connection):
             FilterSyntaxError: The filter or an ordering means nothing.
         """
         from gitml.api.frames import columns_frame
+        from gitml.index.collector import collector_paused
         from gitml.tracking.history import refresh
 
         check_size(max_results)
         query = _query(experiment_ids, filter_string, run_view_type, order_by, max_results, 0)
         refresh(self.repo)
-        return columns_frame(self.repo.index.columns(query))
+        with collector_paused():
+            return columns_frame(self.repo.index.columns(query))
 
     def get_metric_history(self, run_id: str, key: str) -> list[Metric]:
         """Read all points of a metric, exact, in the order they were logged.

@@ -89,12 +89,12 @@ def _tag_columns(columns: Columns) -> Columns:
     """Tags as logged, and MLflow's reserved ones where nobody set them."""
     logged = {name[len("tags.") :]: values for name, values in columns.items() if name.startswith("tags.")}
     nothing: list[Any] = [None] * len(columns["run_id"])
+    commands = columns.get("command", nothing)
+    program = {command: reserved.source_name(command or ()) for command in set(commands)}
     facts: Columns = {
         reserved.RUN_NAME_TAG: columns["name"],
         reserved.USER_TAG: columns["user"],
-        reserved.SOURCE_TAG: [
-            reserved.source_name(command or ()) for command in columns.get("command", nothing)
-        ],
+        reserved.SOURCE_TAG: [program[command] for command in commands],
         reserved.SOURCE_TYPE_TAG: [
             reserved.source_type(entry_point) for entry_point in columns["entry_point"]
         ],

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import gc
 import json
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 
 from gitml.entities.registry import ModelRecord
 from gitml.entities.run import Run
@@ -14,6 +12,7 @@ from gitml.errors import DamagedError
 from gitml.formats.model_record import MODEL_FILE, decode_model, encode_model
 from gitml.formats.run_tree import EXPERIMENT_FILE, RUN_FILE, decode_experiment, decode_run
 from gitml.git.repo import GitRepo
+from gitml.index.collector import collector_paused
 from gitml.index.facts import Facts, facts_of
 from gitml.index.fold import fold_runs
 from gitml.index.fold_models import fold_models
@@ -52,7 +51,7 @@ def add_commits(
     from gitml.index.helper import records  # 20 ms, and mostly nothing is new
 
     update = Update(git, connection, old)
-    with _collector_paused():
+    with collector_paused():
         for done, (commit, record) in enumerate(zip(commits, records(git, commits), strict=True), 1):
             update.add(commit, record)
             if done % _BATCH == 0:
@@ -62,18 +61,6 @@ def add_commits(
     update.finish(commits[-1][0])
     if progress is not None:
         progress(len(commits), len(commits))
-
-
-@contextmanager
-def _collector_paused() -> Iterator[None]:
-    """Rows make no cycles, and looking for some in millions of tuples takes an eighth of the time."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
 
 
 class Update:
