@@ -103,6 +103,7 @@ def read_history(repo: Repo, run: Run, metric: str) -> bytes:
 
     Raises:
         NotFoundError: The run has no such metric.
+        HistoryPurgedError: The history was an object, which was purged.
         ObjectMissingError: The history is behind a pointer whose object is not here.
     """
     path = f"{run_tree.HISTORY}/{names.metric_path(metric)}"

@@ -13,18 +13,33 @@ from gitml.git.repo import GitRepo
 from gitml.repo import Repo
 
 
-class ArtifactPurgedError(NotFoundError):
-    """The artifact's bytes were dropped for good."""
+class PurgedError(NotFoundError):
+    """The bytes of something were dropped for good."""
 
-    def __init__(self, path: str, purge: Purge) -> None:
+    def __init__(self, what: str, purge: Purge) -> None:
         reason = f": {purge.reason}" if purge.reason else ""
         when = format_time(purge.time_ms)[:10]
         super().__init__(
-            f"artifact '{path}' was purged on {when} by {purge.by}{reason}",
+            f"{what} was purged on {when} by {purge.by}{reason}",
             hint="its name, size and hash are kept; its content is gone for good",
         )
-        self.path = path
         self.purge = purge
+
+
+class ArtifactPurgedError(PurgedError):
+    """The artifact's bytes were dropped for good."""
+
+    def __init__(self, path: str, purge: Purge) -> None:
+        super().__init__(f"artifact '{path}'", purge)
+        self.path = path
+
+
+class HistoryPurgedError(PurgedError):
+    """The points of a metric, so many that they were an object, were dropped for good."""
+
+    def __init__(self, metric: str, purge: Purge) -> None:
+        super().__init__(f"the history of metric '{metric}'", purge)
+        self.metric = metric
 
 
 def of_records(git: GitRepo, commits: Sequence[str]) -> dict[str, Purge]:

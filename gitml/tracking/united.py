@@ -13,10 +13,12 @@ from collections.abc import Mapping, Sequence
 
 from gitml.entities.run import Run
 from gitml.formats import commit_message, run_tree
+from gitml.formats.names import metric_name
 from gitml.formats.pointer import decode_attributes, decode_pointer, encode_attributes, encode_pointer
 from gitml.git.repo import TreeEntry
 from gitml.repo import Repo
 from gitml.tracking.commit import append_record
+from gitml.tracking.purges import HistoryPurgedError, of_records
 
 _HISTORY = run_tree.HISTORY + "/"
 Files = Mapping[str, TreeEntry]
@@ -98,12 +100,12 @@ def read_curve(repo: Repo, run: Run, path: str) -> bytes | None:
     heads, bases = sides(repo, run)
     if not heads:
         data = repo.git.read_path(run.commit, path) if run.commit else None
-        return None if data is None else _content(repo, data)
+        return None if data is None else _content(repo, data, path, [run.commit or ""])
     found = {head: repo.git.read_path(head, path) for head in heads}
-    held = [_content(repo, data) for data in found.values() if data is not None]
+    held = [_content(repo, data, path, heads) for data in found.values() if data is not None]
     if not held:
         return None
-    return unite_curve(held, _shared_curve(repo, bases, path))
+    return unite_curve(held, _shared_curve(repo, bases, path, heads))
 
 
 def entries_of(repo: Repo, run: Run) -> dict[str, TreeEntry]:
@@ -169,14 +171,18 @@ def _base(repo: Repo, bases: Sequence[str]) -> dict[str, TreeEntry]:
     }
 
 
-def _shared_curve(repo: Repo, bases: Sequence[str], path: str) -> bytes:
+def _shared_curve(repo: Repo, bases: Sequence[str], path: str, heads: Sequence[str]) -> bytes:
     data = repo.git.read_path(bases[0], path) if len(bases) == 1 else None
-    return b"" if data is None else _content(repo, data)
+    return b"" if data is None else _content(repo, data, path, heads)
 
 
-def _content(repo: Repo, data: bytes) -> bytes:
+def _content(repo: Repo, data: bytes, path: str, heads: Sequence[str]) -> bytes:
     pointer = decode_pointer(data)
     if pointer is None:
         return data
+    if not repo.objects.has(pointer.oid, pointer.size):
+        purge = of_records(repo.git, heads).get(pointer.oid)
+        if purge is not None:
+            raise HistoryPurgedError(metric_name(path.removeprefix(_HISTORY)), purge)
     with repo.objects.open(pointer) as stream:
         return stream.read()

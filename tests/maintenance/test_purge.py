@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from gitml.entities.run import RunStatus
 from gitml.errors import NotFoundError, RefusedError, RemoteError, UsageError
 from gitml.index import Query
 from gitml.maintenance.checking import check
@@ -18,9 +19,11 @@ from gitml.maintenance.collecting import GcOptions, collect
 from gitml.maintenance.purging import Purged, SharedContentError, plan_for_object, plan_for_run, purge
 from gitml.repo import RUNS_REF
 from gitml.sync.inspect import inspect
+from gitml.sync.objects import pointers_in
 from gitml.tracking import history
+from gitml.tracking.commit import finish_run
 from gitml.tracking.edit import set_tags
-from gitml.tracking.purges import ArtifactPurgedError
+from gitml.tracking.purges import ArtifactPurgedError, HistoryPurgedError
 from gitml.tracking.redaction import SecretRedactedWarning
 from gitml.tracking.start import start_run
 from tests.maintenance.conftest import content, oid_of, pointer_to, put, stored
@@ -234,6 +237,33 @@ def test_by_object(pushed):
         for wrong, error in (("abc", UsageError), ("-" * 10, UsageError), ("0" * 10, NotFoundError)):
             with pytest.raises(error):
                 plan_for_object(repo, wrong)
+
+
+def test_a_long_history_that_was_purged_says_so(ada, bob, git, gitml, tmp_path):
+    git(ada.folder, "config", "gitml.historyLimit", "100")
+    with ada.open() as repo:
+        live = start_run(repo, name="first")
+        for step in range(50):
+            live.log_metric("loss", 0.1 * step, step=step)
+        finish_run(repo, live, RunStatus.FINISHED)
+        (run,) = history.search(repo, Query())
+        (pointer,) = pointers_in(repo.git, [run.commit])
+        purge(repo, plan_for_object(repo, pointer.oid), reason="names in the steps")
+    ada.push()
+    bob.pull()
+    said = "the history of metric 'loss' was purged on .* by Ada .*: names in the steps"
+    for where in (ada, bob):
+        _edit(where, seen="yes")
+        with where.open() as repo:
+            (run,) = history.search(repo, Query())
+            with pytest.raises(HistoryPurgedError, match=said):
+                history.read_metric(repo, run, "loss")
+    bob.push()
+    ada.pull()  # now the run has two newest records
+    with ada.open() as repo, pytest.raises(HistoryPurgedError, match=said):
+        history.read_metric(repo, next(iter(history.search(repo, Query()))), "loss")
+    assert "was purged on" in gitml(ada.folder, "plot", "loss", code=3).stderr
+    assert "loss" in gitml(ada.folder, "show", "first").stdout
 
 
 def test_what_is_not_there(pushed):
