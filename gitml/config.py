@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal, cast
 
 from gitml.errors import UsageError
@@ -38,7 +38,10 @@ class Settings:
         receive_lfs_objects: Whether a server wants the objects of pushed runs beside the repository.
         lfs_storage: Git LFS's own setting of where its objects live.
         remotes: Name to URL.
-        values: All of git's configuration, keys as git prints them.
+        values: All of git's configuration, keys as git prints them; of a key that stands
+            several times, what counts for git: the last.
+        extra_headers: `http.extraHeader` and `http.<url>.extraHeader`, each time that one
+            stands there: git sends them all.
     """
 
     author: str
@@ -53,6 +56,7 @@ class Settings:
     lfs_storage: str | None = None
     remotes: Mapping[str, str] = field(default_factory=dict)
     values: Mapping[str, str] = field(default_factory=dict)
+    extra_headers: tuple[tuple[str, str], ...] = ()
 
 
 def load_settings(git: GitRepo, environ: Mapping[str, str] | None = None) -> Settings:
@@ -61,7 +65,9 @@ def load_settings(git: GitRepo, environ: Mapping[str, str] | None = None) -> Set
     Raises:
         UsageError: A `gitml.*` key has a value that means nothing.
     """
-    return _parse(_git_config(git), os.environ if environ is None else environ)
+    pairs = _git_config(git)
+    settings = _parse(dict(pairs), os.environ if environ is None else environ)
+    return replace(settings, extra_headers=tuple(pair for pair in pairs if pair[0].endswith(".extraheader")))
 
 
 def check_setting(key: str, value: str) -> None:
@@ -105,10 +111,10 @@ def _parse(values: dict[str, str], environ: Mapping[str, str]) -> Settings:
     )
 
 
-def _git_config(git: GitRepo) -> dict[str, str]:
+def _git_config(git: GitRepo) -> list[tuple[str, str]]:
     out = git.process.run(["config", "--null", "--list"])
     pairs = (item.partition("\n") for item in os.fsdecode(out).split("\0") if item)
-    return {key: value if newline else "true" for key, newline, value in pairs}
+    return [(key, value if newline else "true") for key, newline, value in pairs]
 
 
 def _author(values: Mapping[str, str], environ: Mapping[str, str]) -> str:

@@ -61,4 +61,5 @@ def open_remote_store(repo: Repo, remote: str, *, lfs: bool, url: str | None = N
         url,
         GitCredentials(repo.git.process),
         lfsconfig=read_lfsconfig(repo.git.process, repo.git.work_tree),
+        extra_headers=repo.settings.extra_headers,
     )

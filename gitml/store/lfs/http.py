@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import unquote, urljoin
 
@@ -120,7 +120,12 @@ class Http:
     """Connections that are kept; several threads may use it."""
 
     def __init__(
-        self, values: Mapping[str, str], environ: Mapping[str, str], limits: Limits, home: str
+        self,
+        values: Mapping[str, str],
+        environ: Mapping[str, str],
+        limits: Limits,
+        home: str,
+        extra_headers: Sequence[tuple[str, str]] | None = None,
     ) -> None:
         """Open nothing yet.
 
@@ -129,8 +134,9 @@ class Http:
             environ: The environment.
             limits: How long to wait.
             home: The server's own URL: what is for any URL goes to its origin alone.
+            extra_headers: The settings of `extraHeader`, in their order.
         """
-        self._routes = Routes(values, environ, home)
+        self._routes = Routes(values, environ, home, extra_headers)
         self._limits = limits
         self._pools: dict[tuple[object, ...], urllib3.PoolManager] = {}
         self._lock = threading.Lock()
@@ -177,15 +183,14 @@ class Http:
         with self._lock:
             route = self._routes.to(url)
             pool = self._pool(url, route)
-        given = {name.lower() for name in headers}
-        extra = {name: value for name, value in route.headers if name.lower() not in given}
+        carried = _carried(route, headers)
         try:
             response = pool.urlopen(
                 method,
                 url,
                 redirect=False,
                 body=body,
-                headers={"User-Agent": _AGENT, **extra, **headers},
+                headers=carried,
                 retries=False,
                 timeout=urllib3.Timeout(connect=self._limits.connect_s, read=self._limits.silence_s),
                 preload_content=False,
@@ -235,6 +240,17 @@ class Http:
                 return Trouble(reason.format(seconds), hint=hint, transient=transient, absent=absent)
         # What is left is this machine's: no more sockets, say.
         return Trouble(plain(getattr(err, "strerror", "")) or "it does not work", hint=_CHECK)
+
+
+def _carried(route: Route, headers: Mapping[str, str]) -> urllib3.HTTPHeaderDict:
+    """Put the headers of a request together; what git's configuration adds may stand several times."""
+    carried = urllib3.HTTPHeaderDict()
+    for name, value in route.headers:
+        if name.lower() not in {given.lower() for given in headers}:
+            carried.add(name, value)
+    carried.setdefault("User-Agent", _AGENT)
+    carried.update(headers)
+    return carried
 
 
 def _explain_tls(text: str) -> Trouble:

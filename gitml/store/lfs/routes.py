@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.request import getproxies_environment, proxy_bypass
@@ -15,10 +15,10 @@ from gitml.store.lfs.trouble import Trouble
 from gitml.store.lfs.urls import (
     Origin,
     UnusableUrlError,
+    all_settings_for,
     is_on,
     origin,
     setting_for,
-    setting_only_for,
     shown,
     split_http,
 )
@@ -46,17 +46,26 @@ class Route:
 class Routes:
     """The routes to all URLs of one server; several threads may use it."""
 
-    def __init__(self, values: Mapping[str, str], environ: Mapping[str, str], home: str) -> None:
+    def __init__(
+        self,
+        values: Mapping[str, str],
+        environ: Mapping[str, str],
+        home: str,
+        headers: Sequence[tuple[str, str]] | None = None,
+    ) -> None:
         """Look nothing up yet.
 
         Args:
             values: git's configuration.
             environ: The environment.
             home: The server's own URL: headers that are for any URL go to its origin alone.
+            headers: The settings of `extraHeader`, which may stand several times; those
+                of `values` if not given.
         """
+        self._headers = tuple(values.items() if headers is None else headers)
         self._values = {key: value for key, value in values.items() if key.startswith("http.")}
         # Routes differ from path to path only if there are settings for paths.
-        self._by_origin = not any("://" in key for key in self._values)
+        self._by_origin = not any("://" in key for key in (*self._values, *(key for key, _ in self._headers)))
         self._environ = environ
         self._home = origin(home)
         self._known: dict[Origin | str, Route] = {}
@@ -74,10 +83,11 @@ class Routes:
         return route
 
     def _extra_headers(self, url: str) -> tuple[tuple[str, str], ...]:
-        look_up = setting_for if origin(url) == self._home else setting_only_for
-        line = look_up(self._values, url, "extraheader")
-        name, colon, value = (line or "").partition(":")
-        return ((name.strip(), value.strip()),) if colon and name.strip() else ()
+        general = origin(url) == self._home
+        lines = all_settings_for(self._headers, url, "extraheader", general=general)
+        parts = (line.partition(":") for line in lines)
+        found = ((name.strip(), value.strip()) for name, _, value in parts)
+        return tuple((name, value) for name, value in found if name and value)  # as curl does
 
     def _verify(self, url: str) -> bool | str:
         if (

@@ -37,6 +37,7 @@ class LfsStore(RemoteStore):
         credentials: CredentialSource | None = None,
         ref: str | None = None,
         environ: Mapping[str, str] | None = None,
+        extra_headers: Sequence[tuple[str, str]] | None = None,
     ) -> None:
         """Say where the server is; `find_endpoint` finds it.
 
@@ -47,10 +48,13 @@ class LfsStore(RemoteStore):
             credentials: Where names and passwords come from.
             ref: The ref whose runs the objects belong to, for servers whose rights depend on it.
             environ: The environment that ssh runs in.
+            extra_headers: The settings of `http.extraHeader` and `http.<url>.extraHeader`,
+                which may stand several times; those of `values` if not given.
         """
         self.name = download.name if upload is None else upload.name
         self._values = values or {}
         self._environ = os.environ if environ is None else environ
+        self._extra_headers = extra_headers
         self._ref = ref
         self._endpoints: dict[Operation, Endpoint] = {"download": download, "upload": upload or download}
         ways = {e: Access(e, credentials, self._values, self._environ) for e in self._endpoints.values()}
@@ -148,7 +152,9 @@ class LfsStore(RemoteStore):
 
         endpoint = self._endpoints[operation]
         if endpoint not in self._opened:
-            self._opened[endpoint] = Http(self._values, self._environ, limits, endpoint.url)
+            self._opened[endpoint] = Http(
+                self._values, self._environ, limits, endpoint.url, self._extra_headers
+            )
         return self._opened[endpoint]
 
     def close(self) -> None:
@@ -165,6 +171,7 @@ def open_lfs_store(
     *,
     lfsconfig: Mapping[str, str] | None = None,
     ref: str | None = None,
+    extra_headers: Sequence[tuple[str, str]] | None = None,
 ) -> LfsStore:
     """Open the store that belongs to a git remote.
 
@@ -175,6 +182,7 @@ def open_lfs_store(
         credentials: Where names and passwords come from.
         lfsconfig: What stands in the repository's `.lfsconfig`.
         ref: The ref whose runs the objects belong to.
+        extra_headers: The settings of `extraHeader`, in their order.
 
     Raises:
         NoLfsServerError: No server belongs to it.
@@ -185,6 +193,7 @@ def open_lfs_store(
         values=values,
         credentials=credentials,
         ref=ref,
+        extra_headers=extra_headers,
     )
 
 

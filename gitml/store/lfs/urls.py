@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
 
 from gitml.errors import UsageError
@@ -69,12 +69,6 @@ def shown(url: str) -> str:
 
 def setting_for(values: Mapping[str, str], url: str, name: str) -> str | None:
     """Look up `http.<url>.<name>`, the pattern that fits best, else `http.<name>`, as `--get-urlmatch` does."""
-    found = setting_only_for(values, url, name)
-    return values.get(f"http.{name}") if found is None else found
-
-
-def setting_only_for(values: Mapping[str, str], url: str, name: str) -> str | None:
-    """Look up `http.<url>.<name>` alone: what must not go to just any host."""
     parts, ending = split_http(url), f".{name}"
     best: tuple[tuple[int, int, bool], str] | None = None
     for key, value in values.items():
@@ -82,7 +76,37 @@ def setting_only_for(values: Mapping[str, str], url: str, name: str) -> str | No
             rank = _rank(key[len("http.") : -len(ending)], parts)
             if rank is not None and (best is None or rank >= best[0]):
                 best = rank, value
-    return None if best is None else best[1]
+    return values.get(f"http.{name}") if best is None else best[1]
+
+
+def all_settings_for(
+    settings: Iterable[tuple[str, str]], url: str, name: str, *, general: bool = True
+) -> list[str]:
+    """Look up a setting that may stand several times, as git does: an empty value forgets those before it.
+
+    One that fits worse than an earlier one does not count, so what stands for the host
+    below what stands for all is added to it.
+
+    Args:
+        settings: Keys and values, in the order of git's configuration.
+        url: The URL.
+        name: The setting.
+        general: Also those that are for any URL.
+    """
+    parts, ending = split_http(url), f".{name}"
+    best = (0, 0, False)
+    found: list[str] = []
+    for key, value in settings:
+        if key == f"http{ending}":
+            rank = (0, 0, False) if general else None
+        elif key.startswith("http.") and key.endswith(ending):
+            rank = _rank(key[len("http.") : -len(ending)], parts)
+        else:
+            continue
+        if rank is not None and rank >= best:
+            best = rank
+            found = [*found, value] if value else []
+    return found
 
 
 def _rank(pattern: str, url: SplitResult) -> tuple[int, int, bool] | None:

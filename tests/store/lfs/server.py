@@ -23,6 +23,7 @@ class Seen:
     path: str
     headers: dict[str, str]
     body: bytes = field(repr=False)
+    lines: list[tuple[str, str]] = field(default_factory=list)  # headers, also those that stand twice
 
     @property
     def is_batch(self) -> bool:
@@ -140,7 +141,9 @@ class Handler(BaseHTTPRequestHandler):
             self.send(200, data)
 
     def _is_done(self) -> bool:
-        self.server.seen.append(Seen(self.command, self.path, dict(self.headers), self.body))
+        self.server.seen.append(
+            Seen(self.command, self.path, dict(self.headers), self.body, self.headers.items())
+        )
         script = self.server.scripted(self.command, self.path)
         if script is not None:
             script(self)

@@ -11,17 +11,21 @@ import socket
 import ssl
 import subprocess
 import time
+from contextlib import closing
 from datetime import datetime, timedelta, timezone
 
 import pytest
 
+from gitml.entities.artifact import Pointer
 from gitml.errors import RemoteError
 from gitml.git.credentials import GitCredentials
 from gitml.git.repo import GitRepo
+from gitml.repo import Repo
 from gitml.store.base import StoreUnreachableError
 from gitml.store.lfs import LfsStore, find_endpoint
 from gitml.store.lfs.endpoint import SshTarget
 from gitml.store.lfs.ssh import ssh_command
+from gitml.sync.stores import open_remote_store
 from tests.store.lfs.conftest import QUICK, keep, offer
 from tests.store.lfs.proxy import cutting_proxy
 
@@ -141,6 +145,59 @@ def test_headers_and_proxies_of_git(server, opened, here):
     with pytest.raises(StoreUnreachableError) as caught:
         opened("http://git.invalid/x", {"http.proxy": "http://127.0.0.1:9"}).missing(keep(here, 1, 10))
     assert "proxy" in caught.value.message
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        [("http.extraHeader", "X-A: 1"), ("http.extraHeader", "X-B: 2"), ("http.extraHeader", "X-A: 3")],
+        [("http.extraHeader", "X-A: 1"), ("http.extraHeader", ""), ("http.extraHeader", "X-B: 2")],
+        [
+            ("http.extraHeader", "X-A: 1"),
+            ("http.{url}.extraHeader", "X-B: 2"),
+            ("http.{url}.extraHeader", "X-C: 3"),
+        ],
+        [("http.{url}.extraHeader", "X-B: 2"), ("http.extraHeader", "X-A: 1")],
+        [
+            ("http.extraHeader", "X-A: 1"),
+            ("http.{url}.extraHeader", ""),
+            ("http.{url}.extraHeader", "X-B: 2"),
+        ],
+        [("http.{url}/ada.extraHeader", "X-B: 2"), ("http.{url}.extraHeader", "X-A: 1")],
+        [("http.{url}.extraHeader", "X-A: 1"), ("http.https://other.example.extraHeader", "X-B: 2")],
+        [
+            ("http.extraHeader", "User-Agent: mine"),
+            ("http.extraHeader", "no header"),
+            ("http.extraHeader", "X-A:"),
+        ],
+    ],
+)
+def test_all_headers_that_git_would_send(git_repo, git, server, settings):
+    """Compared with git itself, which is asked about the same server."""
+    base = server.url.rpartition("/ada/")[0]
+    git(git_repo, "remote", "add", "origin", f"{server.url}.git")
+    for key, value in settings:
+        name = key.format(
+            url=base
+        )  # as a person writes it: git config would move settings of one section together
+        with (git_repo / ".git/config").open("a") as file:
+            section, _, rest = name.partition(".")
+            url, _, variable = rest.rpartition(".")
+            file.write(f'[{section} "{url}"]\n' if url else f"[{section}]\n")
+            file.write(f'\t{variable} = "{value}"\n')
+    server.answer("GET", "/info/refs", 404, times=9)
+    subprocess.run(["git", "ls-remote", "origin"], cwd=git_repo, capture_output=True, check=False)
+    expected = sent(server)
+    assert expected
+    with closing(Repo.open(git_repo)) as repo, closing(open_remote_store(repo, "origin", lfs=True)) as store:
+        store.missing([Pointer("ab" * 32, 10)])
+    assert sent(server) == expected
+
+
+def sent(server) -> list[tuple[str, str]]:
+    """The headers of the last request that somebody's configuration added."""
+    lines = server.seen[-1].lines
+    return sorted(line for line in lines if line[0].startswith("X-") or line[1] == "mine")
 
 
 @pytest.fixture(scope="module")
