@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from gitml.entities.registry import ModelRecord
 from gitml.entities.run import Experiment, Number, Run
+
+if TYPE_CHECKING:
+    from gitml.entities.registry import ModelRecord
 
 RUN_ID = "Run-Id"
 EXPERIMENT_ID = "Experiment-Id"

@@ -10,9 +10,8 @@ from typing import Any
 from gitml.entities.registry import ModelComment, ModelRecord, VersionNotes
 from gitml.errors import DamagedError
 from gitml.formats import yaml
-from gitml.formats.run_tree import format_time, parse_time
+from gitml.formats.run_tree import MODEL_FILE, format_time, parse_time
 
-MODEL_FILE = "model.yaml"
 COMMENTS = "comments"
 _KNOWN = frozenset(
     ("id", "name", "created", "updated", "deleted", "description", "former", "tags", "versions")

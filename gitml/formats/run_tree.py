@@ -28,6 +28,7 @@ INPUTS_FILE = "inputs.yaml"
 NOTE_FILE = "note.md"
 RECORD_FILES = (RUN_FILE, PARAMS_FILE, METRICS_FILE, TAGS_FILE, INPUTS_FILE, NOTE_FILE)
 EXPERIMENT_FILE = "experiment.yaml"
+MODEL_FILE = "model.yaml"
 ATTRIBUTES_FILE = ".gitattributes"
 OUTPUT_FILE = "logs/output.log"
 HISTORY = "history"

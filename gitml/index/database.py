@@ -15,9 +15,8 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-from gitml.entities.registry import ModelRecord
 from gitml.entities.run import Experiment, Run
 from gitml.errors import DamagedError
 from gitml.git.repo import GitRepo
@@ -29,6 +28,9 @@ from gitml.index.live_rows import LiveRow, put_live
 from gitml.index.search import Query, count, search
 from gitml.index.update import Progress, add_commits, read_tip
 from gitml.index.walk import unseen_commits
+
+if TYPE_CHECKING:
+    from gitml.entities.registry import ModelRecord
 
 __all__ = ["Index", "LiveRow", "Query"]
 

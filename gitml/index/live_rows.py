@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 from gitml.entities.run import Run
 from gitml.git.repo import GitRepo
 from gitml.index.rows import RowWriter, delete_rows
-from gitml.index.update import places, put_committed
+from gitml.index.update import put_committed
+from gitml.index.walk import places
 
 
 @dataclass(frozen=True, slots=True)

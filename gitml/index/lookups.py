@@ -6,14 +6,16 @@ import json
 import re
 import sqlite3
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
-from gitml.entities.registry import ModelRecord
 from gitml.entities.run import Experiment, Run
-from gitml.formats.model_record import decode_model
 from gitml.formats.run_tree import decode_experiment
 from gitml.git.repo import GitRepo
 from gitml.index.reading import load_runs
 from gitml.index.update import heads_of
+
+if TYPE_CHECKING:
+    from gitml.entities.registry import ModelRecord
 
 _LAST_CHARACTER = "\U0010ffff"
 _HEX = re.compile(r"[0-9a-f]{4,64}")
@@ -93,6 +95,8 @@ def experiments(connection: sqlite3.Connection) -> list[Experiment]:
 
 def models(connection: sqlite3.Connection) -> list[tuple[ModelRecord, list[str]]]:
     """List what is recorded of models, each with its newest records, the latest first."""
+    from gitml.formats.model_record import decode_model
+
     rows = connection.execute("SELECT body, heads FROM model ORDER BY model_id")
     return [(decode_model(body), json.loads(heads)) for body, heads in rows]
 

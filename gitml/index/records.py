@@ -7,8 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple, cast
 
 from gitml.errors import DamagedError
-from gitml.formats.model_record import MODEL_FILE
-from gitml.formats.run_tree import EXPERIMENT_FILE, RECORD_FILES, RUN_FILE
+from gitml.formats.run_tree import EXPERIMENT_FILE, MODEL_FILE, RECORD_FILES, RUN_FILE
 from gitml.git.repo import GitRepo
 from gitml.index.facts import Facts
 from gitml.index.objects import read_objects

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
 
-from gitml.entities.registry import ModelRecord
 from gitml.entities.run import Run
 from gitml.errors import DamagedError
-from gitml.formats.model_record import MODEL_FILE, decode_model, encode_model
-from gitml.formats.run_tree import EXPERIMENT_FILE, RUN_FILE, decode_experiment, decode_run
+from gitml.formats.run_tree import EXPERIMENT_FILE, MODEL_FILE, RUN_FILE, decode_experiment, decode_run
 from gitml.git.repo import GitRepo
 from gitml.index.collector import collector_paused
 from gitml.index.facts import Facts, facts_of
 from gitml.index.fold import fold_runs
-from gitml.index.fold_models import fold_models
 from gitml.index.records import Record, read_record
 from gitml.index.rows import RowWriter, delete_rows, pack
 from gitml.index.schema import create_indexes, drop_indexes
 from gitml.index.values import clean
-from gitml.index.walk import Commit, Place, Walk, common_base, newest
+from gitml.index.walk import Commit, Place, Walk, common_base, newest, places
 
 Progress = Callable[[int, int], None]
 _BATCH = 1000  # runs between two writes; some 10 MB of rows
@@ -134,12 +130,14 @@ class Update:
         return key
 
     def _add_model(self, place: Place, body: bytes) -> str:
-        key = clean(decode_model(body).id)
+        from gitml.index.models import key_of, put_model  # the registry's facts: most runs have none
+
+        key = key_of(body)
         before = self._last_of_model.get(key) or self._last_place("model_id", key)
         if before is not None and not place.surely_follows(before):
             self._contested_models[key] = None
         self._last_of_model[key] = place
-        _put_model(self._connection, key, body, [place.commit])
+        put_model(self._connection, key, body, [place.commit])
         return key
 
     def _last_place(self, column: str, value: object) -> Place | None:
@@ -168,40 +166,12 @@ class Update:
             body = read_record(self._git, latest)[EXPERIMENT_FILE]
             self._writer.put_experiment(decode_experiment(body), body)
         for model in self._contested_models:
-            _settle_model(self._git, self._connection, model)
+            from gitml.index.models import settle_model
+
+            settle_model(self._git, self._connection, model)
         self._writer.rename_experiments(self._renamed)
         self._writer.flush()
         self._connection.execute("INSERT OR REPLACE INTO meta VALUES ('tip', ?)", (tip,))
-
-
-def places(connection: sqlite3.Connection, column: str, value: object) -> list[Place]:
-    """The records of one run (`run_n`) , experiment (`experiment_id`) or model (`model_id`), oldest first."""
-    rows = connection.execute(
-        f"SELECT commit_id, n, base, chain FROM history WHERE {column} = ? ORDER BY n",  # noqa: S608
-        (value,),
-    )
-    return [Place(*row) for row in rows]
-
-
-def _put_model(connection: sqlite3.Connection, model: str, body: bytes, heads: Sequence[str]) -> None:
-    connection.execute("INSERT OR REPLACE INTO model VALUES (?, ?, ?)", (model, body, json.dumps(heads)))
-
-
-def _settle_model(git: GitRepo, connection: sqlite3.Connection, model: str) -> None:
-    """Store what a model is that may have been changed in two places at once."""
-    known = places(connection, "model_id", model)
-    heads = newest(git, known)
-    records = sorted(_models(git, heads), key=lambda record: record[:2], reverse=True)
-    bases = common_base(git, known, heads) if len(heads) > 1 else []
-    folded = fold_models(records, fold_models(_models(git, bases)) if bases else None)
-    _put_model(connection, model, encode_model(folded), [commit for _, commit, _ in records])
-
-
-def _models(git: GitRepo, commits: Iterable[str]) -> list[tuple[int, str, ModelRecord]]:
-    return [
-        (git.commit_info(commit).time_ms, commit, decode_model(read_record(git, commit)[MODEL_FILE]))
-        for commit in commits
-    ]
 
 
 def put_committed(git: GitRepo, connection: sqlite3.Connection, writer: RowWriter, number: int) -> None:

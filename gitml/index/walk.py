@@ -155,3 +155,12 @@ def common_base(git: GitRepo, places: Iterable[Place], heads: Sequence[str]) -> 
             )
         ],
     )
+
+
+def places(connection: sqlite3.Connection, column: str, value: object) -> list[Place]:
+    """The records of one run (`run_n`) , experiment (`experiment_id`) or model (`model_id`), oldest first."""
+    rows = connection.execute(
+        f"SELECT commit_id, n, base, chain FROM history WHERE {column} = ? ORDER BY n",  # noqa: S608
+        (value,),
+    )
+    return [Place(*row) for row in rows]

@@ -16,9 +16,10 @@ from dataclasses import replace
 from gitml.entities.registry import ModelComment, ModelRecord, RegisteredModel
 from gitml.errors import NotFoundError, RefusedError
 from gitml.formats import commit_message
-from gitml.formats.model_record import COMMENTS, MODEL_FILE, decode_comment, encode_comment, encode_model
+from gitml.formats.model_record import COMMENTS, decode_comment, encode_comment, encode_model
 from gitml.formats.names import check_name
 from gitml.formats.registry_names import check_model_name, model_id
+from gitml.formats.run_tree import MODEL_FILE
 from gitml.git.repo import TreeEntry
 from gitml.registry.lookup import ModelNotFoundError, get_state, version_of
 from gitml.registry.reading import Registry, read_registry

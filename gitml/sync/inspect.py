@@ -16,9 +16,10 @@ from itertools import islice
 
 from gitml.entities.artifact import Pointer
 from gitml.formats import run_tree
-from gitml.formats.model_record import COMMENTS, MODEL_FILE
+from gitml.formats.model_record import COMMENTS
 from gitml.formats.pointer import MAX_BYTES, decode_pointer
 from gitml.formats.purge import FOLDER as PURGED
+from gitml.formats.run_tree import MODEL_FILE
 from gitml.git.repo import GitRepo
 from gitml.sync.findings import Finding, Limits, Trouble, UnsoundRecordsError
 from gitml.sync.inspect_code import Code, CodeTrees, size_problem

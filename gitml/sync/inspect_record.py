@@ -23,7 +23,7 @@ Message = Mapping[str, str]
 _KINDS = {
     commit_message.RUN_ID: run_tree.RUN_FILE,
     commit_message.EXPERIMENT_ID: run_tree.EXPERIMENT_FILE,
-    commit_message.MODEL_ID: model_record.MODEL_FILE,
+    commit_message.MODEL_ID: run_tree.MODEL_FILE,
 }
 _OBJECT_ID = re.compile("[0-9a-f]{7,64}")
 _CODE_TREE = re.compile(rb'(?m)^  tree: "?([^"\n]*)')
@@ -130,8 +130,8 @@ def check_record(commit: RawCommit, files: Mapping[str, bytes], code: str | None
                 "Status": run.status,
                 "Code-Commit": run.code_commit,
             }
-        elif commit.record_file == model_record.MODEL_FILE:
-            model = model_record.decode_model(files[model_record.MODEL_FILE])
+        elif commit.record_file == run_tree.MODEL_FILE:
+            model = model_record.decode_model(files[run_tree.MODEL_FILE])
             yield from _check_model(model)
             yield from _check_comments(files)
             expected = {commit_message.MODEL_ID: model.id}
@@ -148,7 +148,7 @@ def check_record(commit: RawCommit, files: Mapping[str, bytes], code: str | None
 
 
 def _check_model(model: ModelRecord) -> Iterator[Trouble]:
-    file = model_record.MODEL_FILE
+    file = run_tree.MODEL_FILE
     if parse_ref(version_ref(model.id, 1)) is None:
         yield Trouble(file, "name", f"{model.id!r:.80} can't be the id of a model")
     for name in (model.name, *model.former, name_of_id(model.id)):

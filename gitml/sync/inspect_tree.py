@@ -13,14 +13,15 @@ from functools import lru_cache
 
 from gitml.errors import DamagedError, InvalidNameError
 from gitml.formats import names, run_tree
-from gitml.formats.model_record import MODEL_FILE
 from gitml.formats.purge import FOLDER as PURGED
 from gitml.formats.purge import is_tombstone
 from gitml.sync.findings import Limits, Trouble
 from gitml.sync.inspect_objects import Objects
 
 Key = tuple[str, str]  # path and object id
-_FILES = frozenset((*run_tree.RECORD_FILES, run_tree.EXPERIMENT_FILE, MODEL_FILE, run_tree.ATTRIBUTES_FILE))
+_FILES = frozenset(
+    (*run_tree.RECORD_FILES, run_tree.EXPERIMENT_FILE, run_tree.MODEL_FILE, run_tree.ATTRIBUTES_FILE)
+)
 _FOLDERS = frozenset((run_tree.ARTIFACTS, run_tree.HISTORY, run_tree.ENVIRONMENT, run_tree.CODE, PURGED))
 _RULES_OF_GIT = frozenset((".gitattributes", ".gitmodules"))
 _WHAT = {b"120000": "a link", b"160000": "a submodule", b"100755": "an executable file"}
