@@ -8,9 +8,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from gitml.store.base import StoreUnreachableError
+from gitml.store.folder import local_path
 from gitml.store.lfs.urls import UnusableUrlError, origin, shown, split_http, without_user
 
 _SUFFIX = "/info/lfs"
@@ -87,24 +89,66 @@ def find_endpoint(
         NoLfsServerError: There is none, or its URL can't be used.
     """
     values = {**_harmless(lfsconfig or {}), **values}
-    keys = ["lfs.pushurl"] * upload + ["lfs.url"]
-    keys += [f"remote.{remote}.lfspushurl"] * upload + [f"remote.{remote}.lfsurl"]
-    configured = next((values[key] for key in keys if values.get(key)), None)
-    if upload and values.get(f"remote.{remote}.pushurl"):
-        url = _expand(values, values[f"remote.{remote}.pushurl"])
+    configured, url = _target(values, remote, url, upload=upload)
     try:
         if configured is not None:
-            return _from_url(values, _expand(values, configured), url, "")
+            return _from_url(values, configured, url, "")
         return _from_url(values, url, url, _SUFFIX)
     except UnusableUrlError as err:
         raise NoLfsServerError(shown(configured or url), f"{err} can't be that of a Git LFS server") from None
 
 
+def find_place(
+    values: Mapping[str, str],
+    remote: str,
+    url: str,
+    *,
+    upload: bool,
+    base: Path,
+    lfsconfig: Mapping[str, str] | None = None,
+) -> Endpoint | Path:
+    """Find the server that belongs to a remote, or the repository on this machine.
+
+    Args:
+        values: git's configuration, keys as git prints them.
+        remote: The remote's name; a URL or path where it has none.
+        url: Where git fetches from it, rewritten as git does (`insteadOf`).
+        upload: Whether it is to be written to: that may be another place.
+        base: What a relative path of the remote is relative to.
+        lfsconfig: What stands in the repository's `.lfsconfig`; only harmless keys are taken.
+
+    Raises:
+        NoLfsServerError: There is none, or its URL can't be used.
+    """
+    configured, target = _target({**_harmless(lfsconfig or {}), **values}, remote, url, upload=upload)
+    if configured is None or _is_local(configured):
+        path = local_path(target if configured is None else configured, base)
+        if path is not None:
+            return path
+    return find_endpoint(values, remote, url, upload=upload, lfsconfig=lfsconfig)
+
+
+def _target(values: Mapping[str, str], remote: str, url: str, *, upload: bool) -> tuple[str | None, str]:
+    """Look up what the configuration says of where objects are, and where the git remote is."""
+    keys = ["lfs.pushurl"] * upload + ["lfs.url"]
+    keys += [f"remote.{remote}.lfspushurl"] * upload + [f"remote.{remote}.lfsurl"]
+    configured = next((values[key] for key in keys if values.get(key)), None)
+    if upload and values.get(f"remote.{remote}.pushurl"):
+        url = _expand(values, values[f"remote.{remote}.pushurl"])
+    return None if configured is None else _expand(values, configured), url
+
+
+def _is_local(url: str) -> bool:
+    """Whether Git LFS takes a URL for a path."""
+    return url.startswith(("/", "file://"))
+
+
 def _harmless(values: Mapping[str, str]) -> dict[str, str]:
+    """Leave out what could start a program, or have us write into folders of this machine."""
     return {
         key: value
         for key, value in values.items()
-        if key in _SAFE or (key.startswith("remote.") and key.endswith(".lfsurl"))
+        if (key in _SAFE or (key.startswith("remote.") and key.endswith(".lfsurl"))) and not _is_local(value)
     }
 
 

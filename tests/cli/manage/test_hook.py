@@ -216,6 +216,21 @@ def test_artifacts_reach_a_git_lfs_server(cli, git_lfs, server, in_repo, git, pu
     assert server.objects == {OID: BIG}
 
 
+@pytest.mark.parametrize("key", ["lfs.url", "remote.origin.lfsurl"])
+def test_a_path_with_a_git_lfs_server_elsewhere(cli, server, in_repo, git, pushed, recorded, bare, key):
+    """What is set explicitly is wanted, wherever the remote is; so does git-lfs."""
+    git(in_repo, "remote", "add", "origin", str(bare))
+    git(in_repo, "config", key, server.url)
+    cli("push", "origin")
+    assert server.objects == {OID: BIG}
+    assert not (bare / "lfs").exists()
+    git(in_repo, "config", "remote.origin.lfspushurl" if key != "lfs.url" else "lfs.pushurl", str(bare))
+    recorded(artifacts={"more.bin": BIG[::-1]})
+    cli("push", "origin")
+    assert server.objects == {OID: BIG}
+    assert [path.read_bytes() for path in (bare / "lfs").rglob("*") if path.is_file()] == [BIG[::-1]]
+
+
 def test_a_git_lfs_server_that_refuses_stops_the_push(cli, git_lfs, server, in_repo, git, pushed):
     git(in_repo, "remote", "add", "origin", server.url)
     server.refuses = True

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
 
-from gitml.store.lfs import Endpoint, NoLfsServerError, find_endpoint
+from gitml.store.lfs import Endpoint, NoLfsServerError, find_endpoint, find_place
 from gitml.store.lfs.urls import setting_for
 
 REMOTES = [
@@ -74,6 +75,53 @@ def test_as_git_lfs_finds_it(git_repo, git, url, settings):
         git(git_repo, "config", key, value)
     rewritten = git(git_repo, "ls-remote", "--get-url", "origin").strip()
     assert spell(find_endpoint(settings, "origin", rewritten, upload=False)) == git_lfs_says(git_repo)
+
+
+@pytest.mark.parametrize(
+    ("url", "settings"),
+    [
+        ("{there}", {}),
+        ("file://{there}", {}),
+        ("{there}", {"lfs.url": "https://lfs.example/foo"}),
+        ("{there}", {"remote.origin.lfsurl": "https://lfs.example/foo"}),
+        ("{there}", {"remote.backup.lfsurl": "https://lfs.example/foo"}),
+        ("{there}", {"lfs.url": "git@lfs.example:foo"}),
+        ("{there}", {"lfs.url": "{other}"}),
+        ("https://h.example/foo", {"lfs.url": "file://{other}"}),
+        ("https://h.example/foo", {"remote.origin.lfsurl": "{other}"}),
+        ("{there}", {"url.https://mirror.example/.insteadof": "lfs:", "lfs.url": "lfs:foo"}),
+    ],
+)
+def test_a_path_is_where_git_lfs_finds_it_too(git_repo, git, tmp_path, url, settings):
+    if shutil.which("git-lfs") is None:
+        pytest.fail("git-lfs is not installed") if "CI" in os.environ else pytest.skip("no git-lfs")
+    for name in ("there", "other"):
+        git(tmp_path, "init", "--quiet", "--bare", name)
+    places = {"there": tmp_path / "there", "other": tmp_path / "other"}
+    url, settings = url.format(**places), {key: value.format(**places) for key, value in settings.items()}
+    git(git_repo, "remote", "add", "origin", url)
+    for key, value in settings.items():
+        git(git_repo, "config", key, value)
+    found = find_place(settings, "origin", url, upload=False, base=git_repo)
+    says = git_lfs_says(git_repo)
+    assert (f"file://{found}" if isinstance(found, Path) else spell(found)[0]) == says[0]
+
+
+def test_uploads_may_go_to_a_path_or_from_one(tmp_path):
+    def found(values, upload, url="/srv/x", **more):
+        return find_place(values, "origin", url, upload=upload, base=tmp_path, **more)
+
+    push = {"remote.origin.lfspushurl": "https://up.example/x"}
+    assert (found(push, False), found(push, True).url) == (Path("/srv/x"), "https://up.example/x")
+    push = {"remote.origin.pushurl": "../y"}
+    assert found(push, True) == tmp_path / "../y"
+    assert found(push, False, "https://h.example/x").url == "https://h.example/x.git/info/lfs"
+    # A file that comes with the repository must not have us write to a folder of this machine.
+    for brought in ("/home/ada/x", "file:///home/ada/x"):
+        assert found({}, True, lfsconfig={"lfs.url": brought}) == Path("/srv/x")
+        own = found({}, True, "https://h.example/x", lfsconfig={"remote.origin.lfsurl": brought})
+        assert own.url == "https://h.example/x.git/info/lfs"
+    assert found({}, True, lfsconfig={"lfs.url": "https://l.example/x"}).url == "https://l.example/x"
 
 
 def test_uploads_may_go_elsewhere():
