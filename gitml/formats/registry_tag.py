@@ -93,6 +93,11 @@ def decode_tag(ref: str, oid: str, content: bytes) -> VersionTag | MoveTag:
     return _move(facts, known, target, common)
 
 
+def is_signed(content: bytes) -> bool:
+    """Whether a signature stands below what a tag says."""
+    return _SIGNATURE.search(content.decode("utf-8", "replace").partition("\n\n")[2]) is not None
+
+
 def _facts(message: str) -> dict[str, Any]:
     signature = _SIGNATURE.search(message)
     body = (message[: signature.start()] if signature else message).partition("\n\n")[2]

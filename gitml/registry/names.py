@@ -18,6 +18,7 @@ from gitml.errors import NotFoundError, UsageError
 from gitml.formats.names import check_artifact_path
 from gitml.formats.registry_names import check_alias, check_model_name, check_stage
 from gitml.registry.lookup import NobodyHoldsError, get_state, version_of
+from gitml.registry.state import ModelState
 from gitml.repo import Repo
 from gitml.tracking.resolve import resolve_run
 
@@ -191,9 +192,17 @@ def find_version(repo: Repo, name: str | ModelName, stages: tuple[str, ...] = ()
         raise ModelUriError(
             f"runs:/{name.name}", "it names a run, not a version", "gitml models register makes one"
         )
-    model = get_state(repo, name.name)
+    return version_in(get_state(repo, name.name), name)
+
+
+def version_in(model: ModelState, name: ModelName, *, deleted: bool = False) -> ModelVersion:
+    """Find the version of a model that a name leads to, which names no run.
+
+    Raises:
+        NotFoundError: It leads nowhere.
+    """
     if name.kind == "version":
-        return version_of(model, name.version)
+        return version_of(model, name.version, deleted=deleted)
     if name.kind == "latest":
         if model.latest is None:
             raise NotFoundError(

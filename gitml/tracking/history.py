@@ -163,6 +163,15 @@ def list_artifacts(repo: Repo, run: Run, path: str = "") -> list[Artifact]:
     else:
         heads, bases = united.sides(repo, run)
         found = _committed_artifacts(repo, heads or [run.commit] if run.commit else [], bases)
+    return _below(found, path)
+
+
+def list_record_artifacts(repo: Repo, commit: str, path: str = "") -> list[Artifact]:
+    """List the files that one record of a run has below a path, whatever its later records say."""
+    return _below(_committed_artifacts(repo, [commit], []), names.check_artifact_path(path, allow_empty=True))
+
+
+def _below(found: Mapping[str, Artifact], path: str) -> list[Artifact]:
     inside = path + "/" if path else ""
     return [artifact for name, artifact in sorted(found.items()) if name == path or name.startswith(inside)]
 
@@ -253,7 +262,7 @@ def _ensure_here(repo: Repo, pointers: Sequence[Pointer]) -> None:
 
 def export_artifacts(
     repo: Repo, run: Run, path: str, destination: Path, *, overwrite: bool = True,
-    progress: Callable[[int], None] | None = None,
+    progress: Callable[[int], None] | None = None, artifacts: Sequence[Artifact] | None = None,
 ) -> Path:  # fmt: skip
     """Copy a file of a run, or all below a folder, out to the file system.
 
@@ -266,6 +275,7 @@ def export_artifacts(
         destination: The folder to put it into; made if needed.
         overwrite: Whether files that exist are replaced.
         progress: Called with the number of bytes done since the last call.
+        artifacts: The files, if others are meant than those that the run has at the path now.
 
     Returns:
         Where the file or folder is now.
@@ -276,7 +286,7 @@ def export_artifacts(
         ObjectMissingError: An object is nowhere to be had; nothing was written.
         ChecksumMismatchError: Stored bytes are damaged.
     """
-    artifacts = list_artifacts(repo, run, path)
+    artifacts = list_artifacts(repo, run, path) if artifacts is None else artifacts
     if not artifacts and path:
         raise NotFoundError(
             f"run '{run.id[:8]}' has no artifact '{path}'", hint=f"gitml artifacts list {run.id[:8]}"
