@@ -27,14 +27,18 @@ _CHAIN = """\
 # The hook that was here before comes first; both read the same list of refs.
 refs=$(cat)
 before=$(dirname "$0")/{before}
-if [ -x "$before" ]; then
-  "$before" "$@" <<GITML_REFS || exit
+if [ -z "$refs" ]; then # nothing to push: what is read is at its end, and a here-document would add an empty line
+  if [ -x "$before" ]; then "$before" "$@" || exit; fi
+else
+  if [ -x "$before" ]; then
+    "$before" "$@" <<GITML_REFS || exit
+$refs
+GITML_REFS
+  fi
+  exec <<GITML_REFS
 $refs
 GITML_REFS
 fi
-exec <<GITML_REFS
-$refs
-GITML_REFS
 """
 
 

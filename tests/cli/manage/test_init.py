@@ -185,6 +185,13 @@ def test_a_users_hook_that_refuses_still_refuses(cli, hooks, origin, in_repo, gi
     assert git(origin, "rev-parse", "main") != git(in_repo, "rev-parse", "main")
 
 
+def test_a_users_hook_reads_no_line_when_there_is_nothing_to_push(cli, hooks, origin, in_repo, git, tmp_path):
+    script(hooks / "pre-push", f'cat > "{tmp_path}/read"')
+    cli("init", "--hooks")
+    git(in_repo, "push", "--quiet")
+    assert (tmp_path / "read").read_bytes() == b""
+
+
 def test_a_users_hook_that_is_a_link_or_not_executable_stays_what_it_is(cli, hooks, in_repo):
     target = script(in_repo / "scripts/push-check", "exit 0")
     hooks.mkdir()
