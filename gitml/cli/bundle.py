@@ -10,7 +10,7 @@ import typer
 
 from gitml.cli import complete
 from gitml.cli.opened import open_repo
-from gitml.cli.output import Output, listing
+from gitml.cli.output import Output, json_errors, listing
 from gitml.errors import NotARepositoryError, UsageError
 
 if TYPE_CHECKING:
@@ -18,7 +18,12 @@ if TYPE_CHECKING:
 
 _HELP = {"help_option_names": ["-h", "--help"]}
 File = Annotated[Path, typer.Argument(metavar="FILE", help="The bundle.")]
-Json = Annotated[bool, typer.Option("--json", help="One JSON document instead of the summary.")]
+Json = Annotated[
+    bool,
+    typer.Option(
+        "--json", help="One JSON document instead of the summary.", callback=json_errors, is_eager=True
+    ),
+]
 
 
 def register(app: typer.Typer) -> None:

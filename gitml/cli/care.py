@@ -10,6 +10,7 @@ import typer
 
 from gitml.cli import complete
 from gitml.cli.opened import open_repo
+from gitml.cli.output import json_errors
 from gitml.cli.terminal import screen
 from gitml.errors import RefusedError, UsageError
 
@@ -21,7 +22,7 @@ _MISSING, _DAMAGED = 1, 6
 _AGE = re.compile(r"([0-9]+)([smhdw]?)")
 _SECONDS = {"": 86_400, "s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400}
 
-Json = Annotated[bool, typer.Option("--json", help="One JSON document.")]
+Json = Annotated[bool, typer.Option("--json", help="One JSON document.", callback=json_errors, is_eager=True)]
 DryRun = Annotated[bool, typer.Option("--dry-run", "-n", help="Only tell what would be done.")]
 
 

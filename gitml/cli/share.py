@@ -13,6 +13,7 @@ import typer
 
 from gitml.cli import complete
 from gitml.cli.opened import open_repo
+from gitml.cli.output import json_errors
 from gitml.errors import RefusedError, UsageError
 
 if TYPE_CHECKING:
@@ -49,7 +50,12 @@ Filter = Annotated[
         help="Bring the artifacts of runs that match: 'metrics.acc > 0.9'.",
     ),
 ]
-Json = Annotated[bool, typer.Option("--json", help="One JSON document instead of the summary.")]
+Json = Annotated[
+    bool,
+    typer.Option(
+        "--json", help="One JSON document instead of the summary.", callback=json_errors, is_eager=True
+    ),
+]
 
 
 class TagsNotSharedError(RefusedError):
