@@ -14,7 +14,9 @@ from gitml.formats.registry_names import RegistryRef, encode_part, parse_ref, st
 _HEADER = re.compile(
     r"object ([0-9a-f]{40}|[0-9a-f]{64})\ntype ([a-z]+)\ntag ([^\n]*)\ntagger ([^\n]*<[^\n]*>) ([0-9]{1,12}) [-+][0-9]{4}\n\n"
 )
-_SIGNATURE = re.compile(r"^-----BEGIN (?:PGP|SSH) (?:SIGNATURE|MESSAGE)-----$", re.MULTILINE)
+_SIGNATURE = re.compile(
+    r"^-----BEGIN (?:PGP SIGNATURE|PGP MESSAGE|SSH SIGNATURE|SIGNED MESSAGE)-----$", re.MULTILINE
+)
 _DIGEST = re.compile("sha256:[0-9a-f]{64}")
 
 

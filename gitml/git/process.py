@@ -47,9 +47,12 @@ _ALLOWED = frozenset(
         "rev-parse",
         "show",
         "status",
+        "tag",
         "update-index",
         "update-ref",
         "var",
+        "verify-commit",
+        "verify-tag",
         "version",
         "write-tree",
     ]

@@ -12,14 +12,14 @@ from gitml.registry.lookup import NobodyHoldsError, get_state, version_of
 from gitml.registry.models import clean_description
 from gitml.registry.reading import read_registry
 from gitml.registry.state import ModelState
-from gitml.registry.tags import Signer, make_tag, now_ms
+from gitml.registry.tags import Sign, make_tag, now_ms
 from gitml.repo import Repo
 
 _ATTEMPTS = 50
 
 
 def set_alias(
-    repo: Repo, name: str, alias: str, version: int, *, comment: str | None = None, sign: Signer | None = None
+    repo: Repo, name: str, alias: str, version: int, *, comment: str | None = None, sign: Sign = None
 ) -> MoveTag:
     """Let an alias mean a version from now on.
 
@@ -40,7 +40,7 @@ def set_alias(
 
 
 def remove_alias(
-    repo: Repo, name: str, alias: str, *, comment: str | None = None, sign: Signer | None = None
+    repo: Repo, name: str, alias: str, *, comment: str | None = None, sign: Sign = None
 ) -> MoveTag:
     """Let an alias mean nothing.
 
@@ -56,7 +56,7 @@ def remove_alias(
 
 def _put(
     repo: Repo, state: ModelState, alias: str, version: int, event: str, what: str, comment: str | None,
-    sign: Signer | None,
+    sign: Sign,
 ) -> MoveTag:  # fmt: skip
     said = clean_description("comment", comment) or None
     ref = ""

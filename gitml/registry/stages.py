@@ -17,7 +17,7 @@ from gitml.registry.lookup import NobodyHoldsError, get_state, version_of
 from gitml.registry.models import clean_description
 from gitml.registry.reading import read_registry
 from gitml.registry.state import ModelState
-from gitml.registry.tags import Signer, make_tag, now_ms
+from gitml.registry.tags import Sign, make_tag, now_ms
 from gitml.repo import Repo
 
 _ATTEMPTS = 50
@@ -53,7 +53,7 @@ class Holding:
 def promote(  # noqa: PLR0913 - what an event says, each by its name
     repo: Repo, name: str, version: int, stage: str, *, comment: str | None = None,
     archive_existing: bool = False, allowed: Iterable[str] = (), expected: int | None = _UNASKED,
-    sign: Signer | None = None,
+    sign: Sign = None,
 ) -> MoveTag:  # fmt: skip
     """Bring a version into a stage.
 
@@ -66,7 +66,7 @@ def promote(  # noqa: PLR0913 - what an event says, each by its name
         archive_existing: Whether the versions that are in the stage go to Archived, by the same event.
         allowed: Stages beside Staging, Production and Archived.
         expected: The version that holds the stage as far as the caller knows, None for none.
-        sign: Gives the tag's signature.
+        sign: Whether the tag is signed, or who signs it; if not given, what git is set up for.
 
     Returns:
         The event; the one that brought the version there if it holds the stage already.
@@ -92,9 +92,7 @@ def promote(  # noqa: PLR0913 - what an event says, each by its name
     return _put(repo, state, wanted, f"v{version} to {stage}", sign)
 
 
-def archive(
-    repo: Repo, name: str, version: int, *, comment: str | None = None, sign: Signer | None = None
-) -> MoveTag:
+def archive(repo: Repo, name: str, version: int, *, comment: str | None = None, sign: Sign = None) -> MoveTag:
     """Bring a version to Archived."""
     state = get_state(repo, name)
     version_of(state, version)
@@ -109,7 +107,7 @@ def archive(
 
 def demote(
     repo: Repo, name: str, version: int, stage: str | None = None, *, comment: str | None = None,
-    allowed: Iterable[str] = (), sign: Signer | None = None,
+    allowed: Iterable[str] = (), sign: Sign = None,
 ) -> MoveTag:  # fmt: skip
     """Take a version out of its stage.
 
@@ -120,7 +118,7 @@ def demote(
         stage: The stage that it must be in; the one that it is in if not given.
         comment: Why.
         allowed: Stages beside Staging, Production and Archived.
-        sign: Gives the tag's signature.
+        sign: Whether the tag is signed, or who signs it; if not given, what git is set up for.
 
     Raises:
         NotFoundError: There is no such model or version.
@@ -145,7 +143,7 @@ def demote(
 
 def rollback(
     repo: Repo, name: str, stage: str, *, comment: str | None = None, allowed: Iterable[str] = (),
-    sign: Signer | None = None,
+    sign: Sign = None,
 ) -> MoveTag:  # fmt: skip
     """Bring back the version that held a stage before the present one, which leaves it.
 
@@ -183,7 +181,7 @@ def _wanted(
     )  # fmt: skip
 
 
-def _put(repo: Repo, state: ModelState, wanted: MoveTag, what: str, sign: Signer | None) -> MoveTag:
+def _put(repo: Repo, state: ModelState, wanted: MoveTag, what: str, sign: Sign) -> MoveTag:
     """Make the next event of a stage, as long as the stage is what it was in `state`."""
     stage, key = wanted.name, stage_key(wanted.name)
     members = state.in_stage(stage)

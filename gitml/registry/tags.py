@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 
+from gitml.registry.signing import Sign, Signer, signer_of
 from gitml.repo import Repo
 
-# Given what the tag says, gives the signature that is put below it.
-Signer = Callable[[bytes], bytes]
+__all__ = ["Sign", "Signer", "make_tag", "now_ms"]
 
 
 def now_ms() -> int:
@@ -17,7 +16,7 @@ def now_ms() -> int:
 
 
 def make_tag(
-    repo: Repo, ref: str, target: str, kind: str, message: str, *, time_ms: int, sign: Signer | None = None
+    repo: Repo, ref: str, target: str, kind: str, message: str, *, time_ms: int, sign: Sign = None
 ) -> str | None:
     """Make an annotated tag under a name that is free.
 
@@ -28,17 +27,21 @@ def make_tag(
         kind: What that is: `commit` or `tag`.
         message: The whole message.
         time_ms: When.
-        sign: Gives the signature.
+        sign: Whether it is signed, or who signs it; if not given, what git is set up for.
 
     Returns:
         The tag object; None if the name is taken, then nothing was changed.
+
+    Raises:
+        SigningError: It can't be signed; nothing was changed.
     """
     name = ref.removeprefix("refs/tags/")
     content = (
         f"object {target}\ntype {kind}\ntag {name}\ntagger {repo.settings.author} {time_ms // 1000} +0000\n"
         f"\n{message}"
     ).encode("utf-8", "replace")
-    if sign is not None:
-        content += sign(content)
+    signer = signer_of(repo, sign)
+    if signer is not None:
+        content += signer(content)
     oid = repo.git.write_tag(content)
     return oid if repo.git.move_ref(ref, None, oid, message.partition("\n")[0]) else None

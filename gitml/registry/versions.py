@@ -21,7 +21,7 @@ from gitml.registry.lookup import get_state, version_of
 from gitml.registry.models import change_record, clean_description, clean_tags, free_id
 from gitml.registry.reading import Registry, read_registry
 from gitml.registry.state import ModelState
-from gitml.registry.tags import Signer, make_tag, now_ms
+from gitml.registry.tags import Sign, make_tag, now_ms
 from gitml.repo import Repo
 from gitml.tracking import united
 from gitml.tracking.history import get_run, list_artifacts
@@ -35,7 +35,7 @@ _NO_NOTES = VersionNotes()
 
 def register(
     repo: Repo, run: Run, name: str, path: str = "", *, description: str | None = None,
-    tags: Mapping[str, object] | None = None, sign: Signer | None = None,
+    tags: Mapping[str, object] | None = None, sign: Sign = None,
 ) -> ModelVersion:  # fmt: skip
     """Make the next version of a model, which is new if nobody used its name.
 
@@ -46,7 +46,7 @@ def register(
         path: A file or folder below the run's artifacts; empty for all of them.
         description: What it is.
         tags: Tags of the version.
-        sign: Gives the tag's signature.
+        sign: Whether the tag is signed, or who signs it; if not given, what git is set up for.
 
     Raises:
         InvalidNameError: The name can't be used.
@@ -126,8 +126,19 @@ def model_digest(files: Iterable[tuple[str, int, str]]) -> str:
     return f"sha256:{hashlib.sha256(b''.join(lines)).hexdigest()}"
 
 
-def copy(repo: Repo, source: ModelVersion, name: str, *, sign: Signer | None = None) -> ModelVersion:
+def copy(
+    repo: Repo, source: ModelVersion, name: str, *, description: str | None = None,
+    tags: Mapping[str, object] | None = None, sign: Sign = None,
+) -> ModelVersion:  # fmt: skip
     """Make the next version of a model from a version of another one: the same content.
+
+    Args:
+        repo: The repository.
+        source: The version.
+        name: The model that gets another version.
+        description: What it is, if not what the source is.
+        tags: Its tags, if not those of the source.
+        sign: Whether the tag is signed, or who signs it; if not given, what git is set up for.
 
     Raises:
         InvalidNameError: The name can't be used.
@@ -141,13 +152,15 @@ def copy(repo: Repo, source: ModelVersion, name: str, *, sign: Signer | None = N
         )
     wanted = VersionTag(
         ref="", oid="", record=source.record, model="", number=0, run_id=source.run_id, path=source.path,
-        digest=source.digest, description=source.description, tags=source.tags, source=source.uri,
+        digest=source.digest,
+        description=source.description if description is None else clean_description("description", description) or None,
+        tags=source.tags if tags is None else clean_tags(tags), source=source.uri,
         who=repo.settings.author, time_ms=now_ms(),
     )  # fmt: skip
     return _make(repo, name, wanted, f"copy of {source.name} v{source.version}", sign)
 
 
-def _make(repo: Repo, name: str, wanted: VersionTag, what: str, sign: Signer | None) -> ModelVersion:
+def _make(repo: Repo, name: str, wanted: VersionTag, what: str, sign: Sign) -> ModelVersion:
     """Take the next number that is free; whoever took it first keeps it."""
     ref = ""
     for _ in range(_ATTEMPTS):
