@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import os
 import re
-import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,6 +20,19 @@ _OID = re.compile(rb"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 # What changed that shortly before it was looked at may change again without its time showing it.
 _RACY_NS = 2_000_000_000
 _Mark = tuple[int, int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class RefChanges:
+    """What changed since the refs were last read.
+
+    Attributes:
+        new: Refs that were made, or point at something else now: full name to object.
+        gone: Refs that were removed, or pointed at something else before.
+    """
+
+    new: Mapping[str, str]
+    gone: frozenset[str]
 
 
 @dataclass(slots=True)
@@ -33,7 +45,7 @@ class _Folder:
 
 
 class RefListing:
-    """Lists the refs below a prefix; safe to share between threads."""
+    """Follows the refs below a prefix, for one reader."""
 
     def __init__(self, git: GitRepo, prefix: str) -> None:
         """Nothing is read yet.
@@ -44,81 +56,97 @@ class RefListing:
         """
         self._git = git
         self._prefix = prefix
-        self._lock = threading.Lock()
         self._folders: dict[str, _Folder] = {}
+        self._loose: dict[str, str] = {}
         self._packed_mark: _Mark | None = None
         self._packed: dict[str, str] = {}
         self._listed: dict[str, str] = {}
-        self._fresh = False
 
-    def read(self) -> dict[str, str]:
-        """List the refs: full name to what it points at. The same object if nothing changed."""
-        with self._lock:
-            if (self._git.common_dir / "reftable").is_dir():
-                listed = self._by_git()
-                if listed != self._listed:
-                    self._listed = listed
-                return self._listed
+    def read(self) -> RefChanges:
+        """Say what changed since the last call; at first that is everything."""
+        if (self._git.common_dir / "reftable").is_dir():
+            listed = self._by_git()
+            touched = {ref for ref, _ in listed.items() ^ self._listed.items()}
+        else:
             # Loose ones first: a ref that is packed meanwhile is then seen twice, never not at all.
-            changed = self._read_loose()
-            changed |= self._read_packed()
-            if changed or not self._fresh:
-                loose = {
-                    ref: oid for folder in self._folders.values() for ref, (_, oid) in folder.files.items()
-                }
-                self._listed = {**self._packed, **loose}
-                self._fresh = True
-            return self._listed
+            touched = self._read_loose()
+            touched |= self._read_packed()
+            listed = {}
+            for ref in touched:
+                oid = self._loose.get(ref) or self._packed.get(ref)
+                if oid is not None:
+                    listed[ref] = oid
+        new: dict[str, str] = {}
+        gone: set[str] = set()
+        for ref in touched:
+            before, now = self._listed.get(ref), listed.get(ref)
+            if before == now:
+                continue
+            if before is not None:
+                gone.add(ref)
+                del self._listed[ref]
+            if now is not None:
+                self._listed[ref] = new[ref] = now
+        return RefChanges(new, frozenset(gone))
 
     def _by_git(self) -> dict[str, str]:
         out = self._git.process.run(["for-each-ref", "--format=%(objectname) %(refname)", "--", self._prefix])
         pairs = (line.partition(" ")[::2] for line in out.decode("utf-8", "replace").splitlines())
         return {ref: oid for oid, ref in pairs}
 
-    def _read_loose(self) -> bool:
-        changed = False
+    def _read_loose(self) -> set[str]:
+        touched: set[str] = set()
         before, self._folders = self._folders, {}
         waiting = [self._prefix.rstrip("/")]
         while waiting:
             name = waiting.pop()
             path = self._git.common_dir / name
-            found = before.pop(name, None)
+            found = before.get(name)
             try:
                 mark = _mark(os.stat(path))
                 if found is None or found.mark != mark:
-                    folder = _look_into(path, name, mark, found)
-                    changed |= found is None or folder.files != found.files
-                    found = folder
+                    old = found.files if found else {}
+                    found = _look_into(path, name, mark, old)
+                    touched |= {ref for ref, _ in found.files.items() ^ old.items()}
             except (FileNotFoundError, NotADirectoryError):
-                changed |= found is not None
                 continue
+            before.pop(name, None)
             self._folders[name] = found
             waiting += found.folders
-        return changed or bool(before)
+        for folder in before.values():  # what is left of them is gone
+            touched |= folder.files.keys()
+        for ref in touched:
+            folder_now = self._folders.get(ref.rpartition("/")[0])
+            one = folder_now.files.get(ref) if folder_now else None
+            if one is None:
+                self._loose.pop(ref, None)
+            else:
+                self._loose[ref] = one[1]
+        return touched
 
-    def _read_packed(self) -> bool:
+    def _read_packed(self) -> set[str]:
         path = self._git.common_dir / "packed-refs"
         try:
             mark: _Mark | None = _mark(os.stat(path))
             if mark == self._packed_mark:
-                return False
+                return set()
             content = path.read_bytes()
         except FileNotFoundError:
             mark, content = None, b""
-        packed = dict(_packed_below(content, self._prefix.encode()))
         # git replaces the file by a rename, so that even a change within one tick is another inode.
         self._packed_mark = mark
-        changed = packed != self._packed
-        self._packed = packed
-        return changed
+        before = self._packed
+        prefix = re.escape(self._prefix.encode())
+        lines = re.findall(rb"(?m)^([0-9a-f]{40}(?:[0-9a-f]{24})?) (%b[^\n]*)$" % prefix, content)
+        self._packed = {ref.decode("utf-8", "surrogateescape"): oid.decode() for oid, ref in lines}
+        return {ref for ref, _ in before.items() ^ self._packed.items()}
 
 
 def _mark(status: os.stat_result) -> _Mark:
     return status.st_mtime_ns, status.st_ino, status.st_size
 
 
-def _look_into(path: Path, name: str, mark: _Mark, before: _Folder | None) -> _Folder:
-    known = before.files if before else {}
+def _look_into(path: Path, name: str, mark: _Mark, known: Mapping[str, tuple[_Mark, str]]) -> _Folder:
     racy = time.time_ns() - mark[0] < _RACY_NS
     folder = _Folder(None if racy else mark)
     with os.scandir(path) as entries:
@@ -145,15 +173,3 @@ def _loose(entry: os.DirEntry[str], known: tuple[_Mark, str] | None) -> tuple[_M
     except FileNotFoundError:
         return None
     return (mark, content.decode()) if _OID.fullmatch(content) else None
-
-
-def _packed_below(content: bytes, prefix: bytes) -> Iterator[tuple[str, str]]:
-    at = content.find(b" " + prefix)
-    while at >= 0:
-        start = content.rfind(b"\n", 0, at) + 1
-        end = content.find(b"\n", at)
-        end = len(content) if end < 0 else end
-        oid = content[start:at]
-        if _OID.fullmatch(oid):
-            yield content[at + 1 : end].decode("utf-8", "surrogateescape"), oid.decode()
-        at = content.find(b" " + prefix, end)

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from gitml.errors import ConflictError, DamagedError, NotARepositoryError, RefusedError
 from gitml.git.loose import LooseObjects
 from gitml.git.process import GitCommandFailedError, GitProcess
-from gitml.git.refs import read_ref
+from gitml.git.refs import RefLockedError, create_ref, read_ref
 
 if TYPE_CHECKING:
     from dulwich.object_store import DiskObjectStore
@@ -374,22 +374,13 @@ class GitRepo:
         """
         if not self._refs_are_files:
             return self._move_by_git(ref, old, new, message)
-        from dulwich.file import FileLocked
-        from dulwich.objects import ObjectID
-        from dulwich.refs import Ref
-
-        name = Ref(ref.encode())
-        expected = None if old is None else ObjectID(old.encode())
         lock = _WaitForLock(self.common_dir / f"{ref}.lock")
         while True:
             try:
-                if new is None:
-                    return self._refs.remove_if_equals(name, expected)
-                target = ObjectID(new.encode())
-                if expected is None:
-                    return self._refs.add_if_new(name, target)
-                return self._refs.set_if_equals(name, expected, target)
-            except FileLocked:
+                if old is None and new is not None:
+                    return create_ref(self.common_dir, ref, new)
+                return self._replace_ref(ref, old, new)
+            except RefLockedError:
                 if not lock.wait():
                     raise ConflictError(ref, lock.waits) from None
             except (NotADirectoryError, IsADirectoryError) as err:
@@ -397,6 +388,20 @@ class GitRepo:
                     f"'{ref}' can't be made: a ref of your own is in its way",
                     hint="git branch --list 'gitml*' shows it; rename it with git branch -m",
                 ) from err
+
+    def _replace_ref(self, ref: str, old: str | None, new: str | None) -> bool:
+        from dulwich.file import FileLocked
+        from dulwich.objects import ObjectID
+        from dulwich.refs import Ref
+
+        name = Ref(ref.encode())
+        expected = None if old is None else ObjectID(old.encode())
+        try:
+            if new is None:
+                return self._refs.remove_if_equals(name, expected)
+            return self._refs.set_if_equals(name, expected, ObjectID(new.encode()))
+        except FileLocked:
+            raise RefLockedError from None
 
     def _move_by_git(self, ref: str, old: str | None, new: str | None, message: str) -> bool:
         zero = "0" * (64 if self.object_format == "sha256" else 40)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import IO
 
 from gitml.entities.artifact import Artifact
 from gitml.entities.registry import ModelVersion
@@ -19,6 +20,7 @@ from gitml.tracking.history import (
     export_artifacts,
     get_run,
     list_record_artifacts,
+    open_artifact,
     read_record,
 )
 
@@ -89,6 +91,23 @@ def list_files(repo: Repo, version: ModelVersion, path: str = "") -> list[Artifa
         replace(file, purged=gone[file.pointer.oid]) if file.pointer and file.pointer.oid in gone else file
         for file in found
     ]
+
+
+def open_file(repo: Repo, version: ModelVersion, path: str) -> IO[bytes]:
+    """Open one file of a version for reading; it is fetched first if it is not here.
+
+    Raises:
+        RecordMissingError: Its record is not here.
+        NotFoundError: It has no such file, or an object is nowhere to be had.
+    """
+    wanted = path_in(version, path)
+    file = next((file for file in list_files(repo, version, path) if file.path == wanted), None)
+    if file is None:
+        raise NotFoundError(
+            f"'{path or version.path}' of {version.name} v{version.version} is a folder",
+            hint=f"gitml models show '{version.name}@v{version.version}' lists its files",
+        )
+    return open_artifact(repo, _recorded(repo, version), wanted, artifact=file)
 
 
 def export_version(

@@ -33,6 +33,8 @@ from gitml.tracking.values import clean_text, to_tag
 class ModelExistsError(RefusedError):
     """The name is taken."""
 
+    error_code = "RESOURCE_ALREADY_EXISTS"
+
     def __init__(self, name: str) -> None:
         super().__init__(f"there is a model '{name}' already", hint="choose another name, or use that model")
         self.name = name

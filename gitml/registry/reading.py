@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import json
 import threading
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from operator import attrgetter
-from typing import Any
 from weakref import WeakKeyDictionary
 
 from gitml.entities.registry import ModelRecord, MoveTag, TagFinding, VersionTag
@@ -28,8 +26,8 @@ from gitml.repo import Repo
 _TAGS = "refs/tags/gitml/"
 _IN_PROCESS = 20  # tags; beyond, starting git costs less than reading one by one
 _Read = VersionTag | MoveTag | TagFinding
-_KINDS: dict[str, type[VersionTag | MoveTag]] = {"v": VersionTag, "m": MoveTag}
-_VALUES = {kind: attrgetter(*(one.name for one in fields(kind))) for kind in _KINDS.values()}
+_KINDS: dict[str, Callable[..., VersionTag | MoveTag]] = {"v": VersionTag, "m": MoveTag}
+_VALUES = {kind: attrgetter(*(one.name for one in fields(kind))) for kind in (VersionTag, MoveTag)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +81,10 @@ class _Reader:
     def __init__(self, repo: Repo) -> None:
         self._listing = RefListing(repo.git, _TAGS)
         self._lock = threading.Lock()
-        self._refs: Mapping[str, str] = {}
-        self._read: dict[str, _Read] = {}
+        self._new: dict[str, str] = {}
+        self._gone: set[str] = set()
+        self._read: dict[str, VersionTag | MoveTag] = {}
+        self._foreign: dict[str, TagFinding] = {}
         self._tip: str | None = None
         self._records: dict[str, ModelRecord] = {}
         self._folded: dict[str, ModelState] = {}
@@ -96,8 +96,7 @@ class _Reader:
             changed = self._follow_records(repo) | self._follow_tags(repo)
             if changed:
                 ours = [finding for found in self._findings.values() for finding in found]
-                foreign = [one for one in self._read.values() if isinstance(one, TagFinding)]
-                findings = tuple(sorted([*ours, *foreign], key=lambda one: one.ref))
+                findings = tuple(sorted([*ours, *self._foreign.values()], key=lambda one: one.ref))
                 self._registry = Registry(dict(sorted(self._folded.items())), findings)
             return self._registry
 
@@ -125,32 +124,36 @@ class _Reader:
             self._folded.pop(model, None)
 
     def _follow_tags(self, repo: Repo) -> bool:
-        refs = self._listing.read()
-        if refs is self._refs:
+        changes = self._listing.read()
+        # Kept until they are dealt with: git may fail to read a tag.
+        self._gone |= changes.gone
+        waiting = {ref: oid for ref, oid in self._new.items() if ref not in changes.gone}
+        self._new = {**waiting, **changes.new}
+        if not self._new and not self._gone:
             return False
-        new = [(ref, oid) for ref, oid in refs.items() if self._refs.get(ref) != oid]
-        gone = [ref for ref, oid in self._refs.items() if refs.get(ref) != oid]
-        self._refs = refs
-        if not new and not gone:
-            return False
+        fresh = _read_tags(repo, list(self._new.items()))
         # Tags that were moved or deleted, which never happens by gitml: their models are folded anew.
-        anew = {model for ref in gone if (model := _model_of(self._read.pop(ref, None)))}
-        fresh = _read_tags(repo, new)
-        self._read.update(fresh)
-        by_model: dict[str, list[VersionTag | MoveTag]] = defaultdict(list)
+        anew = {gone.model for ref in self._gone if (gone := self._read.pop(ref, None)) is not None}
+        for ref in self._gone:
+            self._foreign.pop(ref, None)
+        by_model: dict[str, list[VersionTag | MoveTag]] = {model: [] for model in anew}
+        for model in anew:
+            self._folded.pop(model, None)
+            self._findings.pop(model, None)
         if anew:
-            for one in self._read.values():
-                if (model := _model_of(one)) in anew and not isinstance(one, TagFinding):
-                    by_model[model or ""].append(one)
-            for model in anew:
-                by_model.setdefault(model, [])
-                self._folded.pop(model, None)
-                self._findings.pop(model, None)
-        for one in fresh.values():
-            if not isinstance(one, TagFinding) and one.model not in anew:
-                by_model[one.model].append(one)
+            for known in self._read.values():
+                if known.model in anew:
+                    by_model[known.model].append(known)
+        for ref, one in fresh.items():
+            if isinstance(one, TagFinding):
+                self._foreign[ref] = one
+            else:
+                self._read[ref] = one
+                by_model.setdefault(one.model, []).append(one)
         for model, tags in by_model.items():
             self._fold(model, tags)
+        self._new.clear()
+        self._gone.clear()
         return True
 
     def _fold(self, model: str, tags: Sequence[VersionTag | MoveTag]) -> None:
@@ -161,7 +164,9 @@ class _Reader:
             # Events that came before their version, say from an interrupted fetch.
             waiting = {finding.ref for finding in self._findings.pop(model)}
             moves += [
-                one for ref in waiting if isinstance(one := self._read.get(ref), MoveTag) and one not in moves
+                one
+                for ref in sorted(waiting)
+                if isinstance(one := self._read.get(ref), MoveTag) and one not in moves
             ]
         known = {**(before.tags if before else {}), **{tag.number: tag for tag in versions}}
         sound, findings = _sorted_out(known, moves)
@@ -176,10 +181,6 @@ class _Reader:
 
 _readers: WeakKeyDictionary[Repo, _Reader] = WeakKeyDictionary()
 _lock = threading.Lock()
-
-
-def _model_of(read: _Read | None) -> str | None:
-    return None if read is None or isinstance(read, TagFinding) else read.model
 
 
 def _sorted_out(
@@ -206,10 +207,10 @@ def _read_tags(repo: Repo, refs: Sequence[tuple[str, str]]) -> dict[str, _Read]:
             read[ref] = TagFinding(ref, "it is no name of the registry's")
         else:
             wanted.append((ref, oid))
-    kept = repo.index.registry_tags() if len(wanted) > _IN_PROCESS else {}
+    kept = _kept(repo) if len(wanted) > _IN_PROCESS else {}
     unknown: list[tuple[str, str]] = []
     for ref, oid in wanted:
-        one = _unpacked(kept[oid]) if oid in kept else None
+        one = kept.get(oid)
         if one is None or one.ref != ref:
             unknown.append((ref, oid))
         else:
@@ -241,12 +242,15 @@ def _packed(tag: VersionTag | MoveTag) -> str:
     return json.dumps([kind, *_VALUES[type(tag)](tag)], separators=(",", ":"))
 
 
-def _unpacked(text: str) -> VersionTag | MoveTag | None:
-    """Read what was put by; None if another gitml put it by in another shape."""
+def _kept(repo: Repo) -> dict[str, VersionTag | MoveTag]:
+    """What was put by of tags; nothing if another gitml put it by in another shape."""
+    bodies = repo.index.registry_tags()
     try:
-        kind, *values = json.loads(text)
-        values = [tuple(value) if isinstance(value, list) else value for value in values]
-        made: Any = _KINDS[kind](*values)
+        # One text of all: reading each by itself takes twice as long.
+        rows = json.loads(f"[{','.join(bodies.values())}]")
+        return {
+            oid: _KINDS[kind](*[tuple(value) if type(value) is list else value for value in values])
+            for oid, (kind, *values) in zip(bodies, rows, strict=True)
+        }
     except (KeyError, TypeError, ValueError):
-        return None
-    return made  # type: ignore[no-any-return]
+        return {}

@@ -163,6 +163,7 @@ class ModelState:
             if notes.deleted_ms is not None
         )
         self._called: dict[int, list[str]] | None = None
+        self._made: dict[int, ModelVersion] = {}
 
     @classmethod
     def of(
@@ -238,6 +239,14 @@ class ModelState:
             if self.moves.stage_of.get(version) == key and version not in self.deleted
         )
 
+    def latest_by_stage(self) -> dict[str | None, int]:
+        """The newest version in each stage, and in none, that was not deleted."""
+        found: dict[str | None, int] = {}
+        for number in self.tags:
+            if number not in self.deleted:
+                found[self.stage_of(number)] = number
+        return found
+
     def before(self, stage: str) -> int | None:
         """The version to go back to."""
         return self.moves.before(stage_key(stage), self.deleted)
@@ -309,16 +318,19 @@ class ModelState:
         Raises:
             KeyError: There is none of that number.
         """
+        if number in self._made:
+            return self._made[number]
         tag = self.tags[number]
         notes = self.record.versions.get(number, _NO_NOTES) if self.record else _NO_NOTES
         tags = tag.tags
         if notes.tags:
             tags = {key: value for key, value in {**tags, **notes.tags}.items() if value is not None}
         if self._called is None:
-            self._called = {}
+            called: dict[int, list[str]] = {}
             for alias, version in sorted(self.moves.aliases.items()):
-                self._called.setdefault(version, []).append(alias)
-        return ModelVersion(
+                called.setdefault(version, []).append(alias)
+            self._called = called
+        made = self._made[number] = ModelVersion(
             name=self.name,
             model=self.id,
             version=number,
@@ -338,6 +350,7 @@ class ModelState:
             tag=tag.oid,
             ref=tag.ref,
         )
+        return made
 
     def versions(self, *, deleted: bool = False) -> list[ModelVersion]:
         """All versions by number; deleted ones only if asked for."""
