@@ -88,6 +88,9 @@ JSON has no NaN: it is the string "NaN"; infinities are "Infinity" and "-Infinit
   mlflow experiments ...            gitml experiments ...
   mlflow artifacts list / download  gitml artifacts list / get
   mlflow.search_runs(...)           gitml log --filter '...' --order-by '...'
+  bring ./mlruns here               gitml import mlruns ./mlruns
+  bring a database or server here   gitml import mlflow sqlite:///mlflow.db
+  give runs back to MLflow          gitml export mlruns ./mlruns
   import mlflow                     import gitml as mlflow
   MLFLOW_TRACKING_URI, a server     none: runs are commits on the branch gitml/runs
 """,

@@ -24,6 +24,7 @@ from gitml.cli.help import TOPICS
 from gitml.repo import Repo
 from gitml.tracking.start import start_run
 from tests.cli.look.conftest import Look, record
+from tests.quick import QuickGitml
 
 ROOT = app.build()
 
@@ -66,6 +67,18 @@ def test_help_has_topics(look: Look) -> None:
     assert look("help", "log").out.startswith("Usage: gitml log")
     assert look("help").out == look("--help").out
     assert "there is no help on 'nothing'" in look("help", "nothing", code=3).err
+
+
+def test_what_helps_who_comes_from_mlflow_exists(look: Look) -> None:
+    text = TOPICS["mlflow"][1]
+    named = {
+        tuple(words.split())
+        for words in re.findall(r"gitml ((?:[a-z]+ ?)+)", text)
+        if words.split()[0] in COMMANDS
+    }
+    assert {("import", "mlruns"), ("import", "mlflow"), ("export", "mlruns"), ("runs", "list")} <= named
+    for words in named:
+        assert look(*words, "--help").out.startswith(f"Usage: gitml {' '.join(words)} ")
 
 
 def test_examples_keep_their_lines(look: Look) -> None:
@@ -167,22 +180,22 @@ def test_a_closed_pipe_is_no_news(project: Path) -> None:
     assert Path("err").read_text() == ""
 
 
-def test_a_locale_without_unicode_gets_ascii(
-    project: Path, gitml: Callable[..., subprocess.CompletedProcess[str]]
-) -> None:
-    env = {**os.environ, "LC_ALL": "C", "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}
-    for command in (
-        ["log"],
-        ["show"],
-        ["diff"],
-        ["status"],
-        ["log", "--graph"],
-        ["plot", "acc"],
-        ["log", "--group-by", "depth"],
-    ):
-        text = gitml(project, *command, env=env).stdout
-        assert text.isascii()
-        assert "\\u" not in text, command
+def test_a_locale_without_unicode_gets_ascii(project: Path) -> None:
+    commands = [
+        ["log"], ["show"], ["diff"], ["status"], ["log", "--graph"], ["plot", "acc"], ["log", "--group-by", "depth"],
+    ]  # fmt: skip
+    code = f"from gitml.cli.app import run; [(print('$', *command), run(command)) for command in {commands}]"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "LC_ALL": "C", "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"},
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert done.stderr == ""
+    assert done.stdout.isascii()
+    assert "\\u" not in done.stdout
+    parts = done.stdout.split("$ ")[1:]
+    assert len(parts) == len(commands)
+    assert all(part.count("\n") > 2 for part in parts), parts
 
 
 def test_long_output_goes_through_the_pager(
@@ -203,21 +216,22 @@ def test_long_output_goes_through_the_pager(
     assert "brisk-heron" in on_terminal(project, "log", lines=4, GITML_PAGER="no-such-pager-at-all")
 
 
-def complete(project: Path, line: str) -> list[str]:
-    env = {
-        **os.environ,
-        "COMP_WORDS": line,
-        "COMP_CWORD": str(line.count(" ")),
-        "_GITML_COMPLETE": "complete_bash",
-    }
-    done = subprocess.run(
-        [sys.executable, "-m", "gitml"], cwd=project, env=env, capture_output=True, text=True, check=False
-    )
-    assert done.stderr == ""
-    return done.stdout.split()
+@pytest.fixture
+def complete(quick: QuickGitml) -> Callable[[Path, str], list[str]]:
+    """Complete a line in a folder, as a shell asks for it."""
+
+    def ask(folder: Path, line: str) -> list[str]:
+        typed = {"COMP_WORDS": line, "COMP_CWORD": str(line.count(" ")), "_GITML_COMPLETE": "complete_bash"}
+        done = quick.run([], cwd=folder, env={**os.environ, **typed})
+        assert done.stderr == ""
+        return done.stdout.split()
+
+    return ask
 
 
-def test_names_are_completed(project: Path, tmp_path: Path) -> None:
+def test_names_are_completed(
+    project: Path, tmp_path: Path, complete: Callable[[Path, str], list[str]]
+) -> None:
     assert complete(project, "gitml sh") == ["show"]
     assert complete(project, "gitml show qu") == ["quiet-fox"]
     assert complete(project, "gitml show ")[:3] == ["@", "@~1", "quiet-fox"]
@@ -228,7 +242,7 @@ def test_names_are_completed(project: Path, tmp_path: Path) -> None:
 
 
 def test_completion_knows_live_runs_and_what_only_git_knows_yet(
-    project: Path, git: Callable[..., str]
+    project: Path, git: Callable[..., str], complete: Callable[[Path, str], list[str]]
 ) -> None:
     with contextlib.closing(Repo.open(project)) as repo:
         live = start_run(repo, name="emu")
@@ -309,10 +323,10 @@ def test_help_and_completion_start_fast(project: Path) -> None:
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
-    # The budget is 150 ms for each; machines that run tests are shared, so the best of several and some room.
-    assert min(seconds(["--help"]) for _ in range(7)) < 0.4
+    # The budget is 150 ms for each; machines that run tests are shared, so some room, and the best of several.
+    assert any(seconds(["--help"]) < 0.4 for _ in range(7))
     typed = {"_GITML_COMPLETE": "complete_bash", "COMP_WORDS": "gitml show ", "COMP_CWORD": "2"}
-    assert min(seconds([], **typed) for _ in range(7)) < 0.4
+    assert any(seconds([], **typed) < 0.4 for _ in range(7))
 
 
 def test_every_module_registers_what_the_table_says() -> None:
