@@ -8,14 +8,15 @@ user's configuration adds, no hooks, no automatic gc.
 from __future__ import annotations
 
 import re
+import shlex
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import IO, cast
 
-from gitml.errors import DamagedError, RemoteError, UsageError
+from gitml.errors import DamagedError, GitmlError, RefusedError, RemoteError, UsageError
 from gitml.git.process import GitProcess
 
 Progress = Callable[[str, int, int], None]
@@ -52,6 +53,18 @@ class RemoteRefusedError(RemoteError):
 
     def __init__(self, remote: str, reason: str, *, hint: str | None = None) -> None:
         super().__init__(f"'{remote}' refused: {reason}", hint=hint)
+        self.remote = remote
+        self.reason = reason
+
+
+class NotKeptError(RefusedError):
+    """What a git remote sent can't be written here."""
+
+    def __init__(self, remote: str, reason: str) -> None:
+        super().__init__(
+            f"what '{remote}' sends can't be kept here: {reason}",
+            hint="make room on this disk, or this repository writable, and run the command again; nothing is lost",
+        )
         self.remote = remote
         self.reason = reason
 
@@ -202,7 +215,14 @@ class Remote:
         arguments += ["--", self.name, *(f"{update.new or ''}:{update.ref}" for update in updates)]
         configuration = (*_AUTOMATIC, "-c", f"remote.{self.name}.mirror=false")
         status, out, err = self._start(arguments, configuration, progress)
-        results = {result.ref: result for result in map(_read_result, _porcelain(out)) if result is not None}
+        told = _of_host(err)
+        results = {
+            result.ref: result
+            if result.verdict is not Verdict.REFUSED
+            else replace(result, reason=result.reason + told)
+            for result in map(_read_result, _porcelain(out))
+            if result is not None
+        }
         if status != 0 and not any(update.ref in results for update in updates):
             raise _translated(self.name, err)
         silence = "the remote said nothing about it"
@@ -325,27 +345,54 @@ _ADVICE: tuple[tuple[tuple[str, ...], str, str], ...] = (
     ),
     (
         ("early EOF", "unexpected disconnect", "the remote end hung up", "RPC failed", "Connection reset",
-         "invalid index-pack output", "Broken pipe"),
+         "invalid index-pack output", "Broken pipe", "transfer closed with", "Empty reply from server",
+         "Operation too slow", "SSL_ERROR_SYSCALL", "GnuTLS recv error"),
         "the connection broke off", "nothing is lost; run the command again",
     ),
-    (("No space left", "unable to write", "Disk quota"), "there is no space left", "make room, then run it again"),
 )  # fmt: skip
 
 
-def _translated(remote: str, err: str) -> RemoteError | UnsoundObjectsError:
+_UNSOUND = re.compile(r"(?:error|fatal): (?:object [0-9a-f]+: \w+|fsck error)")
+_UNWRITABLE = (
+    "No space left",
+    "unable to write",
+    "Disk quota",
+    "Read-only file system",
+    "insufficient permission",
+)
+
+
+def _translated(remote: str, err: str) -> GitmlError:
     lines = [line for line in err.splitlines() if line.strip()]
-    if "fsck error" in err or re.search(r"error: object [0-9a-f]+: \w+", err):
-        found = next((line for line in lines if "object" in line), lines[0])
+    if found := next((line for line in lines if _UNSOUND.search(line)), None):
         return UnsoundObjectsError(remote, _plain(found))
+    if found := next((line for line in lines if any(sign in line for sign in _UNWRITABLE)), None):
+        if not found.startswith("remote:"):
+            return NotKeptError(remote, _plain(found))
+        return RemoteRefusedError(remote, _plain(found), hint="nothing is lost; ask who runs it to make room")
+    if found := next((line for line in lines if "repository corruption on the remote" in line), None):
+        hint = "ask who runs that remote to look at it with: git fsck"
+        return RemoteRefusedError(remote, _plain(found), hint=hint)
     for signs, reason, hint in _ADVICE:
         if any(sign in err for sign in signs):
             detail = next((line for line in lines if any(sign in line for sign in signs)), "")
             return RemoteUnreachableError(remote, f"{reason} ({_plain(detail)})", hint=hint)
     reason = next((line for line in reversed(lines) if "error:" in line or "fatal:" in line), "")
-    return RemoteRefusedError(remote, _plain(reason or (lines[-1] if lines else "it gave no reason")))
+    return RemoteRefusedError(
+        remote,
+        _plain(reason or (lines[-1] if lines else "it gave no reason")),
+        hint=f"nothing is lost; what git itself says of it: git ls-remote {shlex.quote(remote)}",
+    )
+
+
+def _of_host(err: str) -> str:
+    """What a host said when it refused, such as the reasons that its hooks give."""
+    lines = (line.strip() for line in err.splitlines())
+    told = [_plain(line) for line in lines if line.startswith(("remote: ", "error: remote unpack failed: "))]
+    return f" ({'; '.join(told)[:600]})" if told else ""
 
 
 def _plain(line: str) -> str:
     """Leave out git's labels, and what a URL in it gives away of its user."""
-    line = re.sub(r"^(?:remote: )?(?:fatal|error|ERROR): ", "", line.strip())
+    line = re.sub(r"^(?:remote: +)?(?:(?:fatal|error|ERROR): )?", "", line.strip())
     return re.sub(r"://[^/@\s]*@", "://", line)[:300]

@@ -67,6 +67,11 @@ def test_a_record_that_is_not_sound(forge, victim, git, extra):
     assert "origin" in told
 
 
+def test_what_git_finds_malformed_is_named(forge, victim, git):
+    forge.git.move_ref(RUNS_REF, None, forge.record(a_run(), {"artifacts/..": b"x"}))
+    assert "hasDotdot" in _refuses(victim, git)
+
+
 def test_one_bad_record_among_good_ones(forge, victim, git):
     good = forge.record()
     bad = forge.record(a_run(id="../../../../tmp/x"), message=None, parents=[good])

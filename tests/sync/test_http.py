@@ -56,6 +56,15 @@ def test_a_wrong_password_and_the_right_one(clone, host, server, git):
     assert ada.push().records == 1
 
 
+def test_a_connection_that_breaks_off_at_once(clone, host, server):
+    ada = clone("ada", host.url(server.name))
+    ada.record("hers")
+    host.cut_after = 50
+    with pytest.raises(RemoteUnreachableError, match="the connection broke off") as caught:
+        ada.pull()
+    assert caught.value.hint
+
+
 def test_a_connection_that_breaks_off_leaves_nothing_half_done(clone, host, server, git):
     ada, bob = (clone(name, host.url(server.name)) for name in ("ada", "bob"))
     ada.record("hers", {"notes.txt": bytes(range(256)) * 300})
