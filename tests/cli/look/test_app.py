@@ -73,7 +73,7 @@ def test_what_helps_who_comes_from_mlflow_exists(look: Look) -> None:
     text = TOPICS["mlflow"][1]
     named = {
         tuple(words.split())
-        for words in re.findall(r"gitml ((?:[a-z]+ ?)+)", text)
+        for words in re.findall(r"gitml ((?:[a-z]+(?![^\s,]) ?)+)", text)
         if words.split()[0] in COMMANDS
     }
     assert {("import", "mlruns"), ("import", "mlflow"), ("export", "mlruns"), ("runs", "list")} <= named
