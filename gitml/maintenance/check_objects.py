@@ -88,7 +88,7 @@ def put_aside(repo: Repo, pointer: Pointer) -> Path:
 def who_has(
     repo: Repo, remotes: Sequence[str], pointers: Sequence[Pointer]
 ) -> tuple[dict[str, tuple[str, ...]], list[str]]:
-    """Ask remotes which of them have objects.
+    """Ask remotes which of them have objects; one that can't be asked may have them all.
 
     Returns:
         Object id to remotes, and what went wrong with those that could not be asked.
@@ -100,7 +100,7 @@ def who_has(
             lacking = {pointer.oid for pointer in missing_there(repo, remote, pointers)}
         except GitmlError as err:
             troubles.append(f"'{remote}' could not be asked: {err}")
-            continue
+            lacking = set()
         for pointer in pointers:
             if pointer.oid not in lacking:
                 having.setdefault(pointer.oid, []).append(remote)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from gitml.entities.artifact import Pointer
-from gitml.errors import GitmlError
+from gitml.errors import DamagedError, GitmlError
 from gitml.maintenance import leftovers
 from gitml.maintenance.check_git import check_git
 from gitml.maintenance.check_index import index_problem, rebuild
@@ -111,12 +111,16 @@ def _objects(
             notes += troubles
         return object_problems(repo, found, checked, having)
     aside = {pointer.oid for pointer in checked.damaged if _set_aside(repo, pointer)}
-    fetched = fetch_objects(repo, wrong, remotes=options.ask or likely_remotes(repo), progress=told.fetched)
+    remotes = options.ask or tuple(likely_remotes(repo))
+    fetched = fetch_objects(repo, wrong, remotes=remotes, progress=told.fetched)
     reasons = {failure.pointer.oid: str(failure.error) for failure in fetched.failed}
+    # What a remote still has is not lost, whatever kept it from coming; bytes that arrived wrong are no help.
+    waiting = [failure.pointer for failure in fetched.failed if not isinstance(failure.error, DamagedError)]
+    having = who_has(repo, remotes, waiting)[0] if waiting else {}
     for pointer in checked.untidy:
         remove_object(repo, pointer.oid)
     return [
-        _after_repair(repo, problem, reasons, aside)
+        _after_repair(repo, problem, reasons, aside, having)
         for problem in object_problems(repo, found, checked, None)
     ]
 
@@ -128,14 +132,17 @@ def _set_aside(repo: Repo, pointer: Pointer) -> bool:
     return False
 
 
-def _after_repair(repo: Repo, problem: Problem, reasons: dict[str, str], aside: set[str]) -> Problem:
+def _after_repair(
+    repo: Repo, problem: Problem, reasons: dict[str, str], aside: set[str], having: dict[str, tuple[str, ...]]
+) -> Problem:
     oid = problem.oid or ""
     if problem.severity is Severity.UNTIDY or (oid not in reasons and repo.objects.has(oid)):
         return replace(problem, repaired=True)
     where = f"; its bytes are in {repo.root / 'damaged' / oid}" if oid in aside else ""
-    return replace(
-        problem, severity=Severity.DAMAGED, hint=reasons.get(oid, "no remote has it") + where, where=()
-    )
+    hint = reasons.get(oid, "no remote has it") + where
+    if problem.severity is Severity.MISSING and oid in having:
+        return replace(problem, hint=hint, where=having[oid])
+    return replace(problem, severity=Severity.DAMAGED, hint=hint, where=())
 
 
 def _index(repo: Repo, told: Told) -> Iterator[Problem]:

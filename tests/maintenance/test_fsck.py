@@ -97,11 +97,14 @@ def test_missing_objects(pushed, bob, server):
     assert done.worst is Severity.DAMAGED
 
 
-def test_a_remote_that_does_not_answer_is_a_note(pushed, bob, server):
+@pytest.mark.parametrize("options", [{"ask": ("origin",)}, {"repair": True}])
+def test_what_a_remote_that_does_not_answer_may_have_is_not_lost(pushed, bob, server, options):
     bob.pull()
     server.rename(server.with_name("gone.git"))
-    done = fsck(bob, ask=("origin",))
-    assert any("could not be asked" in note for note in done.notes)
+    done = fsck(bob, **options)
+    assert kinds(done) == [("objects", "missing", False)] * 2
+    assert (done.worst, done.problems[0].where) == (Severity.MISSING, ("origin",))
+    assert "there is no git repository at" in f"{done.notes} {done.problems[0].hint}"
 
 
 def test_no_network_without_being_asked(pushed, bob, git, tmp_path):
