@@ -265,6 +265,46 @@ def reference_copy(_: Any, file: str) -> dict[str, Any]:
     return {"s": perf_counter() - start, "sha256": digest.hexdigest()}
 
 
+def gitml_registry(_: Any, repeats: int) -> dict[str, Any]:
+    """Ask the registry, the first time and again, and promote: seconds and milliseconds at the median."""
+    from gitml.registry import models, names, stages, versions
+    from gitml.repo import Repo
+
+    repo = Repo.open()
+    start = perf_counter()
+    found = models.list_models(repo)
+    first = perf_counter() - start
+    name = found[len(found) // 2].name
+
+    def median_ms(ask: Callable[[int], Any]) -> float:
+        took = []
+        for number in range(repeats):
+            start = perf_counter()
+            ask(number)
+            took.append(perf_counter() - start)
+        return statistics.median(took) * 1000
+
+    answer = {
+        "first_s": first,
+        "models": len(found),
+        "versions": len(versions.list_versions(repo)),
+        "events": len(stages.history(repo, name)),
+        "list_ms": median_ms(lambda _: models.list_models(repo)),
+        "versions_ms": median_ms(lambda _: versions.list_versions(repo)),
+        "resolve_ms": median_ms(lambda _: names.find_version(repo, f"models:/{name}/Production")),
+        "history_ms": median_ms(lambda _: stages.history(repo, name)),
+    }
+    if repeats > 1:
+        other = found[0].name
+        answer["promote_ms"] = median_ms(
+            lambda number: stages.promote(repo, other, number % 2 + 1, "Production")
+        )
+        for event in stages.history(repo, other)[-repeats:]:  # as it was before
+            assert repo.git.move_ref(event.ref, event.oid, None)
+    repo.close()
+    return answer
+
+
 WORKLOADS: dict[str, Callable[..., Any]] = {
     function.__name__: function
     for function in (
@@ -287,6 +327,7 @@ WORKLOADS: dict[str, Callable[..., Any]] = {
         mlflow_read_curve,
         log_artifact,
         reference_copy,
+        gitml_registry,
     )
 }
 

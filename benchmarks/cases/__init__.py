@@ -12,6 +12,7 @@ from cases.indexing import indexing
 from cases.lfs import lfs
 from cases.receiving import receiving
 from cases.recording import log_metric, short_run
+from cases.registry import registry
 from cases.sharing import sharing
 from cases.starting import start_up, wrap
 from context import Context
@@ -32,4 +33,5 @@ CASES: dict[str, Case] = {
     "lfs": lfs,
     "cloud": cloud,
     "receiving": receiving,
+    "registry": registry,
 }
