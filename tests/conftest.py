@@ -6,16 +6,21 @@ configuration, no variables of git, gitml or MLflow, no home directory.
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import os
 import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from tests.quick import QuickGitml
 
 settings.register_profile(
     "gitml",
@@ -60,6 +65,8 @@ def _hermetic(_home: Path):
         patch.setenv("GIT_TERMINAL_PROMPT", "0")
         patch.setenv("LC_ALL", "C.UTF-8")
         patch.setenv("TERM", "dumb")
+        # Programs that tests start compile gitml once, not each of them anew.
+        patch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
         (_home / ".gitconfig").touch()
         yield
 
@@ -105,28 +112,40 @@ def in_repo(git_repo: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture(scope="session")
-def gitml(_hermetic: None) -> Gitml:
+def quick(_hermetic: None):
+    """A process that has gitml loaded; see `tests/quick.py`."""
+    with tempfile.TemporaryDirectory() as folder, contextlib.closing(QuickGitml(Path(folder))) as loaded:
+        yield loaded
+
+
+@pytest.fixture(scope="session")
+def gitml(quick: QuickGitml) -> Gitml:
     """Run the gitml command in a folder: `gitml(path, "log", "--json").stdout`.
 
-    Fails the test when the exit code is not `code` (None: any will do).
+    Fails the test when the exit code is not `code` (None: any will do). It is a process of its own,
+    but forked, not started; what starting does is for `gitml_from_scratch` to test.
     """
+    return functools.partial(_gitml, quick.run)
 
-    def run(folder: Path | str, *arguments: str, code: int | None = 0, **options):
-        done = subprocess.run(
-            [sys.executable, "-m", "gitml", *arguments],
-            cwd=folder,
-            check=False,
-            capture_output=True,
-            text=True,
-            **options,
+
+@pytest.fixture(scope="session")
+def gitml_from_scratch(_hermetic: None) -> Gitml:
+    """Run `python -m gitml` in a folder, as `gitml` does, but with a Python that loads everything anew."""
+
+    def start(arguments: Sequence[str], **options) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "gitml", *arguments]
+        return subprocess.run(command, check=False, capture_output=True, text=True, **options)
+
+    return functools.partial(_gitml, start)
+
+
+def _gitml(run: Callable, folder: Path | str, *arguments: str, code: int | None = 0, **options):
+    done = run(arguments, cwd=folder, **options)
+    if code is not None:
+        assert done.returncode == code, (
+            f"gitml {arguments} gave {done.returncode}: {done.stdout}{done.stderr}"
         )
-        if code is not None:
-            assert done.returncode == code, (
-                f"gitml {arguments} gave {done.returncode}: {done.stdout}{done.stderr}"
-            )
-        return done
-
-    return run
+    return done
 
 
 @pytest.fixture

@@ -298,7 +298,7 @@ def test_the_command(pushed, gitml):
     asked = gitml(folder, "purge", "first", "data", "--dry-run")
     assert "data/faces.npz" in asked.stdout
     assert stored(common(pushed), content(1)).exists()
-    refused = gitml(folder, "purge", "first", "data", code=2, stdin=subprocess.DEVNULL)
+    refused = gitml(folder, "purge", "first", "data", code=2)
     assert "--yes" in refused.stderr
     done = gitml(folder, "purge", "first", "data", "--yes", "--json", "-m", "gone")
     assert json.loads(done.stdout)["purge"]["there"] == {"origin": 1}
