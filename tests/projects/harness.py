@@ -16,6 +16,13 @@ import time
 from pathlib import Path
 from typing import Any
 
+from gitml.entities.run import Run
+from gitml.formats.run_tree import decode_run
+from gitml.repo import Repo
+from tests.quick import QuickGitml
+
+GITML = (sys.executable, "-m", "gitml")
+FILES = ("run.yaml", "params.yaml", "metrics.yaml", "tags.yaml", "inputs.yaml", "note.md")
 WRAPPER = str(Path(__file__).with_name("wrapper.py"))
 ROOT = Path(__file__).resolve().parents[2]
 TIMEOUT_S = 30.0
@@ -23,7 +30,7 @@ TIMEOUT_S = 30.0
 
 def child_environment(**more: str) -> dict[str, str]:
     """The environment for processes that import gitml from this source tree."""
-    return {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1", **more}
+    return {**os.environ, "PYTHONPATH": str(ROOT), **more}
 
 
 class Wrapped:
@@ -72,6 +79,65 @@ class Wrapped:
     def log(self) -> bytes:
         """What was recorded of the output."""
         return self.log_file.read_bytes() if self.log_file.exists() else b""
+
+
+class Project:
+    """A git repository that programs are run in."""
+
+    def __init__(self, folder: Path, quick: QuickGitml) -> None:
+        self.folder = folder
+        self.quick = quick
+        self.environment = child_environment(
+            GIT_CONFIG_GLOBAL=os.devnull, GIT_CONFIG_SYSTEM=os.devnull, HOME=str(folder.parent)
+        )
+        for name in ("GITML_RUN_ID", "GITML_REPO", "PYTHONUNBUFFERED", "MLFLOW_TRACKING_URI"):
+            self.environment.pop(name, None)
+
+    def git(self, *arguments: str) -> bytes:
+        return subprocess.run(
+            ["git", *arguments], cwd=self.folder, env=self.environment, check=True, capture_output=True
+        ).stdout
+
+    def command(self, *arguments: str) -> list[str]:
+        return [*GITML, "run", *arguments]
+
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return self.quick.run(
+            ["run", *arguments],
+            cwd=self.folder,
+            env=self.environment,
+            timeout=TIMEOUT_S,
+            start_new_session=True,
+        )
+
+    def start(self, *arguments: str) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            self.command(*arguments), cwd=self.folder, env=self.environment, stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
+        )  # fmt: skip
+
+    @property
+    def commits(self) -> list[str]:
+        """Commits of runs, newest first."""
+        if not self.git("for-each-ref", "refs/heads/gitml/runs"):
+            return []
+        return self.git("rev-list", "--no-merges", "gitml/runs").decode().split()
+
+    def read(self, path: str, commit: str = "gitml/runs") -> bytes:
+        return self.git("cat-file", "blob", f"{commit}:{path}")
+
+    def files(self, commit: str = "gitml/runs") -> list[str]:
+        return self.git("ls-tree", "-r", "--name-only", commit).decode().split("\n")[:-1]
+
+    def record(self, commit: str = "gitml/runs") -> Run:
+        """The run of a commit."""
+        there = set(self.files(commit))
+        return decode_run({name: self.read(name, commit) for name in FILES if name in there}, commit=commit)
+
+    @property
+    def live(self) -> list[str]:
+        """Ids of live runs."""
+        return Repo.open(self.folder).journal.ids()
 
 
 class Screen:

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from gitml.entities.run import RunStatus
-from tests.projects.test_run import Project
+from tests import forked_gitml
+from tests.projects.harness import Project
 
 R_SCRIPT = """
 arguments <- commandArgs(trailingOnly = TRUE)
@@ -32,19 +33,19 @@ if (degree > 5) stop("too many degrees of freedom")
 
 
 @pytest.fixture
-def r_project(tmp_path: Path) -> Project:
-    """A project with an R script, in which the command `gitml` is this source tree."""
+def r_project(tmp_path: Path, project: Project) -> Project:
+    """A project with an R script, and a command `gitml` for it."""
     if shutil.which("Rscript") is None:
         if "CI" in os.environ:
             pytest.fail("there is no Rscript; CI is to install it (r-base-core)")
         pytest.skip("there is no Rscript")
-    project = Project(tmp_path / "project")
     (project.folder / "fit.R").write_text(R_SCRIPT)
     project.git("add", "fit.R")
     project.git("commit", "-qm", "a model in R")
     command = tmp_path / "bin" / "gitml"
     command.parent.mkdir()
-    command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m gitml "$@"\n')
+    words = f'"{sys.executable}" -I -S "{forked_gitml.__file__}" run "{project.quick.socket}"'
+    command.write_text(f'#!/bin/sh\nexec {words} "$@"\n')
     command.chmod(0o755)
     project.environment["PATH"] = f"{command.parent}{os.pathsep}{project.environment['PATH']}"
     return project

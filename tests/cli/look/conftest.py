@@ -8,7 +8,6 @@ import os
 import pty
 import shutil
 import struct
-import subprocess
 import sys
 import termios
 from collections.abc import Callable, Iterator
@@ -22,6 +21,7 @@ from gitml.entities.run import RunStatus
 from gitml.repo import Repo
 from gitml.tracking.commit import finish_run
 from gitml.tracking.start import start_run
+from tests.quick import QuickGitml
 
 
 class Answer(NamedTuple):
@@ -113,7 +113,7 @@ def look(capfd: pytest.CaptureFixture[str]) -> Look:
 
 
 @pytest.fixture
-def on_terminal() -> Callable[..., str]:
+def on_terminal(quick: QuickGitml) -> Callable[..., str]:
     """Run a command on a real pseudo-terminal and give everything it wrote.
 
     `watching` is called with all that was written so far, whenever there is more.
@@ -126,14 +126,7 @@ def on_terminal() -> Callable[..., str]:
         ours, theirs = pty.openpty()
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
         env = {**os.environ, "TERM": "xterm-256color", **environ}
-        process = subprocess.Popen(
-            [sys.executable, "-m", "gitml", *arguments],
-            cwd=folder,
-            stdin=theirs,
-            stdout=theirs,
-            stderr=theirs,
-            env=env,
-        )
+        process = quick.start(arguments, [theirs] * 3, cwd=folder, env=env)
         os.close(theirs)
         written = bytearray()
         try:
