@@ -30,6 +30,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 RUNNABLE = ("bash", "console", "python")
+GITML = f'"{sys.executable}" -m gitml'
 SHOWN_ROOM = "/home/ada"
 _TITLE = re.compile(r'title="([^"]+)"')
 _SKIP = re.compile(r"<!-- (?:not run|command|(needs)): (.+) -->")
@@ -120,10 +121,16 @@ def steps(block: Block) -> list[Step]:
 
 
 class Session:
-    """A repository, and a shell that stands in it."""
+    """A repository, and a shell that stands in it.
 
-    def __init__(self, room: Path) -> None:
+    Args:
+        room: A folder that is not there yet.
+        gitml: The shell's words that start gitml.
+    """
+
+    def __init__(self, room: Path, gitml: str) -> None:
         self._room = room
+        self._gitml = gitml
         self.folder = room / "project"
         self.folder.mkdir(parents=True)
         (room / "home").mkdir()
@@ -135,7 +142,7 @@ class Session:
         tools = self._room / "bin"
         tools.mkdir()
         # The command under test, whether installed or not.
-        (tools / "gitml").write_text(f'#!/bin/sh\nexec "{sys.executable}" -m gitml "$@"\n')
+        (tools / "gitml").write_text(f'#!/bin/sh\nexec {self._gitml} "$@"\n')
         (tools / "gitml").chmod(0o755)
         root = Path(__file__).parents[2]
         home = self._room / "home"
@@ -229,13 +236,18 @@ def _normal(line: str) -> str:
     return line.strip()
 
 
-def run_page(page: Path, room: Path) -> list[Difference]:
+def run_page(page: Path, room: Path, gitml: str = GITML) -> list[Difference]:
     """Run all examples of a page.
+
+    Args:
+        page: The page.
+        room: A folder that is not there yet, for everything that the examples need.
+        gitml: The shell's words that start gitml.
 
     Raises:
         ExampleFailedError: One of them ended with an error.
     """
-    session = Session(room)
+    session = Session(room, gitml)
     found = []
     for block in blocks(page.read_text(encoding="utf-8")):
         if block.is_run:

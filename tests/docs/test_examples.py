@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
 
+from tests import forked_gitml
 from tests.docs.examples import blocks, matches, run_page
+from tests.quick import QuickGitml
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -14,11 +17,22 @@ def _has_examples(page: Path) -> bool:
     return any(block.is_run for block in blocks(page.read_text(encoding="utf-8")))
 
 
-@pytest.mark.timeout(300)
-@pytest.mark.parametrize(
+of_each_page = pytest.mark.parametrize(
     "page", [pytest.param(p, id=str(p.relative_to(ROOT))) for p in PAGES if _has_examples(p)]
 )
-def test_examples_do_what_the_page_shows(page: Path, tmp_path: Path):
+
+
+@of_each_page
+def test_examples_do_what_the_page_shows(page: Path, tmp_path: Path, quick: QuickGitml):
+    command = f'"{sys.executable}" -I -S "{forked_gitml.__file__}" run "{quick.socket}"'
+    differences = run_page(page, tmp_path / "room", command)
+    assert not differences, "\n\n".join(map(str, differences))
+
+
+@pytest.mark.heavy
+@pytest.mark.timeout(300)
+@of_each_page
+def test_examples_do_so_when_gitml_is_started_for_each(page: Path, tmp_path: Path):
     differences = run_page(page, tmp_path / "room")
     assert not differences, "\n\n".join(map(str, differences))
 
