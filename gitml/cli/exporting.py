@@ -26,11 +26,11 @@ DryRun = Annotated[bool, typer.Option("--dry-run", "-n", help="Only tell what wo
 
 
 class IncompleteExportError(DamagedError):
-    """Some runs could not be read; the rest is written."""
+    """Some runs, or some of their metrics, could not be read; the rest is written."""
 
     def __init__(self, count: int) -> None:
         super().__init__(
-            f"{count:,} runs could not be read; everything else is written",
+            f"{f'{count:,} runs' if count else 'some metrics'} could not be read; everything else is written",
             hint="what and why is listed above",
         )
 

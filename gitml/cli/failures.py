@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import sys
@@ -19,6 +20,18 @@ INTERRUPTED = 130
 PIPE_CLOSED = 141  # 128 + SIGPIPE, as git gives
 BUG = 70
 FAILED = 1
+
+_ROOM = "make room on that disk, or write to another place, and run the command again"
+_OS_HINTS = {
+    errno.ENOSPC: _ROOM,
+    errno.EDQUOT: _ROOM,
+    errno.EFBIG: _ROOM,
+    errno.EROFS: "that disk can only be read: write to another place, or mount it for writing",
+    errno.EACCES: "ask for the right to, or choose another place",
+    errno.EPERM: "ask for the right to, or choose another place",
+    errno.ENOENT: "see whether the name is right, and the disk that it is on is mounted",
+    errno.EISDIR: "give the name of a file",
+}
 
 
 class PipeClosedError(Exception):
@@ -54,7 +67,7 @@ def _explain(err: BaseException) -> tuple[str, str | None, int]:
         return *_explain_usage(err), err.exit_code
     if isinstance(err, OSError) and err.strerror:
         where = f": '{err.filename}'" if err.filename is not None else ""
-        return err.strerror.lower() + where, None, FAILED
+        return err.strerror.lower() + where, _OS_HINTS.get(err.errno or 0), FAILED
     return f"this is a bug in gitml ({type(err).__name__}: {err})"[:500], _write_report(err), BUG
 
 

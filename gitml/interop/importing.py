@@ -7,7 +7,6 @@ it was imported by a digest in `imported/source.yaml`. What somebody changed her
 
 from __future__ import annotations
 
-import errno
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
@@ -20,7 +19,7 @@ from gitml.git.packs import PackingRepo, packing
 from gitml.index.fold import fold_runs
 from gitml.interop.branch import Record, append_records
 from gitml.interop.experiments import ExperimentsImport
-from gitml.interop.report import Report
+from gitml.interop.report import OURS, Report
 from gitml.interop.sources import Problem, Source, SourceRun
 from gitml.interop.tree import MODELS_FILE, SOURCE_FILE, Built, RunBuilder, digest_in, read_digest
 from gitml.repo import Repo
@@ -31,7 +30,6 @@ from gitml.tracking.united import files_of, pointers_of, settle, sides, unite_fi
 BATCH = 2000  # runs that become part of the branch together
 
 # Trouble of this disk or process, not of the source's run that it came up with.
-_OURS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 
 Progress = Callable[[int], None]
 
@@ -125,7 +123,7 @@ class _Import:
         try:
             record = self._record(item, packer)
         except (GitmlError, OSError) as err:
-            if isinstance(err, OSError) and err.errno in _OURS:
+            if isinstance(err, OSError) and err.errno in OURS:
                 raise
             damaged = isinstance(err, DamagedError | OSError)
             self.report.skip_run(Problem(f"run {item.run.id[:32]}", str(err), damaged=damaged))

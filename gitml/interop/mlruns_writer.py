@@ -25,7 +25,7 @@ from gitml.interop.mlflow_words import mlflow_tags
 from gitml.interop.mlruns_models import META, RESERVED
 from gitml.interop.mlruns_names import NamedFiles, experiment_ids
 from gitml.interop.mlruns_registry import ExportedModels, logged_in
-from gitml.interop.report import Report
+from gitml.interop.report import OURS, Report
 from gitml.interop.selection import ExistsError, read_runs, written_whole
 from gitml.interop.sources import Problem
 from gitml.interop.tree import MODELS_FILE
@@ -68,7 +68,7 @@ def export_mlruns(
     _check_target(target, force=force)
     reading.refresh(repo)
     with written_whole(target) as folder:
-        export = _Export(repo, folder, target.absolute())
+        export = _Export(repo, folder, target.resolve())
         for run in read_runs(repo, query):
             export.add(run)
             if progress:
@@ -109,6 +109,8 @@ class _Export:
         try:
             _RunExport(self._repo, run, *self._home(run), self._models, self.report).write()
         except (GitmlError, OSError) as err:
+            if isinstance(err, OSError) and err.errno in OURS:
+                raise
             self.report.skip_run(Problem(f"run {run.id[:8]}", str(err), damaged=True))
             return
         self.report.new += 1

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
 from gitml.interop.sources import Problem
+
+# Errors of this machine: no other run would fare better, so there is no going on.
+OURS = (
+    errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EMFILE, errno.ENFILE, errno.ENOMEM
+)  # fmt: skip
 
 
 @dataclass

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import IO, Any, Protocol
 
 from gitml.entities.run import Run
-from gitml.errors import GitmlError, MissingExtraError, UsageError
+from gitml.errors import DamagedError, GitmlError, MissingExtraError, UsageError
 from gitml.formats import history as histories
 from gitml.formats.run_tree import format_time
 from gitml.index import Query
@@ -102,18 +102,18 @@ def _points(repo: Repo, run: Run, report: Report) -> Iterator[Row]:
     for metric in run.metrics:
         try:
             data = reading.read_history(repo, run, metric)
+            for point in histories.iter_points(data, source=metric):
+                yield {
+                    "run_id": run.id,
+                    "metric": metric,
+                    "step": point.step,
+                    "timestamp": point.timestamp_ms,
+                    "value": point.value,
+                }
         except GitmlError as err:
             reason = f"metric {metric!r:.80} is not exported: {err}"
-            report.problems.append(Problem(f"run {run.id[:8]}", reason))
-            continue
-        for point in histories.iter_points(data, source=metric):
-            yield {
-                "run_id": run.id,
-                "metric": metric,
-                "step": point.step,
-                "timestamp": point.timestamp_ms,
-                "value": point.value,
-            }
+            damaged = isinstance(err, DamagedError)
+            report.problems.append(Problem(f"run {run.id[:8]}", reason, damaged=damaged))
 
 
 def _counted(rows: Iterable[Row], report: Report) -> Iterator[Row]:

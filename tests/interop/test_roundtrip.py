@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -213,6 +214,21 @@ def test_what_is_not_here_is_listed(cli, repo, tmp_path):
     assert "artifact 'big.bin' is not exported: the store has no object" in done.err
     (folder,) = (tmp_path / "out").glob(f"*/{live.run_id}/artifacts")
     assert [path.name for path in folder.iterdir()] == ["small.txt"]
+
+
+def test_a_disk_that_takes_no_more_stops_an_export(cli, repo, tmp_path):
+    live = start_run(repo, name="first")
+    live.log_bytes(b"x" * 4_000_000, "big.bin")
+    finish_run(repo, live, RunStatus.FINISHED)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (3_000_000, before[1]))
+    try:
+        done = cli("export", "mlruns", tmp_path / "out", code=1)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert "could not be read" not in done.err
+    assert "hint: make room" in done.err
+    assert list(tmp_path.glob("*out*")) == []
 
 
 def test_nothing_is_overwritten_unasked(cli, repo, tmp_path):

@@ -10,8 +10,10 @@ import os
 import pytest
 
 from gitml.entities.run import RunStatus
+from gitml.repo import RUNS_REF
 from gitml.tracking.commit import finish_run
 from gitml.tracking.start import start_run
+from tests.sync.forge import Forge, a_run
 
 
 @pytest.fixture
@@ -112,3 +114,14 @@ def test_wrong_words_write_nothing(cli, runs, tmp_path):
     assert (tmp_path / "there.csv").read_text().startswith("run_id,")
     assert cli("export", "table", tmp_path / "dry.csv", "-n", "--json").report["runs"] == 3
     assert sorted(path.name for path in tmp_path.iterdir() if path.name.startswith((".", "dry", "a."))) == []
+
+
+def test_a_curve_that_can_not_be_read_stops_no_other(cli, repo, runs, tmp_path):
+    tip = repo.git.tip(RUNS_REF)
+    damaged = Forge(repo.git).record(a_run(), {"history/loss.tsv": b"not a point\n"}, parents=[tip])
+    repo.git.move_ref(RUNS_REF, tip, damaged)
+    file = tmp_path / "points.csv"
+    done = cli("export", "table", file, "--history", code=6)
+    assert done.out == f"wrote 16 points of 4 runs to {file}\n"
+    assert "metric 'loss' is not exported" in done.err
+    assert "some metrics could not be read; everything else is written" in done.err
