@@ -53,6 +53,7 @@ class State:
     deleted: int
     damaged: int
     unpushed: Mapping[str, int | None]
+    unpulled: Mapping[str, int]
     elsewhere: tuple[str, ...]
     lacks: tuple[str, ...]
     now_ms: int
@@ -84,13 +85,15 @@ def read_state(repo: Repo) -> State:
     from gitml.index import Query
     from gitml.sync.partial import completeness
 
+    unpushed, unpulled = _beside_remotes(repo)
     return State(
         snapshot=_snapshot(repo),
         live=tuple(live_runs(repo)),
         runs=repo.index.count(Query()),
         deleted=repo.index.count(Query(view="deleted")),
         damaged=len(repo.index.damaged()),
-        unpushed=_unpushed(repo),
+        unpushed=unpushed,
+        unpulled=unpulled,
         elsewhere=tuple(runs_elsewhere(repo)),
         lacks=tuple(completeness(repo).notes),
         now_ms=int(time.time() * 1000),
@@ -131,22 +134,41 @@ def _snapshot(repo: Repo) -> Snapshot:
     return Snapshot(code, mode, tuple(changed), sum(repo.git.blob_sizes(oids).values()))
 
 
-def _unpushed(repo: Repo) -> dict[str, int | None]:
-    """Count, for each remote, the records it has not seen; None if nothing was ever pushed there."""
+def _beside_remotes(repo: Repo) -> tuple[dict[str, int | None], dict[str, int]]:
+    """Compare with each remote as it was last seen, its inbox included.
+
+    Returns:
+        For each remote the records it has not seen, None if nothing was ever pushed there; and
+        for those that have some, the records that are not here.
+    """
     from gitml.repo import RUNS_REF
+    from gitml.sync.seen import seen
 
     tip = repo.git.tip(RUNS_REF)
     if tip is None:
-        return {}
-    counts: dict[str, int | None] = {}
+        return {}, {}
+    unpushed: dict[str, int | None] = {}
+    unpulled: dict[str, int] = {}
     for remote in repo.settings.remotes:
-        seen = repo.git.tip(f"refs/remotes/{remote}/gitml/runs")
-        if seen is None:
-            counts[remote] = None
-        else:
-            arguments = ["rev-list", "--count", "--no-merges", "--end-of-options", tip, f"^{seen}"]
-            counts[remote] = int(repo.git.process.run(arguments))
-    return counts
+        tips = [there for there in seen(repo, remote).tips if repo.git.has_object(there)]
+        unpushed[remote] = _count_records(repo, [tip], tips) if tips else None
+        if more := _count_records(repo, tips, [tip]) if tips else 0:
+            unpulled[remote] = more
+    return unpushed, unpulled
+
+
+def _count_records(repo: Repo, tips: list[str], known: list[str]) -> int:
+    if set(tips) <= set(known):
+        return 0
+    arguments = [
+        "rev-list",
+        "--count",
+        "--no-merges",
+        "--end-of-options",
+        *tips,
+        *(f"^{tip}" for tip in known),
+    ]
+    return int(repo.git.process.run(arguments))
 
 
 def _text(state: State, ink: Ink, *, all_files: bool) -> str:
@@ -239,6 +261,9 @@ def _remote_lines(state: State, ink: Ink) -> list[str]:
         else:
             text = f"all pushed to {clean(remote)}"
         lines.append(_line("shared", text, ink, "" if count == 0 else "yellow"))
+        if more := state.unpulled.get(remote):
+            text = f"{plural(more, 'record')} at {clean(remote)} not here yet: gitml pull {clean(remote)}"
+            lines.append(_line("shared", text, ink, "yellow"))
     return lines
 
 
@@ -280,6 +305,7 @@ def _document(state: State) -> dict[str, Any]:
         "deleted": state.deleted,
         "damaged": state.damaged,
         "unpushed": dict(state.unpushed),
+        "unpulled": dict(state.unpulled),
         "lacks": list(state.lacks),
     }
 
@@ -287,5 +313,9 @@ def _document(state: State) -> dict[str, Any]:
 def _flat(document: Mapping[str, Any]) -> list[tuple[str, Any]]:
     code = [(f"code.{key}", value) for key, value in document["code"].items()]
     live = [("live", run["id"]) for run in document["live"]]
-    remotes = [(f"unpushed.{remote}", count) for remote, count in document["unpushed"].items()]
+    remotes = [
+        (f"{key}.{remote}", count)
+        for key in ("unpushed", "unpulled")
+        for remote, count in document[key].items()
+    ]
     return [*code, *live, *((key, document[key]) for key in ("runs", "deleted", "damaged")), *remotes]

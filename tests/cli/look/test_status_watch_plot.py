@@ -56,6 +56,22 @@ def test_status_counts_what_is_not_pushed(
     record(repo, "later", {})
     assert "1 record not pushed to origin" in look("status").out
     assert json.loads(look("status", "--json").out)["status"]["unpushed"] == {"origin": 1}
+    look("push", "--inbox")
+    assert "all pushed to origin" in look("status").out  # they wait in its inbox
+
+
+def test_status_counts_what_was_seen_and_not_pulled(
+    project: Path, repo: Repo, look: Look, tmp_path: Path, git: Callable[..., str]
+) -> None:
+    git(tmp_path, "init", "--quiet", "--bare", "remote.git")
+    git(project, "remote", "add", "origin", str(tmp_path / "remote.git"))
+    record(repo, "later", {})
+    git(project, "push", "--quiet", "origin", "gitml/runs")
+    git(project, "update-ref", "refs/heads/gitml/runs", "gitml/runs~1")
+    text = look("status").out
+    assert "all pushed to origin" in text
+    assert "1 record at origin not here yet: gitml pull origin" in text
+    assert json.loads(look("status", "--json").out)["status"]["unpulled"] == {"origin": 1}
 
 
 def test_status_of_an_empty_repository(look: Look, tmp_path: Path, git: Callable[..., str]) -> None:
