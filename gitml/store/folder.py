@@ -139,7 +139,12 @@ class FolderStore:
             fd = os.open(self._path(pointer.oid), os.O_RDONLY | os.O_NONBLOCK)
             with os.fdopen(fd, "rb", buffering=0) as stream:
                 if not stat.S_ISREG(os.fstat(fd).st_mode):
-                    raise TransferError(self.name, pointer.oid, "what has its name there is no file")
+                    raise TransferError(
+                        self.name,
+                        pointer.oid,
+                        "what has its name there is no file",
+                        hint="ask who runs that store to remove it; then push the object again",
+                    )
                 stream.seek(offset)
                 while block := stream.read(_BLOCK):
                     yield block

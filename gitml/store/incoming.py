@@ -9,6 +9,7 @@ under it, or write anywhere else.
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import hashlib
 import os
@@ -28,6 +29,8 @@ Block = bytes | bytearray | memoryview
 
 PART_PREFIX = "gitml-part-"
 _CHUNK = 4 * 1024**2
+_NO_ROOM = "make room in the repository's lfs folder and run the command again; it goes on from here"
+_NO_RIGHT = "make the repository's lfs folder writable, or work in a clone that is yours"
 
 
 class WrongContentError(DamagedError):
@@ -48,7 +51,7 @@ class NotWritableError(RefusedError):
     def __init__(self, pointer: Pointer, error: OSError) -> None:
         super().__init__(
             f"object '{pointer.oid[:12]}' ({pointer.size:,} bytes) can't be kept here: {error.strerror or error}",
-            hint="make room in the repository's lfs folder and run the command again; it goes on from here",
+            hint=_NO_RIGHT if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM) else _NO_ROOM,
         )
         self.pointer = pointer
         self.reason = error

@@ -35,7 +35,7 @@ class ObjectMissingError(NotFoundError):
     def __init__(self, oid: str, size: int | None = None) -> None:
         super().__init__(
             f"the store has no object '{oid[:12]}'" + ("" if size is None else f" ({size:,} bytes)"),
-            hint="fetch it from where the run was recorded (git lfs fetch), or copy it into lfs/objects",
+            hint="gitml pull --artifacts brings it from a remote that has it; else push it from where the run was recorded",
         )
         self.oid = oid
 
