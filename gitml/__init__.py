@@ -89,6 +89,14 @@ if TYPE_CHECKING:
         set_system_metrics_sampling_interval as set_system_metrics_sampling_interval,
     )
     from gitml.api.reading_calls import set_tracking_uri as set_tracking_uri
+    from gitml.api.registry_calls import get_registry_uri as get_registry_uri
+    from gitml.api.registry_calls import register_model as register_model
+    from gitml.api.registry_calls import search_model_versions as search_model_versions
+    from gitml.api.registry_calls import search_registered_models as search_registered_models
+    from gitml.api.registry_calls import set_model_version_tag as set_model_version_tag
+    from gitml.api.registry_calls import set_registry_uri as set_registry_uri
+    from gitml.api.registry_handles import ModelVersion as ModelVersion
+    from gitml.api.registry_handles import RegisteredModel as RegisteredModel
     from gitml.api.values import ExperimentTag as ExperimentTag
     from gitml.api.values import FileInfo as FileInfo
     from gitml.api.values import Metric as Metric
@@ -122,6 +130,11 @@ _HOMES = {
         "set_experiment set_experiment_tag set_experiment_tags set_system_metrics_node_id "
         "set_system_metrics_samples_before_logging set_system_metrics_sampling_interval set_tracking_uri"
     ),
+    "registry_calls": (
+        "get_registry_uri register_model search_model_versions search_registered_models "
+        "set_model_version_tag set_registry_uri"
+    ),
+    "registry_handles": "ModelVersion RegisteredModel",
     "values": "ExperimentTag FileInfo Metric Param RunTag ViewType",
 }
 # Public name → (module, name there); None is the module itself.
@@ -185,7 +198,9 @@ __all__ = [
     "Metric",
     "MlflowClient",
     "MlflowException",
+    "ModelVersion",
     "Param",
+    "RegisteredModel",
     "Run",
     "RunStatus",
     "RunTag",
@@ -215,6 +230,7 @@ __all__ = [
     "get_metric_frame",
     "get_metric_history",
     "get_parent_run",
+    "get_registry_uri",
     "get_run",
     "get_tracking_uri",
     "is_tracking_uri_set",
@@ -235,14 +251,19 @@ __all__ = [
     "log_stream",
     "log_table",
     "log_text",
+    "register_model",
     "rename_experiment",
     "restore_experiment",
     "restore_run",
     "search_experiments",
+    "search_model_versions",
+    "search_registered_models",
     "search_runs",
     "set_experiment",
     "set_experiment_tag",
     "set_experiment_tags",
+    "set_model_version_tag",
+    "set_registry_uri",
     "set_system_metrics_node_id",
     "set_system_metrics_samples_before_logging",
     "set_system_metrics_sampling_interval",

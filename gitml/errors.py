@@ -9,9 +9,13 @@ from __future__ import annotations
 
 
 class GitmlError(Exception):
-    """A failure gitml can explain: what happened, and what to do next."""
+    """A failure gitml can explain: what happened, and what to do next.
+
+    `error_code` is MLflow's word for failures of its kind.
+    """
 
     exit_code: int = 1
+    error_code: str = "INTERNAL_ERROR"
 
     def __init__(self, message: str, *, hint: str | None = None) -> None:
         super().__init__(message)
@@ -26,6 +30,7 @@ class UsageError(GitmlError):
     """The request is wrong: fix the request."""
 
     exit_code = 2
+    error_code = "INVALID_PARAMETER_VALUE"
 
 
 class InvalidNameError(UsageError):
@@ -52,12 +57,14 @@ class NotFoundError(GitmlError):
     """The name leads nowhere: fix the name."""
 
     exit_code = 3
+    error_code = "RESOURCE_DOES_NOT_EXIST"
 
 
 class RefusedError(GitmlError):
     """A condition is not met, or someone else was faster: meet it, or retry."""
 
     exit_code = 4
+    error_code = "INVALID_STATE"
 
 
 class ConflictError(RefusedError):
@@ -76,12 +83,14 @@ class RemoteError(GitmlError):
     """The network or the other side failed: check connection and rights."""
 
     exit_code = 5
+    error_code = "TEMPORARILY_UNAVAILABLE"
 
 
 class DamagedError(GitmlError):
     """Stored data is not what it should be."""
 
     exit_code = 6
+    error_code = "DATA_LOSS"
 
 
 class MissingExtraError(GitmlError):

@@ -1,7 +1,9 @@
-"""`gitml.artifacts`: the files of any run, by its id or by a URI.
+"""`gitml.artifacts`: the files of any run or model, by its id or by a URI.
 
 URIs are `runs:/<run id>/<path>`, as `gitml.get_artifact_uri` and
 `run.info.artifact_uri` give them; a run is also found by any other name for it.
+`models:/NAME/3`, `models:/NAME@alias`, `models:/NAME/Production` and
+`models:/NAME/latest` are versions of models, with a path after them if wanted.
 Local paths and `file://` URIs are taken as they are.
 """
 
@@ -33,7 +35,7 @@ def download_artifacts(
     dst_path: str | os.PathLike[str] | None = None,
     tracking_uri: str | None = None,
 ) -> str:
-    """Copy a file or folder of a run out to the file system.
+    """Copy a file or folder of a run or model out to the file system.
 
     Args:
         artifact_uri: The file or folder, or else
@@ -53,6 +55,8 @@ def download_artifacts(
     local = _local_file(artifact_uri)
     if local is not None:
         return _copied(local, dst_path)
+    if _is_model(artifact_uri) and run_id is None and artifact_path is None:
+        return _client(tracking_uri).download_version(str(artifact_uri), dst_path)
     found, path = _place(artifact_uri, run_id, artifact_path)
     return _client(tracking_uri).download_artifacts(found, path, dst_path)
 
@@ -63,7 +67,7 @@ def list_artifacts(
     artifact_path: str | None = None,
     tracking_uri: str | None = None,
 ) -> list[FileInfo]:
-    """List the files and folders directly within a run's folder.
+    """List the files and folders directly within a folder of a run or model.
 
     Args:
         artifact_uri: The folder, or else
@@ -75,12 +79,14 @@ def list_artifacts(
         RunNotFoundError: There is no such run.
         UsageError: A URI and a run were both given, or neither.
     """
+    if _is_model(artifact_uri) and run_id is None and artifact_path is None:
+        return _client(tracking_uri).list_version_files(str(artifact_uri))
     found, path = _place(artifact_uri, run_id, artifact_path)
     return _client(tracking_uri).list_artifacts(found, path)
 
 
 def load_text(artifact_uri: str) -> str:
-    """Read a file of a run as text in UTF-8.
+    """Read a file of a run or model as text in UTF-8.
 
     Raises:
         InvalidValueError: It is no text.
@@ -95,7 +101,7 @@ def load_text(artifact_uri: str) -> str:
 
 
 def load_dict(artifact_uri: str) -> Any:
-    """Read a JSON file of a run, or a YAML file if its name ends so.
+    """Read a JSON file of a run or model, or a YAML file if its name ends so.
 
     Raises:
         InvalidValueError: It is neither.
@@ -105,7 +111,7 @@ def load_dict(artifact_uri: str) -> Any:
 
 
 def load_image(artifact_uri: str) -> Image:
-    """Read a picture of a run as a Pillow image.
+    """Read a picture of a run or model as a Pillow image.
 
     Raises:
         InvalidValueError: It is no picture.
@@ -127,12 +133,18 @@ def _read(artifact_uri: str) -> bytes:
     local = _local_file(artifact_uri)
     if local is not None:
         return local.read_bytes()
+    if _is_model(artifact_uri):
+        return get_client().read_version_file(artifact_uri)
     run_id, path = _place(artifact_uri, None, None)
     return get_client().read_artifact(run_id, path)
 
 
 def _client(tracking_uri: str | None) -> Client:
     return get_client() if tracking_uri is None else Client(tracking_uri)
+
+
+def _is_model(artifact_uri: str | None) -> bool:
+    return artifact_uri is not None and artifact_uri.startswith("models:/")
 
 
 def _place(artifact_uri: str | None, run_id: str | None, artifact_path: str | None) -> tuple[str, str]:
@@ -148,18 +160,22 @@ def _place(artifact_uri: str | None, run_id: str | None, artifact_path: str | No
     scheme, _, rest = str(artifact_uri).partition(":/")
     name, _, path = rest.lstrip("/").partition("/")
     if scheme != "runs" or not name:
-        raise UsageError(f"'{artifact_uri}' is not a run's artifact", hint="use runs:/RUN_ID/path")
+        raise UsageError(
+            f"'{artifact_uri}' is not a run's artifact", hint="use runs:/RUN_ID/path or models:/NAME/3/path"
+        )
     return name, path
 
 
 def _local_file(artifact_uri: str | None) -> Path | None:
-    """The local path that a URI is, None if it is a run's artifact."""
-    if artifact_uri is None or artifact_uri.startswith("runs:/"):
+    """The local path that a URI is, None if it is an artifact of a run or model."""
+    if artifact_uri is None or artifact_uri.startswith(("runs:/", "models:/")):
         return None
     if artifact_uri.startswith("file://"):
         return Path(unquote(artifact_uri[len("file://") :]))
     if "://" in artifact_uri:
-        raise UsageError(f"'{artifact_uri}' is not a run's artifact", hint="use runs:/RUN_ID/path")
+        raise UsageError(
+            f"'{artifact_uri}' is not a run's artifact", hint="use runs:/RUN_ID/path or models:/NAME/3/path"
+        )
     path = Path(artifact_uri)
     if not path.exists():
         raise NotFoundError(

@@ -1,17 +1,18 @@
 """The typed client beneath the fluent functions: takes its repository, no globals.
 
 Method names, arguments and meanings are those of MLflow's `MlflowClient`, its
-tracking part.
+tracking part and its model registry.
 """
 
 from __future__ import annotations
 
 from gitml.api.client_artifacts import ArtifactCalls
 from gitml.api.client_experiments import ExperimentCalls
+from gitml.api.client_versions import VersionCalls
 
 
-class Client(ExperimentCalls, ArtifactCalls):
-    """Everything that can be done with the runs of one repository.
+class Client(ExperimentCalls, ArtifactCalls, VersionCalls):
+    """Everything that can be done with the runs and models of one repository.
 
     Runs are named by their full id, or wherever a run is only read by
     anything the command line takes: an id's beginning, a name, `@`,

@@ -6,7 +6,7 @@ import re
 import tempfile
 import time
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -199,15 +199,8 @@ class ArtifactCalls(LoggingCalls):
         from gitml.tracking.history import list_artifacts
 
         folder = check_artifact_path(path or "", allow_empty=True)
-        prefix = f"{folder}/" if folder else ""
-        found: dict[str, FileInfo] = {}
-        for artifact in list_artifacts(self.repo, self._find(run_id), folder):
-            if artifact.path == folder:
-                continue
-            name, is_deeper, _ = artifact.path[len(prefix) :].partition("/")
-            size = None if is_deeper else artifact.size
-            found.setdefault(name, FileInfo(prefix + name, bool(is_deeper), size))
-        return [found[name] for name in sorted(found)]
+        found = list_artifacts(self.repo, self._find(run_id), folder)
+        return direct_entries([(artifact.path, artifact.size) for artifact in found], folder)
 
     def download_artifacts(
         self, run_id: str, path: str = "", dst_path: str | os.PathLike[str] | None = None
@@ -255,6 +248,17 @@ class ArtifactCalls(LoggingCalls):
             token = page.token
             if token is None:
                 return runs
+
+
+def direct_entries(files: Iterable[tuple[str, int]], folder: str) -> list[FileInfo]:
+    """What is directly within a folder, given all paths below it and their sizes."""
+    prefix = f"{folder}/" if folder else ""
+    found: dict[str, FileInfo] = {}
+    for path, size in files:
+        if path != folder:
+            name, is_deeper, _ = path[len(prefix) :].partition("/")
+            found.setdefault(name, FileInfo(prefix + name, bool(is_deeper), None if is_deeper else size))
+    return [found[name] for name in sorted(found)]
 
 
 def image_path(artifact_file: str | None, key: str | None, step: int | None, timestamp: int | None) -> str:

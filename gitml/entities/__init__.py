@@ -66,6 +66,8 @@ if not TYPE_CHECKING:  # or every misspelt name would be known to type checkers
 
     def __getattr__(name):  # noqa: ANN001, ANN202 - Python's own protocol
         """Load one of MLflow's entities."""
+        if name == "model_registry":  # a module, which MLflow loads with this one
+            return import_module("gitml.entities.model_registry")
         if name not in _MLFLOW_NAMES:
             raise AttributeError(f"module 'gitml.entities' has no attribute '{name}'")
         module, attribute = _MLFLOW_NAMES[name]

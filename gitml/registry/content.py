@@ -55,10 +55,15 @@ def run_of(repo: Repo, version: ModelVersion) -> Run:
     try:
         return get_run(repo, version.run_id)
     except RunNotFoundError:
-        return _recorded(repo, version)
+        return recorded_run(repo, version)
 
 
-def _recorded(repo: Repo, version: ModelVersion) -> Run:
+def recorded_run(repo: Repo, version: ModelVersion) -> Run:
+    """The run that made a version, as the record has it that the version tags.
+
+    Raises:
+        RecordMissingError: It is not here.
+    """
     if not repo.git.has_object(version.record):
         raise RecordMissingError(version)
     return read_record(repo, version.record)
@@ -107,14 +112,23 @@ def open_file(repo: Repo, version: ModelVersion, path: str) -> IO[bytes]:
             f"'{path or version.path}' of {version.name} v{version.version} is a folder",
             hint=f"gitml models show '{version.name}@v{version.version}' lists its files",
         )
-    return open_artifact(repo, _recorded(repo, version), wanted, artifact=file)
+    return open_artifact(repo, recorded_run(repo, version), wanted, artifact=file)
 
 
 def export_version(
-    repo: Repo, version: ModelVersion, path: str, destination: Path, *, overwrite: bool = True,
-    progress: Callable[[int], None] | None = None,
+    repo: Repo, version: ModelVersion, path: str, destination: Path, *, bare: bool = False,
+    overwrite: bool = True, progress: Callable[[int], None] | None = None,
 ) -> Path:  # fmt: skip
     """Copy the files of a version, or those below a path in it, out to the file system.
+
+    Args:
+        repo: The repository.
+        version: The version.
+        path: A file's or folder's path in it; empty for all of it.
+        destination: The folder to put it into; made if needed.
+        bare: Whether the folder that the version is in among its run's artifacts is left out.
+        overwrite: Whether files that exist are replaced.
+        progress: Called with the number of bytes done since the last call.
 
     Returns:
         Where the file or folder is now.
@@ -128,7 +142,13 @@ def export_version(
     if digest_of(repo, version.path, everything) != version.digest:
         raise VersionChangedError(version)
     wanted = list_files(repo, version, path) if path else everything
+    where = path_in(version, path)
+    is_file = [file.path for file in everything] == [version.path]
+    if bare and version.path:
+        outer = version.path.rpartition("/")[0] if is_file else version.path
+        wanted = [replace(file, path=file.path[len(outer) :].lstrip("/")) for file in wanted]
+        where = where[len(outer) :].lstrip("/")
     return export_artifacts(
-        repo, _recorded(repo, version), path_in(version, path), destination,
+        repo, recorded_run(repo, version), where, destination,
         overwrite=overwrite, progress=progress, artifacts=wanted,
     )  # fmt: skip

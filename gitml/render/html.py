@@ -1,4 +1,4 @@
-"""Static HTML of a run, a list of runs and a comparison, for notebooks.
+"""Static HTML of runs, a comparison, a model and a version, for notebooks.
 
 Self-contained: inline style that follows the reader's light or dark theme, no
 script, no ids, no outside address, at most 50 kB. Everything that comes from
@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 
+from gitml.entities.registry import NO_STAGE, ModelVersion, RegisteredModel
 from gitml.entities.run import Number, Run, RunStatus
 from gitml.render.better import arrow, best_index, best_point, has_goal
 from gitml.render.diff_text import file_value, format_value
@@ -136,6 +137,43 @@ def diff_html(diff: RunDiff) -> str:
     )
     parts.append(f'<tr><th>code</th><td class="m" colspan="{len(runs) + 1}">{code}</td></tr>')
     return _page(f"<table>{''.join(parts)}</table>")
+
+
+def model_html(model: RegisteredModel, latest: Sequence[ModelVersion]) -> str:
+    """Draw a registered model with its newest version in each stage."""
+    body = "".join(
+        f"<tr><td><b>v{version.version}</b></td><td>{_stage(version)}</td><td>{_called(version)}</td>"
+        f'<td class="i">{_text(version.run_id[:SHORT_ID])}</td><td class="m">{local_text(version.created_ms)}</td>'
+        f"<td>{_text(version.author)}</td></tr>"
+        for version in reversed(latest[-_SHOWN_ROWS:])
+    )
+    titles = "".join(f"<th>{title}</th>" for title in ("", "stage", "aliases", "run", "registered", "by"))
+    table = f"<table><tr>{titles}</tr>{body}</table>" if body else '<p class="m">no versions</p>'
+    note = f'<p class="m">{_text(model.description, 500)}</p>' if model.description else ""
+    count = f'<span class="m">{model.versions:,} versions</span>'
+    return _page(f"<b>{_text(model.name)}</b> {count}{note}{table}{_key_values('tags', model.tags)}")
+
+
+def version_html(version: ModelVersion) -> str:
+    """Draw a version of a model."""
+    facts = [
+        ("run", f'<span class="i">{_text(version.run_id[:SHORT_ID])}</span> {_text(version.path)}'),
+        ("copy of", _text(version.source or "")),
+        ("registered", f"{local_text(version.created_ms)} by {_text(version.author)}"),
+        ("digest", f'<span class="i">{_text(version.digest[:23])}…</span>'),
+    ]
+    rows = "".join(f'<tr><td class="m">{label}</td><td>{value}</td></tr>' for label, value in facts if value)
+    head = f"<b>{_text(version.name)} v{version.version}</b> {_stage(version)} {_called(version)}"
+    note = f'<p class="m">{_text(version.description, 500)}</p>' if version.description else ""
+    return _page(f"{head}<table>{rows}</table>{note}{_key_values('tags', version.tags)}")
+
+
+def _stage(version: ModelVersion) -> str:
+    return f'<span class="{"a" if version.stage else "m"}">{_text(version.stage or NO_STAGE)}</span>'
+
+
+def _called(version: ModelVersion) -> str:
+    return " ".join(f'<span class="g">@{_text(alias)}</span>' for alias in version.aliases)
 
 
 def _page(body: str) -> str:

@@ -35,6 +35,8 @@ class ExperimentNotFoundError(NotFoundError):
 class ExperimentExistsError(RefusedError):
     """The name is taken."""
 
+    error_code = "RESOURCE_ALREADY_EXISTS"
+
     def __init__(self, experiment: Experiment) -> None:
         deleted = experiment.deleted_ms is not None
         super().__init__(

@@ -232,14 +232,20 @@ def get_artifact(repo: Repo, run: Run, path: str) -> Artifact:
     return found[0]
 
 
-def open_artifact(repo: Repo, run: Run, path: str) -> IO[bytes]:
+def open_artifact(repo: Repo, run: Run, path: str, *, artifact: Artifact | None = None) -> IO[bytes]:
     """Open one file of a run for reading; it is fetched first if it is not here.
+
+    Args:
+        repo: The repository.
+        run: The run.
+        path: The file's path within the run.
+        artifact: The file, if it was found already.
 
     Raises:
         NotFoundError: The run has no such file.
         ObjectMissingError: It is behind a pointer whose object is nowhere to be had.
     """
-    return _open(repo, run, get_artifact(repo, run, path))
+    return _open(repo, run, artifact or get_artifact(repo, run, path))
 
 
 def _open(repo: Repo, run: Run, artifact: Artifact) -> IO[bytes]:
