@@ -120,7 +120,7 @@ def model_digest(files: Iterable[tuple[str, int, str]]) -> str:
 
     Example:
         >>> model_digest([("aa", 1, "w.bin")])[:19]
-        'sha256:22dca7087a5a'
+        'sha256:ba8aea66e0ee'
     """
     lines = sorted(f"{oid} {size} {name}\n".encode("utf-8", "surrogateescape") for oid, size, name in files)
     return f"sha256:{hashlib.sha256(b''.join(lines)).hexdigest()}"
