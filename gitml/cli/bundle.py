@@ -121,7 +121,13 @@ def apply(
 
     Example: gitml bundle apply /media/stick/runs.gitml
     """
-    from gitml.render.bundle_text import applied_document, applied_lines, manifest_document, manifest_line
+    from gitml.render.bundle_text import (
+        applied_document,
+        applied_lines,
+        manifest_document,
+        manifest_line,
+        purged_lines,
+    )
     from gitml.render.progress import count_progress, progress
     from gitml.sync import bundle as bundles
 
@@ -130,15 +136,15 @@ def apply(
         progress(f"reading {file}", _size(file), "B") as advance,
         count_progress("checking", "commits") as checked,
     ):
-        if dry_run:
-            manifest = bundles.verify(file, repo, advance)
-        else:
-            done = bundles.apply(repo, file, progress=advance, inspected=checked)
+        done = bundles.apply(repo, file, progress=advance, inspected=checked, dry_run=dry_run)
     if dry_run:
         if json:
-            _dump("bundle", manifest_document(manifest))
+            purged = [pointer.oid for pointer in done.purged]
+            _dump("bundle", {**manifest_document(done.manifest), "purged": purged})
         else:
-            print(f"it is sound and fits: {manifest_line(manifest)}", file=sys.stderr)
+            print(f"it is sound and fits: {manifest_line(done.manifest)}", file=sys.stderr)
+            for line in purged_lines(done):
+                print(line, file=sys.stderr)
     elif json:
         _dump("applied", applied_document(done))
     else:

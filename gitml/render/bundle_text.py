@@ -42,14 +42,19 @@ def applied_lines(done: Applied, name: str) -> list[str]:
     parts += [plural(len(done.tags), "tag")] if done.tags else []
     line = f"{', '.join(parts)} came from {clean(name)}" if parts else f"nothing new in {clean(name)}"
     lines = [line + (", joined with yours" if done.joined else "")]
-    if done.purged:
-        count = plural(len(done.purged), "artifact")
-        size = format_size(sum(pointer.size for pointer in done.purged))
-        lines.append(f"left out {count} ({size}) that their runs purged")
+    lines += purged_lines(done)
     for clash in done.clashes:
         tag = clean(clash.ref.removeprefix("refs/tags/"))
         lines.append(f"tag '{tag}' is another one in {clean(name)}; yours is kept")
     return lines
+
+
+def purged_lines(done: Applied) -> list[str]:
+    """Say what stays where it is because it was purged."""
+    if not done.purged:
+        return []
+    size = format_size(sum(pointer.size for pointer in done.purged))
+    return [f"left out {plural(len(done.purged), 'artifact')} ({size}) that their runs purged"]
 
 
 def applied_document(done: Applied) -> dict[str, Any]:

@@ -47,8 +47,7 @@ class Applied:
 
     Attributes:
         manifest: What was in it.
-        records: Records of runs and experiments that joined the branch; of a dry
-            run those that the bundle says it brings.
+        records: Records of runs and experiments that joined the branch.
         joined: Whether two histories were joined by a merge commit.
         objects: What became of the artifacts.
         purged: Artifacts that were left where they are: all runs that have them purged them.
@@ -88,7 +87,12 @@ def verify(path: Path, repo: Repo | None = None, progress: Progress | None = Non
 
 
 def apply(
-    repo: Repo, path: Path, *, progress: Progress | None = None, inspected: Counted | None = None
+    repo: Repo,
+    path: Path,
+    *,
+    progress: Progress | None = None,
+    inspected: Counted | None = None,
+    dry_run: bool = False,
 ) -> Applied:
     """Take in what a bundle brings. Safe to repeat.
 
@@ -101,6 +105,7 @@ def apply(
         path: The file.
         progress: Called with the number of bytes done since the last call.
         inspected: Told how many of how many new commits are inspected.
+        dry_run: Do all of that apart, and only tell what would come.
 
     Raises:
         BundleDamagedError: The file is not what was made.
@@ -116,12 +121,14 @@ def apply(
             new, tags = _inspect(arrived.repo, file, inspected)
             tips = [*record_refs(repo).values(), *file.manifest.tips]
             gone = given_up(arrived.repo.git, tips, {pointer.oid for pointer in file.manifest.objects})
-            objects, purged = _receive(repo, file, members, gone, tell)
+            objects, purged = _receive(repo, file, members, gone, tell, dry_run=dry_run)
+            records = sum(len(parents) < 2 for _, parents in new)
+            if dry_run:
+                return Applied(file.manifest, records, objects=objects, purged=purged)
             arrived.keep()
     before = repo.git.tip(RUNS_REF)
     after = join_runs(repo, file.manifest.tips)
     made, clashes = adopt_tags(repo, tags)
-    records = sum(len(parents) < 2 for _, parents in new)
     joined = after != before and after not in file.manifest.tips
     return Applied(file.manifest, records, joined, objects, purged, tuple(made), tuple(clashes), after)
 
@@ -171,7 +178,7 @@ def _inspect(
 
 
 def _receive(
-    repo: Repo, file: BundleFile, members: Iterable[Member], gone: set[str], tell: Progress
+    repo: Repo, file: BundleFile, members: Iterable[Member], gone: set[str], tell: Progress, *, dry_run: bool
 ) -> tuple[Transferred, tuple[Pointer, ...]]:
     """Take in the artifacts, but for those that were given up; also of these each byte is checked."""
     moved: list[Pointer] = []
@@ -184,6 +191,9 @@ def _receive(
         if pointer.oid in gone:
             file.check(member, tell)
             purged.append(pointer)
+        elif dry_run:
+            file.check(member, tell)
+            (present if repo.objects.has(pointer.oid, pointer.size) else moved).append(pointer)
         elif receive(repo.objects, pointer, partial(file.read, member), tell):
             moved.append(pointer)
         else:

@@ -136,6 +136,8 @@ def test_what_was_purged_here_does_not_come_back(ada, site, stick, gitml):
     write(ada, stick / "all")
     take(site, stick / "all")
     drop(site, "faces.npz")
+    said = gitml(site.folder, "bundle", "apply", "--dry-run", "--json", str(stick / "all")).stdout
+    assert json.loads(said)["bundle"]["purged"] == [oid_of(content(1))]
     done = take(site, stick / "all")
     assert ([one.oid for one in done.purged], len(done.objects.present)) == ([oid_of(content(1))], 1)
     assert not stored(site.folder / ".git", content(1)).exists()

@@ -62,6 +62,8 @@ def refuse(site: Path, path: Path, error: type[GitmlError] = GitmlError) -> str:
     """Make sure that a bundle is refused and leaves nothing: no ref, no object of git's."""
     with closing(Repo.open(site)) as repo, pytest.raises(error) as caught:
         bundle.apply(repo, path)
+    with closing(Repo.open(site)) as repo, pytest.raises(error):
+        bundle.apply(repo, path, dry_run=True)
     assert caught.value.hint
     left = [one for one in (site / ".git/objects").rglob("*") if one.is_file()]
     left += [one for one in (site / ".git/refs").rglob("*") if one.is_file()]
