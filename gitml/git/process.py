@@ -2,7 +2,7 @@
 
 Always with an explicit argument list and without a shell. Sub-commands are on a
 list, the repository is named explicitly, hooks and helpers from configuration do
-not run. Why not GitPython: docs/design/0003-dulwich-and-git.md.
+not run. Why not GitPython: docs/design/0008-git-is-started-directly.md.
 """
 
 from __future__ import annotations
