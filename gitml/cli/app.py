@@ -56,7 +56,7 @@ class LazyGroup(TyperGroup):
             return None
         part = typer.Typer(rich_markup_mode=None, add_completion=False, context_settings=HELP_NAMES)
         importlib.import_module(f"gitml.cli.{entry.module}").register(part)
-        return _prepared(get_group(part).commands[cmd_name])
+        return prepared(get_group(part).commands[cmd_name])
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -99,13 +99,13 @@ class LazyGroup(TyperGroup):
         ]
 
 
-def _prepared(command: click.Command) -> click.Command:
+def prepared(command: click.Command) -> click.Command:
     """Give a command and those below it `-h`, and keep the lines of examples in its help."""
     command.context_settings = {**HELP_NAMES, **command.context_settings}
     if command.help:
         command.help = re.sub(r"(?m)^(Examples?:\n)", "\b\n\\1", command.help)
     for part in command.commands.values() if isinstance(command, click.Group) else ():
-        _prepared(part)
+        prepared(part)
     return command
 
 

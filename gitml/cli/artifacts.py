@@ -53,14 +53,14 @@ def list_artifacts(output: Output, run: RunName, path: ArtifactPath = "") -> Non
       gitml artifacts list @
       gitml artifacts list brisk-heron plots --json
     """
+    from gitml.registry.naming import resolve_place
     from gitml.render.care_text import purge_text
     from gitml.render.listing import Listing
     from gitml.repo import Repo
     from gitml.tracking import history
-    from gitml.tracking.resolve import resolve_run
 
     with closing(Repo.open()) as repo:
-        found = history.list_artifacts(repo, resolve_run(repo, run), path)
+        found = history.list_artifacts(repo, *resolve_place(repo, run, path))
         if output.is_text:
             _write_table(found)
             return
@@ -116,15 +116,15 @@ def get(
       gitml artifacts get @ model.pkl
       gitml artifacts get brisk-heron plots -o figures
     """
+    from gitml.registry.naming import resolve_place
     from gitml.render.progress import progress
     from gitml.repo import Repo
     from gitml.tracking import history
-    from gitml.tracking.resolve import resolve_run
 
     with closing(Repo.open()) as repo:
-        found = resolve_run(repo, run)
+        found, path = resolve_place(repo, run, path)
         artifacts = history.list_artifacts(repo, found, path)
-        _bring(repo, [artifact.pointer for artifact in artifacts if artifact.pointer and not artifact.purged])
+        bring(repo, [artifact.pointer for artifact in artifacts if artifact.pointer and not artifact.purged])
         size = sum(artifact.size for artifact in artifacts)
         with progress(f"copying {path or 'files'}", size, "B") as advance:
             where = history.export_artifacts(
@@ -144,18 +144,18 @@ def fetch(
 
     Example: gitml artifacts fetch brisk-heron --remote origin
     """
+    from gitml.registry.naming import resolve_run_or_version
     from gitml.render.text import plural
     from gitml.repo import Repo
     from gitml.sync.objects import pointers_in
-    from gitml.tracking.resolve import resolve_run
 
     with closing(Repo.open()) as repo:
-        commits = [run.commit for run in (resolve_run(repo, name) for name in runs) if run.commit]
-        brought = _bring(repo, pointers_in(repo.git, commits), [remote] if remote else None)
+        commits = [run.commit for run in (resolve_run_or_version(repo, name) for name in runs) if run.commit]
+        brought = bring(repo, pointers_in(repo.git, commits), [remote] if remote else None)
         print(f"fetched {plural(brought, 'object')}", file=sys.stderr)
 
 
-def _bring(repo: Repo, pointers: list[Pointer], remotes: list[str] | None = None) -> int:
+def bring(repo: Repo, pointers: list[Pointer], remotes: list[str] | None = None) -> int:
     """Fetch what is not here, with a progress bar; says how many came."""
     from gitml.render.progress import progress
     from gitml.sync.objects import fetch_objects, missing_here
@@ -170,19 +170,24 @@ def _bring(repo: Repo, pointers: list[Pointer], remotes: list[str] | None = None
 
 def cat(
     run: RunName,
-    path: Annotated[str, typer.Argument(metavar="PATH", help="A file of the run.")],
+    path: Annotated[
+        str,
+        typer.Argument(metavar="PATH", help="A file of the run; left out where RUN says it: runs:/RUN/PATH."),
+    ] = "",
     force: Annotated[bool, typer.Option("--force", help="Also what is not text, to a terminal.")] = False,
 ) -> None:
     """Write a file of a run to standard output.
 
     Example: gitml artifacts cat @ eval.csv | head
     """
+    from gitml.registry.naming import resolve_place
     from gitml.repo import Repo
     from gitml.tracking import history
-    from gitml.tracking.resolve import resolve_run
 
     with closing(Repo.open()) as repo:
-        found = resolve_run(repo, run)
+        found, path = resolve_place(repo, run, path)
+        if not path:
+            raise UsageError("no file is given", hint=f"gitml artifacts list {found.id[:8]} shows them")
         artifact = history.get_artifact(repo, found, path)
         digest = hashlib.sha256()
         guarded = sys.stdout.isatty() and not force

@@ -49,6 +49,10 @@ SECTIONS: dict[str, tuple[Command, ...]] = {
         Command("runs", "runs_group", "List, finish, delete and restore runs"),
         Command("experiments", "experiments", "List, create, rename and delete experiments"),
     ),
+    "Models": (
+        Command("models", "models", "Register, promote, compare and get versions of models"),
+        Command("verify", "verify", "Show what is proved of a model or run: signatures, files, source"),
+    ),
     "Share": (
         Command("push", "share", "Send runs, artifacts and tags to a remote", daily=True),
         Command("pull", "share", "Bring a remote's runs and join them with yours", daily=True),
@@ -79,6 +83,7 @@ SECTIONS: dict[str, tuple[Command, ...]] = {
 
 HIDDEN: tuple[Command, ...] = (
     Command("compare", "diff", "Compare runs; the same as diff"),
+    Command("model", "models", "Models; the same as models"),
     Command("restore-run", "runs_group", "Restore deleted runs; the same as runs restore"),
     Command("hook", "hook", "What the scripts in hooks/ call"),
 )

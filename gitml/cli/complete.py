@@ -28,7 +28,11 @@ _PLAIN = re.compile(r"(?![-=])[\w@%+=:,./~-]+")
 
 
 def runs(incomplete: str) -> list[Offer]:
-    """Offer ids and names of the newest runs."""
+    """Offer ids and names of the newest runs; what a model's name can go on with once it was begun."""
+    if incomplete.startswith("models:") or "@" in incomplete[1:] or "#" in incomplete:
+        from gitml.cli.complete_models import names
+
+        return names(incomplete)
     return _offers(incomplete, complete_names.runs, _runs, first=_POSITIONS)
 
 

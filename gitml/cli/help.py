@@ -34,7 +34,7 @@ def help_(
 ) -> None:
     """Explain a command or a topic.
 
-    Topics: filters, names, formats, mlflow, git, exit-codes.
+    Topics: filters, names, models, formats, mlflow, git, exit-codes.
     """
     if topic is None:
         sys.stdout.write(overview())

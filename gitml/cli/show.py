@@ -52,12 +52,12 @@ def show(
       gitml show @{best:acc} --params
       gitml show brisk-heron --log
     """
-    from gitml.tracking.resolve import resolve_run
+    from gitml.registry.naming import resolve_run_or_version
 
     if env and log:
         raise UsageError("--env and --log can't be combined", hint="give one of them")
     repo = open_repo()
-    found = resolve_run(repo, run)
+    found = resolve_run_or_version(repo, run)
     if log:
         _print_log(repo, found)
     elif env:

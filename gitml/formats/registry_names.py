@@ -7,6 +7,7 @@ git host, file system and shell takes it; letters of every script stay as they a
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -88,12 +89,22 @@ def check_stage(stage: Any, allowed: tuple[str, ...] = ()) -> str:
     if found is None:
         raise InvalidNameError(
             "stage", stage, f"there are {', '.join(known.values())}",
-            hint="gitml models demote takes a version out of its stage"
-            if isinstance(stage, str) and stage.lower() == NO_STAGE.lower()
-            else None,
+            hint=_stage_hint(stage, known),
         )  # fmt: skip
     _encode_checked("stage", found)
     return found
+
+
+def _stage_hint(stage: Any, known: Mapping[str, str]) -> str | None:
+    if not isinstance(stage, str):
+        return None
+    if stage.lower() == NO_STAGE.lower():
+        return "gitml models demote takes a version out of its stage"
+    import difflib  # only for who mistyped
+
+    close = [name for key, name in known.items() if stage and key.startswith(stage.lower())]
+    close = close or [known[key] for key in difflib.get_close_matches(stage.lower(), known, n=1)]
+    return f"did you mean {close[0]}?" if close else None
 
 
 def _encode_checked(kind: str, name: str) -> None:

@@ -9,7 +9,7 @@ from gitml.entities.registry import STAGES, ModelVersion
 from gitml.entities.run import Run
 from gitml.errors import InvalidNameError, UsageError
 from gitml.formats.registry_names import check_alias
-from gitml.registry.content import run_of
+from gitml.registry.content import path_in, recorded_run, run_of
 from gitml.registry.lookup import ModelNotFoundError, get_state, version_of
 from gitml.registry.names import ModelName, ModelUriError, is_model_name, parse_model_name, version_in
 from gitml.registry.reading import Registry, read_registry
@@ -151,14 +151,44 @@ def resolve_run_or_version(repo: Repo, text: str) -> Run:
         return run_of(repo, find_version_named(repo, text))
     try:
         return resolve_run(repo, text)
-    except RunNotFoundError:
-        if not is_model_name(text):
-            raise
-        registry = read_registry(repo)
-        model = text[: max(text.rfind("#"), text.rfind("@"))]
-        if registry.named(model) is None:
-            error = ModelNotFoundError(model, registry)
-            if "did you mean" not in (error.hint or ""):
-                raise
-            raise error from None
-    return run_of(repo, find_version_named(repo, text))
+    except RunNotFoundError as err:
+        version = _version_instead(repo, text, err)
+    return run_of(repo, version)
+
+
+def _version_instead(repo: Repo, text: str, no_run: RunNotFoundError) -> ModelVersion:
+    """Find the version that is meant by what is no run."""
+    if not is_model_name(text):
+        raise no_run
+    registry = read_registry(repo)
+    model = text[: max(text.rfind("#"), text.rfind("@"))]
+    if registry.named(model) is None:
+        error = ModelNotFoundError(model, registry)
+        if "did you mean" not in (error.hint or ""):
+            raise no_run
+        raise error from None
+    return find_version_named(repo, text)
+
+
+def resolve_place(repo: Repo, text: str, path: str = "") -> tuple[Run, str]:
+    """Find a run and a path in it: below a version's own path where a model is named.
+
+    Raises:
+        NotFoundError: There is no such run or model.
+        UsageError: It means several runs, or has none of the forms.
+    """
+    if text.startswith(_URIS):
+        name = parse_any(repo, text)
+        inner = "/".join(part for part in (name.path if name else "", path) if part)
+        if name is not None and name.kind == "run":
+            return resolve_run(repo, name.name), inner
+        return _in_version(repo, find_version_named(repo, text), inner)
+    try:
+        return resolve_run(repo, text), path
+    except RunNotFoundError as err:
+        version = _version_instead(repo, text, err)
+    return _in_version(repo, version, path)
+
+
+def _in_version(repo: Repo, version: ModelVersion, path: str) -> tuple[Run, str]:
+    return recorded_run(repo, version), path_in(version, path)

@@ -14,15 +14,24 @@ from gitml.tracking.diff import ABSENT, FileContent, Row, RunDiff, Value, judge,
 _SECTIONS = ("params", "metrics", "data", "packages", "system", "files", "tags", "facts")
 
 
-def diff_document(diff: RunDiff, *, everything: bool = True) -> dict[str, Any]:
-    """Describe a comparison; a value that a run lacks is left out of its row's `values`."""
+def diff_document(
+    diff: RunDiff, *, everything: bool = True, names: Sequence[str] | None = None
+) -> dict[str, Any]:
+    """Describe a comparison; a value that a run lacks is left out of its row's `values`.
+
+    Args:
+        diff: The comparison.
+        everything: Whether what is the same is there too.
+        names: What the runs are called in `values`, if not by their ids.
+    """
+    called = names or [run.id for run in diff.runs]
     document: dict[str, Any] = {
         "runs": [{"id": run.id, "name": run.name, "commit": run.commit} for run in diff.runs],
         "differs": diff.differs,
     }
     for section in _SECTIONS:
         rows: Sequence[Row] = getattr(diff, section)
-        document[section] = [_row(section, row, diff) for row in rows if everything or not row.same]
+        document[section] = rows_document(section, rows, called, everything=everything)
     document["code"] = {
         "known": diff.code.known,
         "same": diff.code.same,
@@ -35,12 +44,19 @@ def diff_document(diff: RunDiff, *, everything: bool = True) -> dict[str, Any]:
     return document
 
 
-def _row(section: str, row: Row, diff: RunDiff) -> dict[str, Any]:
-    pairs = zip(diff.runs, row.values, strict=True)
+def rows_document(
+    section: str, rows: Sequence[Row], names: Sequence[str], *, everything: bool
+) -> list[dict[str, Any]]:
+    """Describe what differs in one respect."""
+    return [_row(section, row, names) for row in rows if everything or not row.same]
+
+
+def _row(section: str, row: Row, names: Sequence[str]) -> dict[str, Any]:
+    pairs = zip(names, row.values, strict=True)
     document: dict[str, Any] = {
         "key": row.key,
         "same": row.same,
-        "values": {run.id: _plain(value) for run, value in pairs if value is not ABSENT},
+        "values": {name: _plain(value) for name, value in pairs if value is not ABSENT},
     }
     before, after = row.values[0], row.values[-1]
     if section == "metrics" and isinstance(before, (int, float)) and isinstance(after, (int, float)):
@@ -58,17 +74,28 @@ def _plain(value: Value) -> Any:
 def diff_listing(diff: RunDiff, *, everything: bool) -> Listing:
     """Make a comparison ready for CSV, Markdown and scripts: one record a key."""
     names = [f"{run.id[:SHORT_ID]}" for run in diff.runs]
+    fields = ("section", "key", *dict.fromkeys(names), "change")
+    records = diff_records(diff, names, everything=everything)
+    return Listing("diff", [diff_document(diff, everything=everything)], records, fields, fields)
+
+
+def diff_records(diff: RunDiff, names: Sequence[str], *, everything: bool) -> list[Mapping[str, Any]]:
+    """Write a comparison flat, one record a key, with a field a run."""
     records: list[Mapping[str, Any]] = []
     for section in _SECTIONS:
         rows: Sequence[Row] = getattr(diff, section)
         shown = [row for row in rows if (everything or not row.same) and (everything or section != "facts")]
-        records += [_record(section, row, names) for row in shown]
+        records += rows_records(section, shown, names)
     records += [
         {"section": "code", "key": change.path, "change": f"+{change.added} -{change.removed}"}
         for change in diff.code.changes
     ]
-    fields = ("section", "key", *dict.fromkeys(names), "change")
-    return Listing("diff", [diff_document(diff, everything=everything)], records, fields, fields)
+    return records
+
+
+def rows_records(section: str, rows: Sequence[Row], names: Sequence[str]) -> list[Mapping[str, Any]]:
+    """Write what differs in one respect flat."""
+    return [_record(section, row, names) for row in rows]
 
 
 def _record(section: str, row: Row, names: Sequence[str]) -> dict[str, Any]:

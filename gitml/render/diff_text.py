@@ -38,7 +38,6 @@ def diff_text(
         stat: Whether the files of the source that differ are listed.
     """
     lines = [*_heading(diff, ink), ""]
-    pair = len(diff.runs) == 2
     facts = tuple(row for row in diff.facts if row.key not in ("commit", "dirty", "branch"))
     for title, rows, write in (
         ("params", diff.params, format_value),
@@ -51,9 +50,17 @@ def diff_text(
         ("run", facts, format_value),
     ):
         if everything or title not in ("tags", "run"):
-            draw_section = _pair_section if pair else _wide_section
-            lines += draw_section(title, rows, write, diff.runs, ink, cells, everything=everything)
+            lines += section(title, rows, write, diff.runs, ink, cells, everything=everything)
     return "\n".join([*lines, *_code(diff, ink, stat=stat)]) + "\n"
+
+
+def section(
+    title: str, rows: Sequence[Row], write: Writer, runs: Sequence[Run], ink: Ink, cells: int | None,
+    *, everything: bool,
+) -> list[str]:  # fmt: skip
+    """Write what differs in one respect: downwards for two runs, side by side for more."""
+    draw_section = _pair_section if len(runs) == 2 else _wide_section
+    return draw_section(title, rows, write, runs, ink, cells, everything=everything)
 
 
 def _heading(diff: RunDiff, ink: Ink) -> list[str]:

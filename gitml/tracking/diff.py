@@ -135,14 +135,14 @@ def compare(runs: Sequence[Run], surroundings: Sequence[Surroundings], code: Cod
     """Compare runs whose surroundings and code are known already."""
     return RunDiff(
         runs=tuple(runs),
-        facts=_rows([_facts(run) for run in runs]),
-        params=_rows([run.params for run in runs]),
-        metrics=_rows([{key: metric.last for key, metric in run.metrics.items()} for run in runs]),
-        tags=_rows([run.tags for run in runs]),
-        data=_rows([_data(run) for run in runs]),
-        packages=_rows([read_packages(around.environment) for around in surroundings]),
-        system=_rows([_system(around.environment) for around in surroundings]),
-        files=_rows([around.files for around in surroundings]),
+        facts=rows_of([_facts(run) for run in runs]),
+        params=rows_of([run.params for run in runs]),
+        metrics=rows_of([{key: metric.last for key, metric in run.metrics.items()} for run in runs]),
+        tags=rows_of([run.tags for run in runs]),
+        data=rows_of([_data(run) for run in runs]),
+        packages=rows_of([read_packages(around.environment) for around in surroundings]),
+        system=rows_of([_system(around.environment) for around in surroundings]),
+        files=rows_of([around.files for around in surroundings]),
         code=code,
     )
 
@@ -247,7 +247,8 @@ def _system(environment: Mapping[str, bytes]) -> dict[str, object]:
     return facts
 
 
-def _rows(columns: Sequence[Mapping[str, Any]]) -> tuple[Row, ...]:
+def rows_of(columns: Sequence[Mapping[str, Any]]) -> tuple[Row, ...]:
+    """Line up mappings, one a run: a row for every key that any of them has."""
     keys = dict.fromkeys(key for column in columns for key in column)
     return tuple(Row(key, tuple(column.get(key, ABSENT) for column in columns)) for key in keys)
 
