@@ -22,12 +22,15 @@ from hypothesis import HealthCheck, settings
 
 from tests.quick import QuickGitml
 
-settings.register_profile(
-    "gitml",
-    deadline=None,  # machines are shared: slow is not wrong
-    derandomize="CI" in os.environ,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
+# `-m "heavy or hypothesis" --hypothesis-profile=thorough` looks at many more examples.
+for profile, examples in (("gitml", 30), ("thorough", 200)):
+    settings.register_profile(
+        profile,
+        max_examples=examples,
+        deadline=None,  # machines are shared: slow is not wrong
+        derandomize="CI" in os.environ,
+        suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+    )
 settings.load_profile("gitml")
 
 FOREIGN = ("GIT_", "GITML_", "MLFLOW_", "PYTEST_XDIST_TESTRUN", "XDG_")
@@ -49,7 +52,7 @@ def _home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _hermetic(_home: Path):
+def _hermetic(_home: Path, tmp_path_factory: pytest.TempPathFactory):
     """Give the whole session an environment of its own."""
     # Ignored signals are inherited: under nohup or in the background, programs would never hear them.
     for number in (signal.SIGHUP, signal.SIGQUIT, signal.SIGTERM):
@@ -65,6 +68,8 @@ def _hermetic(_home: Path):
         patch.setenv("GIT_TERMINAL_PROMPT", "0")
         patch.setenv("LC_ALL", "C.UTF-8")
         patch.setenv("TERM", "dumb")
+        # Finding the machine's fonts takes matplotlib seconds: once for all who test at the same time.
+        patch.setenv("MPLCONFIGDIR", str(tmp_path_factory.getbasetemp().parent / "matplotlib"))
         # Programs that tests start compile gitml once, not each of them anew.
         patch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
         (_home / ".gitconfig").touch()
