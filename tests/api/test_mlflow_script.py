@@ -24,11 +24,7 @@ def answer_of(python: str, which: str, folder: Path) -> dict:
     done = subprocess.run(
         [python, "train.py", which],
         cwd=folder,
-        env={
-            **os.environ,
-            "PYTHONPATH": str(ROOT) if which == "gitml" else "",
-            "MPLCONFIGDIR": str(folder / ".mpl"),
-        },
+        env={**os.environ, "PYTHONPATH": str(ROOT) if which == "gitml" else ""},
         capture_output=True,
         text=True,
         check=False,

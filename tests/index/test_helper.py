@@ -3,36 +3,50 @@
 from __future__ import annotations
 
 import math
+import shutil
 import subprocess
 import sys
+from contextlib import closing
+from pathlib import Path
 
 import pytest
 
 from gitml.formats.run_tree import encode_run
+from gitml.git.repo import GitRepo
 from gitml.index import Index, Query, helper
 from gitml.index.walk import unseen_commits
-from tests.index.branch import REF, make_run, summary
+from tests.index.branch import REF, Branch, make_run, summary
 
 RUNS = 250
 
 
+@pytest.fixture(scope="session")
+def _full(tmp_path_factory, _template):
+    """A repository with runs of all sorts."""
+    folder = Path(shutil.copytree(_template, tmp_path_factory.mktemp("full") / "repo", symlinks=True))
+    values = (0.5, 3, math.nan, math.inf, 2**70, -0.0)
+    with closing(GitRepo.discover(folder)) as repo:
+        branch = Branch(repo)
+        for number in range(RUNS):
+            run = make_run(
+                number, params={"n": number, "s": f"x{number}"}, metrics={"a": summary(values[number % 6])}
+            )
+            files = dict(encode_run(run))
+            if number % 50 == 7:
+                files["run.yaml"] = b"id: [\n"
+            if number % 50 == 8:
+                files["params.yaml"] += b"by_hand:   'x'\n"
+            branch.commit(files)
+    return folder
+
+
 @pytest.fixture
-def full(branch, monkeypatch):
-    """A branch with runs of all sorts, and a helper that thinks it worth its while."""
+def repo(_full, tmp_path, monkeypatch):
+    """A copy of it, and a helper that thinks it worth its while."""
     monkeypatch.setattr(helper, "_WORTH_IT", 100)
     monkeypatch.setattr(helper, "_can_start", lambda: True)
-    values = (0.5, 3, math.nan, math.inf, 2**70, -0.0)
-    for number in range(RUNS):
-        run = make_run(
-            number, params={"n": number, "s": f"x{number}"}, metrics={"a": summary(values[number % 6])}
-        )
-        files = dict(encode_run(run))
-        if number % 50 == 7:
-            files["run.yaml"] = b"id: [\n"
-        if number % 50 == 8:
-            files["params.yaml"] += b"by_hand:   'x'\n"
-        branch.commit(files)
-    return branch
+    with closing(GitRepo.discover(Path(shutil.copytree(_full, tmp_path / "full", symlinks=True)))) as repo:
+        yield repo
 
 
 @pytest.fixture
@@ -64,7 +78,7 @@ def alone(repo, monkeypatch) -> list[str]:
         return answers(repo)
 
 
-def test_with_and_without_it_the_index_is_the_same(full, repo, messages, monkeypatch):
+def test_with_and_without_it_the_index_is_the_same(repo, messages, monkeypatch):
     assert answers(repo) == alone(repo, monkeypatch)
     assert sum(messages) == RUNS
 
@@ -78,13 +92,13 @@ def test_with_and_without_it_the_index_is_the_same(full, repo, messages, monkeyp
         f"import sys; sys.stdout.buffer.write({helper._GREETING!r} + b'\\0\\0\\1\\0half')",
     ],
 )
-def test_what_is_no_helper_is_done_without(full, repo, messages, monkeypatch, program):
+def test_what_is_no_helper_is_done_without(repo, messages, monkeypatch, program):
     monkeypatch.setattr(helper, "_PROGRAM", program)
     assert answers(repo) == alone(repo, monkeypatch)
     assert messages == []
 
 
-def test_a_helper_that_dies_is_taken_over_from(full, repo, messages, monkeypatch):
+def test_a_helper_that_dies_is_taken_over_from(repo, messages, monkeypatch):
     mortal = (
         "import gitml.index.helper as helper\n"
         "plain, left = helper._plain, iter(range(230))\n"
@@ -97,7 +111,7 @@ def test_a_helper_that_dies_is_taken_over_from(full, repo, messages, monkeypatch
     assert messages == [100, 100]
 
 
-def test_a_python_that_is_gone(full, repo, monkeypatch):
+def test_a_python_that_is_gone(repo, monkeypatch):
     monkeypatch.setattr(sys, "executable", "/nowhere/python3")
     assert len(answers(repo)) > RUNS - 10
 
@@ -114,7 +128,7 @@ def test_only_a_python_with_a_core_to_spare_is_started(monkeypatch):
     assert not helper._can_start()
 
 
-def test_who_stops_early_leaves_no_process(full, repo, monkeypatch):
+def test_who_stops_early_leaves_no_process(repo, monkeypatch):
     started = []
     start = helper._start
     monkeypatch.setattr(helper, "_start", lambda: started.append(start()) or started[-1])
@@ -137,7 +151,7 @@ print(Index(None, repo).count(Query()), sum(used))
 
 
 @pytest.mark.parametrize("how", ["-c", "script", "-"])
-def test_a_program_needs_no_guard(full, repo, tmp_path, how):
+def test_a_program_needs_no_guard(repo, tmp_path, how):
     file = tmp_path / "unguarded.py"
     file.write_text(SCRIPT)
     program = {"-c": ["-c", SCRIPT], "script": [str(file)], "-": ["-"]}[how]

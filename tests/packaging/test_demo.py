@@ -19,7 +19,12 @@ def shown(tmp_path_factory: pytest.TempPathFactory, gitml):
     return room, done.stdout
 
 
-@pytest.mark.timeout(300)
+def of_the_whole_demo(test):
+    """It trains five times; CI also runs it as README.md says."""
+    return pytest.mark.heavy(pytest.mark.timeout(300)(test))
+
+
+@of_the_whole_demo
 def test_demo_records_five_real_runs_of_two_versions_of_the_code(shown, git):
     folder = shown[0] / "made"
     names = {run.name for run in (*project.FIRST_RUNS, *project.SECOND_RUNS)}
@@ -31,7 +36,7 @@ def test_demo_records_five_real_runs_of_two_versions_of_the_code(shown, git):
     assert git(folder, "status", "--porcelain") == ""
 
 
-@pytest.mark.timeout(300)
+@of_the_whole_demo
 def test_demo_runs_learn_and_keep_their_files(shown, git, gitml):
     folder = shown[0] / "made"
     said = gitml(
@@ -44,7 +49,7 @@ def test_demo_runs_learn_and_keep_their_files(shown, git, gitml):
     assert files == ["artifacts/confusion.csv", "artifacts/model.npz"]
 
 
-@pytest.mark.timeout(300)
+@of_the_whole_demo
 def test_demo_shows_log_and_diff_and_how_to_go_on(shown, gitml):
     room, printed = shown
     for part in (
@@ -60,7 +65,7 @@ def test_demo_shows_log_and_diff_and_how_to_go_on(shown, gitml):
     assert "StandardScaler" in gitml(room / "made", "diff", first, second, "--code").stdout
 
 
-@pytest.mark.timeout(300)
+@of_the_whole_demo
 def test_demo_writes_nowhere_else(shown):
     room, _ = shown
     assert sorted(path.name for path in room.iterdir()) == ["elsewhere", "made"]

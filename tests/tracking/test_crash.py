@@ -15,10 +15,10 @@ import pytest
 
 from gitml.entities.run import RunStatus
 from gitml.errors import DamagedError, RefusedError
+from gitml.git.runs_branch import ForeignBranchError
 from gitml.index import Query
 from gitml.repo import RUNS_REF, Repo
 from gitml.tracking import history
-from gitml.git.runs_branch import ForeignBranchError
 from gitml.tracking.commit import OrphanedRunWarning, finish_run, rescue_orphans
 from gitml.tracking.live import IncompleteRunWarning
 from gitml.tracking.start import NotWritableError, attach_run, start_run
@@ -203,19 +203,20 @@ for i in range(int(sys.argv[2])):
 """
 
 
-def test_sixteen_processes_record_fifty_runs_each_at_once(repo, git, git_repo):
+@pytest.mark.parametrize(("writers", "each"), [(6, 10), pytest.param(16, 50, marks=pytest.mark.heavy)])
+def test_many_processes_record_many_runs_each_at_once(repo, git, git_repo, writers, each):
     children = [
         subprocess.Popen(
-            [sys.executable, "-c", WRITER, str(n), "50"], cwd=git_repo, stderr=subprocess.PIPE, text=True
+            [sys.executable, "-c", WRITER, str(n), str(each)], cwd=git_repo, stderr=subprocess.PIPE, text=True
         )
-        for n in range(16)
+        for n in range(writers)
     ]
     errors = [child.communicate()[1] for child in children]
-    assert [child.returncode for child in children] == [0] * 16, errors
+    assert [child.returncode for child in children] == [0] * writers, errors
     runs = history.search(repo, Query())
-    assert {run.name for run in runs} == {f"w{n}-{i}" for n in range(16) for i in range(50)}
-    assert len(runs) == 800
-    assert len(git(git_repo, "rev-list", RUNS_REF).split()) == 800
+    assert {run.name for run in runs} == {f"w{n}-{i}" for n in range(writers) for i in range(each)}
+    assert len(runs) == writers * each
+    assert len(git(git_repo, "rev-list", RUNS_REF).split()) == writers * each
     git(git_repo, "fsck", "--strict")
 
 

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
+from contextlib import closing
+from pathlib import Path
+
 import pytest
 
 from gitml.entities.run import RunStatus
 from gitml.errors import NotFoundError
+from gitml.repo import Repo
 from gitml.tracking.commit import finish_run
 from gitml.tracking.direction import lower_is_better
 from gitml.tracking.edit import set_tags
@@ -21,12 +26,20 @@ def record(repo, run_id, name, **metrics):
     return run_id
 
 
+@pytest.fixture(scope="session")
+def _three(tmp_path_factory, _template):
+    folder = Path(shutil.copytree(_template, tmp_path_factory.mktemp("three") / "repo", symlinks=True))
+    with closing(Repo.open(folder)) as repo:
+        record(repo, "aaaa1111" * 4, "brisk-heron", accuracy=0.9, loss=0.3)
+        record(repo, "aaaa2222" * 4, "calm-otter", accuracy=0.8, loss=0.1)
+        record(repo, "bbbb3333" * 4, "calm-otter", accuracy=0.7, loss=0.2)
+    return folder
+
+
 @pytest.fixture
-def three(repo):
-    record(repo, "aaaa1111" * 4, "brisk-heron", accuracy=0.9, loss=0.3)
-    record(repo, "aaaa2222" * 4, "calm-otter", accuracy=0.8, loss=0.1)
-    record(repo, "bbbb3333" * 4, "calm-otter", accuracy=0.7, loss=0.2)
-    return repo
+def three(_three, tmp_path):
+    with closing(Repo.open(shutil.copytree(_three, tmp_path / "repo", symlinks=True))) as repo:
+        yield repo
 
 
 @pytest.mark.parametrize(
