@@ -26,6 +26,7 @@ _BEGINS = {
 _COMMIT_SIGNATURE = re.compile(rb"^gpgsig(?:-sha256)? ([^\n]+)$", re.MULTILINE)
 _SSH_GOOD = re.compile(r'^Good "git" signature for (.+) with (\S+) key (SHA256:\S+)$', re.MULTILINE)
 _SSH_KEY = re.compile(r'^Good "git" signature with \S+ key (SHA256:\S+)$', re.MULTILINE)
+_FINGERPRINT = re.compile("[0-9A-F]{40,64}")
 _FULL_TRUST = ("fully", "ultimate")
 _SETTINGS = (("gitml.allowedsigners", "gitml.allowedSigners"), ("gpg.ssh.allowedsignersfile", "gpg.ssh.allowedSignersFile"))  # fmt: skip
 _REVOKED = "gpg.ssh.revocationfile"
@@ -187,12 +188,15 @@ def _read_gpg(form: str, status: int, said: str) -> Signature:
         "GOODSIG": SignatureState.GOOD,
         "ERRSIG": SignatureState.UNKNOWN,
     }
-    # The primary key's fingerprint is what people know; the signing key may be a part of it.
     found = next((word for word in states if word in words), None)
     if found is None:
         return Signature(form, SignatureState.UNCHECKED, reason=_words(said) or "the program gave no reason")
     state, facts = states[found], words[found]
-    key = valid[-1] if valid else facts[-1] if found == "ERRSIG" and len(facts[-1]) >= 40 else facts[0]
+    # The last fingerprint is the primary key's, which people know; the signing key may be a part of it.
+    # Never a word from a name: that is whatever its owner wanted.
+    told = facts[-1:] if found == "ERRSIG" else [*valid[:1], *valid[-1:]]
+    prints = [word for word in told if _FINGERPRINT.fullmatch(word)]
+    key = next(iter([*reversed(prints), *facts[:1]]), None)
     signer = None if found == "ERRSIG" else " ".join(facts[1:])
     if state is SignatureState.UNKNOWN and "NO_PUBKEY" not in words:
         state = SignatureState.UNCHECKED
@@ -220,10 +224,10 @@ def is_by(signature: Signature, wanted: str) -> bool:
     if signature.kind == "ssh":
         return wanted == key or wanted in (signature.signer or "").split(",")
     digits = wanted.replace(" ", "").removeprefix("0x").upper()
-    if len(digits) >= 40 and digits == key.upper():
-        return True
+    if _FINGERPRINT.fullmatch(digits):
+        return digits == key.upper()
     if signature.trust not in _FULL_TRUST:
         return False
     signer = signature.signer or ""
-    mail = re.search(r"<([^<>]+)>$", signer)
+    mail = re.search(r"<([^<>]+)>$", signer) if signature.kind == "openpgp" else None
     return wanted == signer or (mail is not None and wanted == mail[1])

@@ -310,7 +310,7 @@ def _names(signature: Signature | None, who: str) -> bool:
     """Whether a signer is who a tag says made it, by the mail."""
     mail = who.rpartition("<")[2].rstrip(">")
     signer = signature.signer or "" if signature else ""
-    return mail in signer.split(",") or f"<{mail}>" in signer
+    return mail in signer.split(",") or signer.endswith((f"<{mail}>", f"/EMail={mail}"))
 
 
 def _series(evidence: Evidence, kind: str, part: str) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from gitml.repo import Repo
 from gitml.tracking.commit import finish_run
 from gitml.tracking.history import get_run
 from gitml.tracking.start import start_run
+from tests.registry.keys import SshKeys, close_gpg, need, open_gpg
 from tests.sync.conftest import clone as clone  # noqa: PLC0414
 from tests.sync.conftest import server as server  # noqa: PLC0414
 
@@ -45,3 +46,20 @@ def churn(repo: Repo) -> Callable[..., ModelVersion]:
         return register(repo, run, name, "model", **facts)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def ssh(tmp_path_factory: pytest.TempPathFactory) -> SshKeys:
+    """SSH keys by name."""
+    need("ssh-keygen")
+    return SshKeys(tmp_path_factory.mktemp("keys"))
+
+
+@pytest.fixture(scope="session")
+def gpg():
+    """A home of gpg that has the key of ada@example.org, which it trusts."""
+    need("gpg")
+    home = open_gpg()
+    home.make("Ada Example <ada@example.org>")
+    yield home
+    close_gpg(home)
