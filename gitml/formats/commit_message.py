@@ -51,9 +51,14 @@ def model_message(model: ModelRecord, action: str) -> str:
 
 def trailers(message: str) -> dict[str, str]:
     """Read the trailers of a message: the `Key: value` lines of its last paragraph."""
+    return dict(trailer_lines(message))
+
+
+def trailer_lines(message: str) -> list[tuple[str, str]]:
+    """Read the trailers of a message; one that stands twice twice."""
     paragraph = message.rstrip().rpartition("\n\n")[2]
-    pairs = (line.partition(": ") for line in paragraph.split("\n"))
-    return {key: value.strip() for key, colon, value in pairs if colon and key and " " not in key}
+    pairs = [line.partition(": ") for line in paragraph.split("\n")]
+    return [(key, value.strip()) for key, colon, value in pairs if colon and key and " " not in key]
 
 
 def is_ours(message: str, parents: Sequence[str]) -> bool:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -31,6 +31,7 @@ from gitml.index.walk import unseen_commits
 
 if TYPE_CHECKING:
     from gitml.entities.registry import ModelRecord
+    from gitml.index.ahead import Ahead, Joining
 
 __all__ = ["Index", "LiveRow", "Query"]
 
@@ -87,6 +88,43 @@ class Index:
 
     def _store_live(self, connection: sqlite3.Connection) -> None:
         put_live(self._git, connection, self._live)
+
+    def ahead(self, commits: Sequence[Joining]) -> Ahead | None:
+        """Begin to take in commits that are about to join the branch; `publish` makes that count.
+
+        Args:
+            commits: All that is new, parents before children.
+
+        Returns:
+            What takes their records; None where it is not worth it, or this index is
+            not up to the branch.
+        """
+        if len(commits) <= _SMALL:
+            return None
+        from gitml.index.ahead import Ahead
+
+        with self._lock, suppress(sqlite3.Error, OSError):  # whoever asks next will deal with it
+            self._leave_parent_behind()
+            connection, tip = self._open(), self._git.tip(self._ref)
+            if read_tip(connection) == tip and _boundary(connection) == self._git.shallow_boundary():
+                private = open_private()
+                if tip is not None:
+                    connection.backup(private)
+                return Ahead(self._git, private, tip, commits)
+        return None
+
+    def publish(self, ahead: Ahead, tip: str) -> None:
+        """Put what was taken in in place of this index.
+
+        Args:
+            ahead: It.
+            tip: Where the branch is: a commit that contains all that was to join.
+        """
+        boundary = self._git.shallow_boundary()
+        private = ahead.finish(tip, lambda connection: _note_boundary(connection, boundary))
+        if private is not None:
+            with self._lock, suppress(sqlite3.Error, OSError):
+                self._publish(private, ahead.old)
 
     # Questions
 

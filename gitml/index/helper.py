@@ -1,4 +1,4 @@
-"""Records of many commits, read and scanned by a second process while this one writes rows.
+"""A second process that reads while this one writes rows: records of many commits, or what an inspection finds.
 
 The helper is a courtesy: where it can't be started, or ends early, this process
 reads on from where it stands. What made the helper end shows then, if it is in
@@ -14,8 +14,9 @@ import select
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from importlib import import_module
 from itertools import islice
 from pathlib import Path
 from typing import IO, Any, cast
@@ -29,15 +30,16 @@ _WORTH_IT = 5000  # commits; starting Python and telling it what to read takes a
 _BATCH = 100  # records of one message
 _PIPE = 1 << 20  # what may wait while the other side is busy
 _PATIENCE_S = 20.0
+PlainGit = tuple[str, str, "str | None", str]
 _GREETING = b"gitml helper 1\n"
 # No module of ours is the program: whoever embeds gitml need not have a main module that can be imported twice.
 _PROGRAM = f"""
 import marshal, sys
 sys.stdout.buffer.write({_GREETING!r})
 sys.stdout.buffer.flush()
-sys.path[:], job = marshal.load(sys.stdin.buffer)
-from gitml.index.helper import work
-work(*job)
+sys.path[:], worker, job = marshal.load(sys.stdin.buffer)
+from gitml.index.helper import serve
+serve(worker, job)
 """
 
 
@@ -57,6 +59,28 @@ def records(git: GitRepo, commits: Sequence[Commit]) -> Iterator[Record]:
         finally:
             _stop(process)
     yield from read_records(git, commits[done:])
+
+
+@contextmanager
+def helper_at(worker: str, job: tuple[Any, ...], commits: int) -> Iterator[Iterator[Any]]:
+    """Have `work(*job)` of a module done by a second process from now on.
+
+    Args:
+        worker: The module.
+        job: What `marshal` takes.
+        commits: How many it is about; of few it is not asked.
+
+    Yields:
+        What it sends; nothing, or not all, where it can't be started or ends early.
+    """
+    process = _start() if commits > _WORTH_IT and _can_start() else None
+    if process is None:
+        yield iter(())
+        return
+    try:
+        yield _messages(process) if _give(process, worker, job) else iter(())
+    finally:
+        _stop(process)
 
 
 def _can_start() -> bool:
@@ -96,43 +120,83 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
 def _batches(
     process: subprocess.Popen[bytes], git: GitRepo, commits: Sequence[Commit]
 ) -> Iterator[list[Record]]:
-    stdin, stdout = cast("IO[bytes]", process.stdin), cast("IO[bytes]", process.stdout)
-    work_tree = None if git.work_tree is None else os.fspath(git.work_tree)
-    job = (os.fspath(git.git_dir), os.fspath(git.common_dir), work_tree, git.object_format, list(commits))
+    if _give(process, __name__, (name_of(git), list(commits))):
+        for message in _messages(process):
+            yield [as_record(plain) for plain in message]
+
+
+def _give(process: subprocess.Popen[bytes], worker: str, job: tuple[Any, ...]) -> bool:
+    """Tell the helper what to do; whether it listened to the end."""
+    stdin = cast("IO[bytes]", process.stdin)
     try:
-        marshal.dump((sys.path, job), stdin)
+        marshal.dump((sys.path, worker, job), stdin)
         stdin.close()
     except BrokenPipeError:
-        return
+        return False
+    return True
+
+
+def _messages(process: subprocess.Popen[bytes]) -> Iterator[Any]:
+    stdout = cast("IO[bytes]", process.stdout)
     while len(header := stdout.read(4)) == 4:
         size = int.from_bytes(header, "big")
         message = stdout.read(size)
         if len(message) < size:
             return
-        yield [
-            Record(None if facts is None else Facts(*facts), document, files)
-            for facts, document, files in marshal.loads(message)  # noqa: S302 - from our own helper
-        ]
+        yield marshal.loads(message)  # noqa: S302 - from our own helper
 
 
-def work(git_dir: str, common_dir: str, work_tree: str | None, object_format: str, commits: Any) -> None:
-    """Be the helper: send the records of commits to whoever started this process."""
+def serve(worker: str, job: tuple[Any, ...]) -> None:
+    """Be the helper: do a job of whoever started this process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the one who waits; it ends us when it ends
     gc.disable()
-    # What a module may print goes where errors go.
+    import_module(worker).work(*job)
+
+
+@contextmanager
+def answering() -> Iterator[Callable[[Any], None]]:
+    """Give the helper what sends a message; what a module may print goes where errors go."""
     out = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-    git = GitRepo(
+
+    def send(message: Any) -> None:
+        data = marshal.dumps(message)
+        out.write(len(data).to_bytes(4, "big") + data)
+        out.flush()
+
+    with out:
+        yield send
+
+
+def work(git: PlainGit, commits: Any) -> None:
+    """Send the records of commits."""
+    with answering() as send:
+        found = read_records(open_git(git), commits)
+        while batch := [as_plain(record) for record in islice(found, _BATCH)]:
+            send(batch)
+
+
+def name_of(git: GitRepo) -> PlainGit:
+    """Say in plain words which repository it is."""
+    work_tree = None if git.work_tree is None else os.fspath(git.work_tree)
+    return os.fspath(git.git_dir), os.fspath(git.common_dir), work_tree, git.object_format
+
+
+def open_git(name: PlainGit) -> GitRepo:
+    """Open the repository that `name_of` named."""
+    git_dir, common_dir, work_tree, object_format = name
+    return GitRepo(
         Path(git_dir), Path(common_dir), None if work_tree is None else Path(work_tree), object_format
     )
-    found = read_records(git, commits)
-    with out:
-        while batch := [_plain(record) for record in islice(found, _BATCH)]:
-            message = marshal.dumps(batch)
-            out.write(len(message).to_bytes(4, "big") + message)
 
 
-def _plain(record: Record) -> tuple[object, ...]:
+def as_plain(record: Record) -> tuple[object, ...]:
     """Make plain tuples, which is what marshal takes."""
     facts, document, files = record
     return (None if facts is None else tuple(facts), document, dict(files))
+
+
+def as_record(plain: tuple[Any, ...]) -> Record:
+    """Read a record back from plain tuples."""
+    facts, document, files = plain
+    return Record(None if facts is None else Facts(*facts), document, files)

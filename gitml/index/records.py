@@ -15,7 +15,8 @@ from gitml.index.rows import pack
 from gitml.index.walk import IN_PROCESS, Commit
 
 Files = Mapping[str, bytes]
-_NAMES = {name.encode(): name for name in (*RECORD_FILES, EXPERIMENT_FILE, MODEL_FILE)}
+_READ = (*RECORD_FILES, EXPERIMENT_FILE, MODEL_FILE)
+_NAMES = {name.encode(): name for name in _READ}
 _FOLDER = b"40000"
 # An entry of a raw tree begins where the one before ends, so nothing in between is skipped.
 _ENTRY = {
@@ -46,17 +47,30 @@ class Record(NamedTuple):
     files: Files
 
 
-def _record(files: Files) -> Record:
-    if RUN_FILE in files:
-        from gitml.index.scan import scan  # its patterns take 7 ms, and mostly nothing is new
+NO_RECORD = Record(None, b"", {})
 
-        try:
-            facts = scan(files)
-        except DamagedError:
-            facts = None  # the decoder will say so where it is written down
-        if facts is not None:
-            return Record(facts, pack(files), {})
-    return Record(None, b"", files)
+
+def scan_run(files: Files) -> Facts | None:
+    """Scan the files of a run; None of one that only the decoder can read, and of what is no run."""
+    if RUN_FILE not in files:
+        return None
+    from gitml.index.scan import scan  # its patterns take 7 ms, and mostly nothing is new
+
+    try:
+        return scan(files)
+    except DamagedError:
+        return None  # the decoder will say so where it is written down
+
+
+def record_of(files: Files, facts: Facts | None) -> Record:
+    """Make a record of its files and what `scan_run` made of them; files of other names are left out."""
+    if facts is not None:
+        return Record(facts, pack(files), {})
+    return Record(None, b"", {name: data for name, data in files.items() if name in _READ})
+
+
+def _record(files: Files) -> Record:
+    return record_of(files, scan_run(files))
 
 
 def read_records(git: GitRepo, commits: Sequence[Commit]) -> Iterator[Record]:

@@ -48,17 +48,20 @@ def unseen_commits(git: GitRepo, old: str | None, tip: str) -> tuple[list[Commit
     if near is not None:
         return near
     if old is not None and git.has_object(old):
-        commits = _commits(git, tip, old)
+        commits = commits_between(git, tip, [old])
         if any(old in parents for _, _, parents in commits):
             return commits, old
-    return _commits(git, tip), None
+    return commits_between(git, tip), None
 
 
-def _commits(git: GitRepo, tip: str, known: str | None = None) -> list[Commit]:
-    """Walk by git, which has each commit open and can name its tree: asking later costs it two seconds more."""
+def commits_between(git: GitRepo, tip: str, known: Sequence[str] = ()) -> list[Commit]:
+    """List what a tip contains and known commits do not, parents before children.
+
+    By git, which has each commit open and can name its tree: asking later costs it two seconds more.
+    """
     out = git.process.run(
         ["rev-list", "--topo-order", "--reverse", "--no-commit-header", "--format=%H %T %P", "--stdin"],
-        input=(f"{tip}\n^{known}\n" if known else f"{tip}\n").encode(),
+        input="".join(f"{line}\n" for line in (tip, *(f"^{commit}" for commit in known))).encode(),
     )
     return [(line[0], line[1], tuple(line[2:])) for line in map(str.split, out.decode().splitlines())]
 

@@ -53,6 +53,10 @@ class CodeTrees:
         self._seen: set[str] = set()
         self._bases: dict[str, str | None] = {}
 
+    def has_seen(self, tree: str) -> bool:
+        """Whether a tree was looked at."""
+        return tree in self._seen
+
     def check(self, trees: Iterable[Code]) -> Iterator[Finding]:
         """Look at trees that were not seen yet."""
         new = {code.tree: code for code in trees if code.tree not in self._seen}

@@ -4,20 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
-from typing import TypeVar
 
-from gitml.errors import DamagedError
+from gitml.git.bulk import GitStoppedError, measure_bulk, read_bulk
 from gitml.git.repo import GitRepo
 
-_Answer = TypeVar("_Answer", bytes, int)
-
-
-class GitStoppedError(DamagedError):
-    """git ended before it had answered: an object is damaged."""
-
-    def __init__(self, oid: str) -> None:
-        super().__init__(f"git stopped reading at object '{oid[:12]}'", hint="git fsck names what is damaged")
-        self.oid = oid
+# Known by this name to who reads objects through `Objects`.
+__all__ = ["GitStoppedError", "Objects"]
 
 
 class Objects:
@@ -51,21 +43,27 @@ class Objects:
             GitStoppedError: One is damaged.
         """
         asked = list(oids)
+        if not self.is_partial:
+            return read_bulk(self._git.process, asked)
         present = self._present(asked)
-        return _in_order(asked, present, self._git.process.cat_objects(present))
+        return _in_order(asked, present, read_bulk(self._git.process, present))
 
-    def sizes(self, oids: Iterable[str]) -> Iterator[tuple[str, int] | None]:
+    def sizes(self, oids: Iterable[str]) -> Sequence[tuple[str, int] | None]:
         """Tell kind and length of objects, in order; None for what is not here.
 
         Raises:
             GitStoppedError: One is damaged.
         """
         asked = list(oids)
-        present = self._present(asked)
-        return _in_order(asked, present, self._git.process.cat_sizes(present))
+        present = self._present(asked) if self.is_partial else asked
+        found = measure_bulk(self._git.process, present)
+        if len(present) == len(asked):
+            return found
+        known = dict(zip(present, found, strict=True))
+        return [known.get(oid) for oid in asked]
 
-    def _present(self, asked: Sequence[str]) -> Sequence[str]:
-        return [oid for oid in asked if oid in self._here] if self.is_partial else asked
+    def _present(self, asked: Sequence[str]) -> list[str]:
+        return [oid for oid in asked if oid in self._here]
 
     def on_branches(self, commits: Sequence[str]) -> list[str]:
         """Those of the commits that can be reached from a ref."""
@@ -82,12 +80,10 @@ class Objects:
 
 
 def _in_order(
-    asked: Sequence[str], present: Sequence[str], answers: Iterator[tuple[str, _Answer] | None]
-) -> Iterator[tuple[str, _Answer] | None]:
-    if len(asked) == len(present):
-        yield from _complete(asked, answers)
-        return
-    found = zip(present, _complete(present, answers), strict=True)
+    asked: Sequence[str], present: Sequence[str], answers: Iterator[tuple[str, bytes] | None]
+) -> Iterator[tuple[str, bytes] | None]:
+    """Fill in None for what was not asked of git."""
+    found = zip(present, answers, strict=True)
     following = next(found, None)
     for oid in asked:
         if following is not None and following[0] == oid:
@@ -95,14 +91,3 @@ def _in_order(
             following = next(found, None)
         else:
             yield None
-
-
-def _complete(
-    asked: Sequence[str], answers: Iterator[tuple[str, _Answer] | None]
-) -> Iterator[tuple[str, _Answer] | None]:
-    count = 0
-    for answer in answers:
-        count += 1
-        yield answer
-    if count < len(asked):
-        raise GitStoppedError(asked[count])

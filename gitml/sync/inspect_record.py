@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 from gitml.entities.artifact import Pointer
 from gitml.entities.registry import ModelRecord
@@ -16,7 +16,7 @@ from gitml.formats.pointer import decode_attributes, encode_attributes
 from gitml.formats.purge import FOLDER as PURGED
 from gitml.formats.purge import decode_purge, is_tombstone
 from gitml.formats.registry_names import check_model_name, name_of_id, parse_ref, version_ref
-from gitml.index.scan import scan
+from gitml.index.facts import Facts
 from gitml.sync.findings import Limits, Trouble
 
 Message = Mapping[str, str]
@@ -25,7 +25,9 @@ _KINDS = {
     commit_message.EXPERIMENT_ID: run_tree.EXPERIMENT_FILE,
     commit_message.MODEL_ID: run_tree.MODEL_FILE,
 }
-_OBJECT_ID = re.compile("[0-9a-f]{7,64}")
+_OBJECT_ID = re.compile("[0-9a-f]{7,64}").fullmatch
+# Of such a name nobody needs to ask what is wrong with it.
+_IS_PLAIN_NAME = re.compile("[!-~](?:[ -~]{0,248}[!-~])?").fullmatch
 _CODE_TREE = re.compile(rb'(?m)^  tree: "?([^"\n]*)')
 _HEADER = re.compile(
     rb"tree ([0-9a-f]{40}|[0-9a-f]{64})\n((?:parent [0-9a-f]+\n)*)"
@@ -34,24 +36,22 @@ _HEADER = re.compile(
 _LATEST_S = 253_402_300_799  # the end of the year 9999, which is as far as calendars go
 
 
-@dataclass(frozen=True, slots=True)
-class RawCommit:
-    """What a commit says, as far as the rules ask."""
+class RawCommit(NamedTuple):
+    """What a commit says, as far as the rules ask.
+
+    Attributes:
+        tree: Its tree.
+        parents: How many it has.
+        trailers: Those of its message; one that stands twice is here twice.
+        record_file: The file that makes it a record of its kind; None if it is of no kind that is known.
+        is_foreign: Whether it is no record of any kind.
+    """
 
     tree: str
     parents: int
-    trailers: tuple[tuple[str, str], ...]
-
-    @property
-    def record_file(self) -> str | None:
-        """The file that makes it a record of its kind; None if it is of no kind that is known."""
-        kinds = [key for key, _ in self.trailers if key in _KINDS]
-        return _KINDS[kinds[0]] if len(kinds) == 1 else None
-
-    @property
-    def is_foreign(self) -> bool:
-        """Whether it is no record of any kind."""
-        return not any(key in _KINDS for key, _ in self.trailers)
+    trailers: Sequence[tuple[str, str]]
+    record_file: str | None
+    is_foreign: bool
 
 
 def parse_commit(data: bytes) -> RawCommit | None:
@@ -60,19 +60,18 @@ def parse_commit(data: bytes) -> RawCommit | None:
     match = _HEADER.match(header + b"\n")
     if match is None or int(match[3]) > _LATEST_S:
         return None
+    trailers = commit_message.trailer_lines(message.decode("utf-8", "replace"))
+    kinds = [_KINDS[key] for key, _ in trailers if key in _KINDS]
     return RawCommit(
-        match[1].decode(), match[2].count(b"parent "), tuple(_trailers(message.decode("utf-8", "replace")))
+        match[1].decode(),
+        match[2].count(b"parent "),
+        trailers,
+        kinds[0] if len(kinds) == 1 else None,
+        not kinds,
     )
 
 
-def _trailers(message: str) -> Iterator[tuple[str, str]]:
-    """Read the trailers as `commit_message.trailers` does, but those that stand twice twice."""
-    for line in message.rstrip().rpartition("\n\n")[2].split("\n"):
-        yield from commit_message.trailers(line).items()
-
-
-@dataclass(frozen=True, slots=True)
-class _RunFacts:
+class _RunFacts(NamedTuple):
     """What the rules ask of a run; `metrics`, `params`, `tags` and `inputs` are names."""
 
     id: object
@@ -89,9 +88,8 @@ class _RunFacts:
     inputs: Sequence[object]
 
 
-def _read_run(files: Mapping[str, bytes]) -> _RunFacts:
-    """Read a run: what gitml itself wrote by the quick way, all else by the one that decides."""
-    facts = scan(files)
+def _read_run(files: Mapping[str, bytes], facts: Facts | None) -> _RunFacts:
+    """Take what the rules ask for: from what was scanned, else from the decoder, which decides."""
     if facts is None:
         run = run_tree.decode_run(files, commit="0" * 40)
         if any(isinstance(value, dict) for value in run.params.values()):
@@ -109,20 +107,23 @@ def _read_run(files: Mapping[str, bytes]) -> _RunFacts:
     )  # fmt: skip
 
 
-def check_record(commit: RawCommit, files: Mapping[str, bytes], code: str | None) -> Iterator[Trouble]:
+def check_record(
+    commit: RawCommit, files: Mapping[str, bytes], code: str | None, facts: Facts | None
+) -> Iterator[Trouble]:
     """Hold a record's files against the format, and its message against them.
 
     Args:
         commit: The commit.
         files: Its record files that could be read.
         code: The tree of its code.
+        facts: What `scan` made of the files of a run.
     """
     if commit.record_file is None or commit.record_file not in files:
         yield Trouble("", "record", "a record is of one run, of one experiment or of one model")
         return
     try:
         if commit.record_file == run_tree.RUN_FILE:
-            run = _read_run(files)
+            run = _read_run(files, facts)
             yield from _check_run(run, code)
             expected = {
                 commit_message.RUN_ID: run.id,
@@ -139,7 +140,7 @@ def check_record(commit: RawCommit, files: Mapping[str, bytes], code: str | None
             experiment = run_tree.decode_experiment(files[run_tree.EXPERIMENT_FILE])
             yield from _check_names("experiment", [experiment.name])
             yield from _check_names("tag", list(experiment.tags))
-            yield from _check_id(run_tree.EXPERIMENT_FILE, experiment.id)
+            yield from _check_ids(experiment.id, file=run_tree.EXPERIMENT_FILE)
             expected = {commit_message.EXPERIMENT_ID: experiment.id}
     except DamagedError as err:
         yield Trouble(commit.record_file, "record", err.message.replace("000000000000:", ""))
@@ -159,8 +160,8 @@ def _check_model(model: ModelRecord) -> Iterator[Trouble]:
     if any(number < 1 for number in model.versions):
         yield Trouble(file, "record", "versions count from 1")
     tags = [*model.tags, *(key for notes in model.versions.values() for key in notes.tags)]
-    for problem in _problems("tag", tags):
-        yield Trouble(file, "name", problem)
+    for trouble in _check_names("tag", tags):
+        yield Trouble(file, trouble.rule, trouble.message)
 
 
 def _check_comments(files: Mapping[str, bytes]) -> Iterator[Trouble]:
@@ -185,28 +186,43 @@ def _check_trailers(commit: RawCommit, expected: Mapping[str, object]) -> Iterat
 
 
 def _check_run(run: _RunFacts, code: str | None) -> Iterator[Trouble]:
-    yield from _check_id(run_tree.RUN_FILE, run.id)
-    if run.parent is not None:
-        yield from _check_id(run_tree.RUN_FILE, run.parent)
-    yield from _check_id(run_tree.RUN_FILE, run.experiment_id)
-    yield from _check_names("run", [run.name])
-    yield from _check_names("experiment", [run.experiment])
-    yield from _check_names("metric", run.metrics)
-    yield from _check_names("param", run.params)
-    yield from _check_names("tag", run.tags)
-    yield from _check_names("data set", run.inputs)
+    yield from _check_ids(run.id, *((run.parent,) if run.parent is not None else ()))
+    if not (isinstance(run.name, str) and _IS_PLAIN_NAME(run.name)):
+        yield from _check_names("run", [run.name])
+    # Most runs of an experiment have the same names.
+    yield from _shared_troubles(run.experiment_id, run.experiment, run.metrics, run.params, run.tags)
+    if run.inputs:
+        yield from _check_names("data set", run.inputs)
     for value in (run.code_commit, run.code_tree):
-        if value is not None and not (isinstance(value, str) and _OBJECT_ID.fullmatch(value)):
+        if value is not None and not (isinstance(value, str) and _OBJECT_ID(value)):
             yield Trouble(run_tree.RUN_FILE, "code", f"{value!r:.80} is not an object id")
     if code is not None and run.code_tree not in (None, code):
         yield Trouble(run_tree.CODE, "code", f"it is tree '{code[:12]}', not '{run.code_tree!s:.12}'")
 
 
-def _check_id(file: str, value: object) -> Iterator[Trouble]:
-    try:
-        check_run_id(value)
-    except InvalidNameError as err:
-        yield Trouble(file, "name", err.message)
+@lru_cache(maxsize=4096)
+def _shared_troubles(
+    experiment_id: object,
+    experiment: object,
+    metrics: tuple[str, ...],
+    params: tuple[str, ...],
+    tags: tuple[str, ...],
+) -> list[Trouble]:
+    return [
+        *_check_ids(experiment_id),
+        *_check_names("experiment", [experiment]),
+        *_check_names("metric", metrics),
+        *_check_names("param", params),
+        *_check_names("tag", tags),
+    ]
+
+
+def _check_ids(*values: object, file: str = run_tree.RUN_FILE) -> Iterator[Trouble]:
+    for value in values:
+        try:
+            check_run_id(value)
+        except InvalidNameError as err:
+            yield Trouble(file, "name", err.message)
 
 
 _FILE_OF = {"metric": run_tree.METRICS_FILE, "param": run_tree.PARAMS_FILE, "tag": run_tree.TAGS_FILE,
@@ -214,23 +230,10 @@ _FILE_OF = {"metric": run_tree.METRICS_FILE, "param": run_tree.PARAMS_FILE, "tag
 
 
 def _check_names(kind: str, found: Iterable[object]) -> Iterator[Trouble]:
-    # Most runs of an experiment have the same names.
-    problems = _name_problems(kind, found) if isinstance(found, tuple) else _problems(kind, found)
-    for problem in problems:
-        yield Trouble(_FILE_OF.get(kind, run_tree.RUN_FILE), "name", problem)
-
-
-@lru_cache(maxsize=4096)
-def _name_problems(kind: str, found: tuple[object, ...]) -> list[str]:
-    return _problems(kind, found)
-
-
-def _problems(kind: str, found: Iterable[object]) -> list[str]:
-    problems = (
-        _name_problem(kind, name) if isinstance(name, str) else f"{kind} {name!r:.80} is not text"
-        for name in found
-    )
-    return [problem for problem in problems if problem is not None]
+    for name in found:
+        problem = _name_problem(kind, name) if isinstance(name, str) else f"{kind} {name!r:.80} is not text"
+        if problem is not None:
+            yield Trouble(_FILE_OF.get(kind, run_tree.RUN_FILE), "name", problem)
 
 
 @lru_cache(maxsize=65536)

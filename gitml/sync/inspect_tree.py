@@ -7,9 +7,10 @@ folders of one level of many runs are read by one git process.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import chain
 
 from gitml.errors import DamagedError, InvalidNameError
 from gitml.formats import names, run_tree
@@ -23,10 +24,13 @@ _FILES = frozenset(
     (*run_tree.RECORD_FILES, run_tree.EXPERIMENT_FILE, run_tree.MODEL_FILE, run_tree.ATTRIBUTES_FILE)
 )
 _FOLDERS = frozenset((run_tree.ARTIFACTS, run_tree.HISTORY, run_tree.ENVIRONMENT, run_tree.CODE, PURGED))
+_WITH_POINTERS = (f"{run_tree.ARTIFACTS}/", f"{run_tree.HISTORY}/")
 _RULES_OF_GIT = frozenset((".gitattributes", ".gitmodules"))
 _WHAT = {b"120000": "a link", b"160000": "a submodule", b"100755": "an executable file"}
 _ENTRIES = {size: re.compile(rb"([0-7]+) ([^\0]*)\0(.{%d})" % size, re.DOTALL) for size in (20, 32)}
 _COMMON = 100  # entries; larger folders are hardly alike
+_WORTH_A_PATTERN = 20  # folders that have the same names; making it costs as much as reading so many
+_MOST_LAYOUTS, _OF_ONE_LENGTH = 1000, 4
 _MOST_PATHS = 2_000_000  # of all runs that are inspected together
 
 
@@ -46,7 +50,7 @@ def read_entries(data: bytes, oid: str) -> list[tuple[bytes, bytes, str]]:
     """
     oid_size = len(oid) // 2
     found = _ENTRIES[oid_size].findall(data)
-    if sum(len(mode) + len(name) for mode, name, _ in found) + len(found) * (2 + oid_size) != len(data):
+    if sum(map(len, chain.from_iterable(found))) + 2 * len(found) != len(data):
         raise MalformedTreeError(oid)
     return [(mode, name, child.hex()) for mode, name, child in found]
 
@@ -63,11 +67,39 @@ class Folder:
 
 @dataclass(slots=True)
 class RecordTree:
-    """All of a record: files by path, the tree of its code, and what is wrong."""
+    """All of a record: files by path, the tree of its code, and what is wrong.
+
+    `content` are those of the files that may be pointers, `purged` the tombstones.
+    """
 
     files: dict[str, str]
+    content: dict[str, str]
+    purged: dict[str, str]
     code: str | None
     troubles: list[Trouble]
+
+
+@dataclass(slots=True)
+class _Sorted:
+    """Which entries of a folder are what, by their position; `met` is how many folders had the same."""
+
+    files: list[tuple[str, int]] = field(default_factory=list)
+    folders: list[tuple[str, int]] = field(default_factory=list)
+    code: int | None = None
+    troubles: list[Trouble] = field(default_factory=list)
+    met: int = 0
+
+    def folder(self, oids: Sequence[str]) -> Folder:
+        """Make the folder whose entries have these ids."""
+        return Folder(
+            [(inner, oids[at]) for inner, at in self.files],
+            [(inner, oids[at]) for inner, at in self.folders],
+            None if self.code is None else oids[self.code],
+            self.troubles,
+        )
+
+
+_Layout = tuple[Callable[[bytes], "re.Match[bytes] | None"], _Sorted]
 
 
 class RecordTrees:
@@ -78,6 +110,8 @@ class RecordTrees:
         self._objects = objects
         self._limits = limits
         self._folders: dict[Key, Folder] = {}
+        # Path and length of a folder's bytes → patterns of those that are often met.
+        self._layouts: dict[tuple[str, int], list[_Layout]] = {}
 
     def read(self, roots: Sequence[str]) -> list[RecordTree]:
         """Read trees of records, in the order given."""
@@ -98,7 +132,7 @@ class RecordTrees:
             answers = self._objects.read(oid for _, oid in level)
             for (key, root), found in zip(level.items(), answers, strict=True):
                 absent_on_purpose = found is None and self._objects.is_partial
-                folder = self._folders[key] = Folder() if absent_on_purpose else read_folder(key, found)
+                folder = self._folders[key] = Folder() if absent_on_purpose else self._read(key, found)
                 here = len(folder.files) + len(folder.folders)
                 counts[root] += here
                 total += here
@@ -107,51 +141,67 @@ class RecordTrees:
                     folder.folders.clear()
                     if root not in told:
                         told.add(root)
-                        folder.troubles.append(Trouble(key[0], "size", "there are too many files in the run"))
+                        folder.troubles = [
+                            *folder.troubles,
+                            Trouble(key[0], "size", "there are too many files in the run"),
+                        ]
                 following.update({key: root for key in folder.folders if key not in self._folders})
             level = following
 
+    def _read(self, key: Key, found: tuple[str, bytes] | None) -> Folder:
+        """Sort the entries of a folder, and hold them against the rules."""
+        path, oid = key
+        if found is None:
+            return Folder(troubles=[Trouble(path, "missing", "git lacks it")])
+        kind, data = found
+        if kind != "tree":
+            return Folder(troubles=[Trouble(path, "tree", f"a {kind} poses as a folder")])
+        for match_all, sorted_ in self._layouts.get((path, len(data)), ()):
+            match = match_all(data)
+            if match is not None:
+                return sorted_.folder([child.hex() for child in match.groups()])
+        try:
+            entries = read_entries(data, oid)
+        except MalformedTreeError as err:
+            return Folder(troubles=[Trouble(path, "tree", err.message)])
+        names_ = tuple([(mode, name) for mode, name, _ in entries])
+        sorted_ = (_sort if len(entries) <= _COMMON else _sort.__wrapped__)(path, names_)
+        sorted_.met += 1
+        if sorted_.met == _WORTH_A_PATTERN:
+            self._remember((path, len(data)), names_, len(oid) // 2, sorted_)
+        return sorted_.folder([child for _, _, child in entries])
+
+    def _remember(
+        self, key: tuple[str, int], entries: Iterable[tuple[bytes, bytes]], oid_size: int, sorted_: _Sorted
+    ) -> None:
+        """Make a pattern that reads folders with these entries at one go."""
+        if len(self._layouts) >= _MOST_LAYOUTS:
+            self._layouts.clear()
+        child = b"(.{%d})" % oid_size
+        pattern = b"".join(re.escape(b"%s %s\0" % entry) + child for entry in entries)
+        same_length = self._layouts.setdefault(key, [])
+        same_length.insert(0, (re.compile(pattern, re.DOTALL).fullmatch, sorted_))
+        del same_length[_OF_ONE_LENGTH:]
+
     def _flat(self, root: str) -> RecordTree:
-        files: dict[str, str] = {}
-        troubles: list[Trouble] = []
-        waiting = [("", root)]
+        top = self._folders["", root]
+        files = dict(top.files)
+        content: dict[str, str] = {}
+        purged: dict[str, str] = {}
+        troubles = [*top.troubles]
+        waiting = [*top.folders]
         while waiting:
-            folder = self._folders[waiting.pop()]
+            key = waiting.pop()
+            folder = self._folders[key]
             files.update(folder.files)
-            troubles += folder.troubles
-            waiting += folder.folders
-        return RecordTree(files, self._folders["", root].code, troubles)
-
-
-def read_folder(key: Key, found: tuple[str, bytes] | None) -> Folder:
-    """Sort the entries of a folder, and hold them against the rules."""
-    path, oid = key
-    if found is None:
-        return Folder(troubles=[Trouble(path, "missing", "git lacks it")])
-    if found[0] != "tree":
-        return Folder(troubles=[Trouble(path, "tree", f"a {found[0]} poses as a folder")])
-    try:
-        entries = read_entries(found[1], oid)
-    except MalformedTreeError as err:
-        return Folder(troubles=[Trouble(path, "tree", err.message)])
-    sort = _sort if len(entries) <= _COMMON else _sort.__wrapped__
-    sorted_ = sort(path, tuple([(mode, name) for mode, name, _ in entries]))
-    return Folder(
-        [(inner, entries[at][2]) for inner, at in sorted_.files],
-        [(inner, entries[at][2]) for inner, at in sorted_.folders],
-        None if sorted_.code is None else entries[sorted_.code][2],
-        list(sorted_.troubles),
-    )
-
-
-@dataclass(slots=True)
-class _Sorted:
-    """Which entries of a folder are what, by their position."""
-
-    files: list[tuple[str, int]] = field(default_factory=list)
-    folders: list[tuple[str, int]] = field(default_factory=list)
-    code: int | None = None
-    troubles: list[Trouble] = field(default_factory=list)
+            if f"{key[0]}/".startswith(_WITH_POINTERS):
+                content.update(folder.files)
+            elif f"{key[0]}/".startswith(f"{PURGED}/"):
+                purged.update(folder.files)
+            if folder.troubles or folder.folders:
+                troubles += folder.troubles
+                waiting += folder.folders
+        return RecordTree(files, content, purged, top.code, troubles)
 
 
 @lru_cache(maxsize=4096)

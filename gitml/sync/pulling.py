@@ -6,19 +6,29 @@ else than runs changes nothing here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 
 from gitml.git.remote import Progress, Remote
 from gitml.repo import RUNS_REF, Repo
 from gitml.sync.findings import Finding, UnsoundRecordsError
-from gitml.sync.inspect import inspect_or_refuse
+from gitml.sync.inspect import Commit, inspect_or_refuse
 from gitml.sync.join import ForeignHistoryError, check_ours, join_runs
-from gitml.sync.partial import bring_contents
+from gitml.sync.partial import bring_contents, completeness
 from gitml.sync.seen import Seen, places, seen
 from gitml.sync.tags import TagClash, adopt_tags
 
 Inspected = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Walk:
+    """Commits that tips bring beside another one, parents before children."""
+
+    beside: str | None = None
+    tips: tuple[str, ...] = ()
+    commits: Sequence[Commit] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +40,20 @@ class Fetched:
         before: What was known of it.
         after: What is known now.
         new: Records that this repository's own branch does not have yet.
+        walk: How those were found.
     """
 
     remote: str
     before: Seen
     after: Seen
     new: int
+    walk: Walk = field(default=Walk(), repr=False, compare=False)
+
+    def new_commits(self, repo: Repo, tips: Sequence[str]) -> Sequence[Commit]:
+        """List what tips bring; walked again only if that may be something else by now."""
+        if tuple(tips) == self.walk.tips and repo.git.tip(RUNS_REF) == self.walk.beside:
+            return self.walk.commits
+        return _new_commits(repo, tips)
 
     @property
     def is_empty(self) -> bool:
@@ -84,7 +102,8 @@ def fetch(
     before = seen(repo, remote)
     Remote(repo.git.process, remote).fetch(places(repo, remote).refspecs, progress=progress, options=options)
     after = seen(repo, remote)
-    return Fetched(remote, before, after, len(_new_records(repo, after.tips)))
+    walk = Walk(repo.git.tip(RUNS_REF), tuple(after.tips), _new_commits(repo, after.tips))
+    return Fetched(remote, before, after, len(_records(walk.commits)), walk)
 
 
 def pull(
@@ -117,11 +136,12 @@ def take_in(repo: Repo, fetched: Fetched, *, inspected: Inspected | None = None)
     """Join what was fetched."""
     before = repo.git.tip(RUNS_REF)
     branch = [fetched.after.runs] if fetched.after.runs else []
-    _inspect(repo, fetched.remote, branch, inspected)
-    tips, refused = _sound_inbox(repo, fetched, branch, inspected)
-    tips = branch + tips
-    records = len(_new_records(repo, tips))
-    after = join_runs(repo, tips) if tips else before
+    with _inspected_branch(repo, fetched, branch, inspected) as joined:
+        inbox, refused = _sound_inbox(repo, fetched, branch, inspected)
+        tips = branch + inbox
+        records = len(_records(fetched.new_commits(repo, tips)))
+        after = join_runs(repo, tips) if tips else before
+        joined(after)
     made, clashes = adopt_tags(repo, fetched.after.tags)
     return Pulled(
         fetched,
@@ -143,6 +163,30 @@ def _inspect(
     new = _new_commits(repo, tips, beside)
     bring_contents(repo, remote, [commit for commit, _ in new])
     inspect_or_refuse(repo.git, new, remote, inspected)
+
+
+@contextmanager
+def _inspected_branch(
+    repo: Repo, fetched: Fetched, branch: Sequence[str], inspected: Inspected | None
+) -> Iterator[Callable[[str | None], None]]:
+    """Inspect what the branch brings, and let the index have what is read for that, if it is much.
+
+    Gives what is to be told where the branch is when all has joined.
+    """
+    for tip in branch:
+        check_ours(repo, fetched.remote, tip)
+    new = fetched.new_commits(repo, branch)
+    bring_contents(repo, fetched.remote, [commit for commit, _ in new])
+    ahead = None if completeness(repo).promisors else repo.index.ahead(new)
+    if ahead is None:
+        inspect_or_refuse(repo.git, new, fetched.remote, inspected)
+        yield lambda _: None
+        return
+    try:
+        inspect_or_refuse(repo.git, new, fetched.remote, inspected, on_records=ahead.add)
+        yield lambda tip: repo.index.publish(ahead, tip) if tip else None
+    finally:
+        ahead.close()
 
 
 def _sound_inbox(
@@ -170,9 +214,7 @@ def _sound_inbox(
     return sound, refused
 
 
-def _new_commits(
-    repo: Repo, tips: Sequence[str], beside: Sequence[str] = ()
-) -> list[tuple[str, tuple[str, ...]]]:
+def _new_commits(repo: Repo, tips: Sequence[str], beside: Sequence[str] = ()) -> list[Commit]:
     local = repo.git.tip(RUNS_REF)
     known = [*([local] if local else []), *beside]
     if set(tips) <= set(known):
@@ -180,5 +222,5 @@ def _new_commits(
     return list(repo.git.rev_list(tips, known))
 
 
-def _new_records(repo: Repo, tips: Sequence[str]) -> list[str]:
-    return [commit for commit, parents in _new_commits(repo, tips) if len(parents) < 2]
+def _records(commits: Sequence[Commit]) -> list[str]:
+    return [commit for commit, parents in commits if len(parents) < 2]

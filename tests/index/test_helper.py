@@ -101,8 +101,8 @@ def test_what_is_no_helper_is_done_without(repo, messages, monkeypatch, program)
 def test_a_helper_that_dies_is_taken_over_from(repo, messages, monkeypatch):
     mortal = (
         "import gitml.index.helper as helper\n"
-        "plain, left = helper._plain, iter(range(230))\n"
-        "helper._plain = lambda record: plain(record) if next(left) >= 0 else None\n"
+        "plain, left = helper.as_plain, iter(range(230))\n"
+        "helper.as_plain = lambda record: plain(record) if next(left) >= 0 else None\n"
         "helper.work(*job)\n"
     )
     program = helper._PROGRAM.split("from gitml")[0] + mortal

@@ -117,7 +117,7 @@ def test_joints_have_no_files(forge: Forge, rules):
 
 
 def test_a_commit_without_a_record_is_foreign(forge: Forge, each):
-    messages = ["a commit of somebody else\n", "x\n\nRun-Idea: 1\n", "x\n\nModel-Id: 1\n", ""]
+    messages = ["a commit of somebody else\n", "x\n\nRun-Idea: 1\n", "x\n\nFuture-Id: 1\n", ""]
     found = each({message: forge.record(message=message) for message in messages})
     assert found == dict.fromkeys(messages, ("", "foreign"))
 
