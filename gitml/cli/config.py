@@ -33,6 +33,7 @@ _KEYS = (
     _Key("gitml.snapshotLimit", "1m", "Bytes above which an untracked file is left out of a snapshot."),
     _Key("gitml.recordHost", "false", "Whether runs name the machine."),
     _Key("gitml.receive.blobLimit", "100m", "On a server: bytes above which a file is not taken into git."),
+    _Key("gitml.allowedSigners", "", "A file: whose SSH signatures count for gitml verify."),
     _Key("gitml.receive.lfsObjects", "auto", "On a server: artifacts beside it: auto, require or ignore."),
 )
 
