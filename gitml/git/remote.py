@@ -358,6 +358,7 @@ _UNWRITABLE = (
     "unable to write",
     "Disk quota",
     "Read-only file system",
+    "unable to create directory for",
     "insufficient permission",
 )
 

@@ -8,7 +8,7 @@ import subprocess
 import pytest
 
 from gitml.errors import RemoteError, UsageError
-from gitml.git.remote import RemoteUnreachableError
+from gitml.git.remote import NotKeptError, RemoteUnreachableError
 from gitml.repo import RUNS_REF
 from gitml.sync.join import ForeignHistoryError
 from gitml.sync.objects import ArtifactsNotSentError
@@ -243,6 +243,18 @@ def test_a_host_that_forbids_the_branch(clone, server, git, hook):
     ada.record("hers")
     with pytest.raises(Exception, match=r"hook declined \(policy: no runs here"):
         ada.push()
+
+
+def test_a_clone_that_can_not_be_written_to_is_not_the_remotes_fault(clone, server):
+    ada, bob = clone("ada"), clone("bob")
+    ada.record("hers")
+    ada.push()
+    (bob.folder / ".git/refs/remotes/origin/gitml").mkdir(parents=True, exist_ok=True)
+    (bob.folder / ".git/refs/remotes/origin/gitml").rmdir()
+    (bob.folder / ".git/refs/remotes/origin/gitml").symlink_to("/dev/null/nothing")
+    with pytest.raises(NotKeptError, match="can't be kept here") as caught:
+        bob.pull()
+    assert "writable" in (caught.value.hint or "")
 
 
 def test_a_host_without_an_inbox_gets_the_branch(clone, server):
