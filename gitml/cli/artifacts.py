@@ -13,6 +13,7 @@ import typer
 
 from gitml.cli import complete
 from gitml.cli.arguments import RunName, RunNames
+from gitml.cli.named import named_place, named_run
 from gitml.cli.output import Output, listing
 from gitml.errors import UsageError
 
@@ -53,14 +54,13 @@ def list_artifacts(output: Output, run: RunName, path: ArtifactPath = "") -> Non
       gitml artifacts list @
       gitml artifacts list brisk-heron plots --json
     """
-    from gitml.registry.naming import resolve_place
     from gitml.render.care_text import purge_text
     from gitml.render.listing import Listing
     from gitml.repo import Repo
     from gitml.tracking import history
 
     with closing(Repo.open()) as repo:
-        found = history.list_artifacts(repo, *resolve_place(repo, run, path))
+        found = history.list_artifacts(repo, *named_place(repo, run, path))
         if output.is_text:
             _write_table(found)
             return
@@ -116,13 +116,12 @@ def get(
       gitml artifacts get @ model.pkl
       gitml artifacts get brisk-heron plots -o figures
     """
-    from gitml.registry.naming import resolve_place
     from gitml.render.progress import progress
     from gitml.repo import Repo
     from gitml.tracking import history
 
     with closing(Repo.open()) as repo:
-        found, path = resolve_place(repo, run, path)
+        found, path = named_place(repo, run, path)
         artifacts = history.list_artifacts(repo, found, path)
         bring(repo, [artifact.pointer for artifact in artifacts if artifact.pointer and not artifact.purged])
         size = sum(artifact.size for artifact in artifacts)
@@ -144,13 +143,12 @@ def fetch(
 
     Example: gitml artifacts fetch brisk-heron --remote origin
     """
-    from gitml.registry.naming import resolve_run_or_version
     from gitml.render.text import plural
     from gitml.repo import Repo
     from gitml.sync.objects import pointers_in
 
     with closing(Repo.open()) as repo:
-        commits = [run.commit for run in (resolve_run_or_version(repo, name) for name in runs) if run.commit]
+        commits = [run.commit for run in (named_run(repo, name) for name in runs) if run.commit]
         brought = bring(repo, pointers_in(repo.git, commits), [remote] if remote else None)
         print(f"fetched {plural(brought, 'object')}", file=sys.stderr)
 
@@ -180,12 +178,11 @@ def cat(
 
     Example: gitml artifacts cat @ eval.csv | head
     """
-    from gitml.registry.naming import resolve_place
     from gitml.repo import Repo
     from gitml.tracking import history
 
     with closing(Repo.open()) as repo:
-        found, path = resolve_place(repo, run, path)
+        found, path = named_place(repo, run, path)
         if not path:
             raise UsageError("no file is given", hint=f"gitml artifacts list {found.id[:8]} shows them")
         artifact = history.get_artifact(repo, found, path)

@@ -29,7 +29,7 @@ _URI = "models:/"
 
 
 def models(incomplete: str) -> list[Offer]:
-    """Offer names of models, the last registered first."""
+    """Offer names of models."""
     return _fitting(incomplete, lambda: ((name, "model") for name in _names()))
 
 
@@ -58,10 +58,10 @@ def versions(context: click.Context, incomplete: str) -> list[Offer]:
 
 
 def stages(context: click.Context, incomplete: str) -> list[Offer]:
-    """Offer stages, in whatever case they are typed."""
-    known = {stage.lower(): stage for stage in _stages_of(_named_before(context))}
-    fits = [stage for key, stage in known.items() if key.startswith(incomplete.lower())]
-    return [(stage, "stage") for stage in fits if _PLAIN.fullmatch(stage)]
+    """Offer stages, in the case that they are typed in."""
+    known = _stages_of(_named_before(context))
+    written = [stage.lower() for stage in known] if incomplete.islower() else known
+    return _fitting(incomplete, lambda: ((stage, "stage") for stage in written))
 
 
 def aliases(context: click.Context, incomplete: str) -> list[Offer]:
@@ -83,7 +83,9 @@ def _fitting(incomplete: str, offers: Callable[[], Iterator[Offer]]) -> list[Off
 
 
 def _names() -> Iterator[str]:
-    return iter(sorted({name_of_id(rest.partition("/")[0]) for rest in _tags(MODEL_TAGS)}))
+    return iter(
+        sorted({name_of_id(model) for model in {rest.partition("/")[0] for rest in _tags(MODEL_TAGS)}})
+    )
 
 
 def _marks(name: str) -> Iterator[Offer]:
@@ -118,9 +120,12 @@ def _parts(prefix: str, name: str) -> list[str]:
 
 def _below(prefix: str, name: str) -> Iterator[str]:
     """The ends of the refs of one model."""
+    meant: dict[str, bool] = {}
     for rest in _tags(prefix):
         model, _, end = rest.partition("/")
-        if end and name_of_id(model) == name:
+        if model not in meant:
+            meant[model] = name_of_id(model) == name
+        if end and meant[model]:
             yield end
 
 

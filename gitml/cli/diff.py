@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gitml.cli import complete, pager
+from gitml.cli.named import named_run
 from gitml.cli.opened import open_repo
 from gitml.cli.output import Format, Output, listing, page
 from gitml.cli.terminal import screen
@@ -103,15 +104,14 @@ def diff(
 
 
 def _runs(repo: Repo, names: list[str], *, working: bool) -> list[Run]:
-    from gitml.registry.naming import resolve_run_or_version
 
     if working:
         if len(names) > 1:
             raise UsageError("--working compares one run", hint=f"gitml diff {names[0]} --working")
-        return [resolve_run_or_version(repo, (names or ["@"])[0])]
+        return [named_run(repo, (names or ["@"])[0])]
     if len(names) < 2:
         names = [*names, "@"] if names else ["@~1", "@"]
-    return [resolve_run_or_version(repo, name) for name in names]
+    return [named_run(repo, name) for name in names]
 
 
 def _print(repo: Repo, found: RunDiff, output: Output, *, everything: bool, stat: bool) -> None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gitml.cli import complete
+from gitml.cli.named import named_run
 from gitml.cli.opened import open_repo
 from gitml.cli.terminal import Screen, screen
 from gitml.errors import MissingExtraError, NotFoundError, UsageError
@@ -122,7 +123,6 @@ def _require_matplotlib() -> Any:
 
 
 def _read(metric: str, names: Sequence[str], axis: Axis, *, log: bool, smooth: float, points: int) -> Drawing:
-    from gitml.registry.naming import resolve_run_or_version
     from gitml.render.chart import Chart
 
     if len(names) > _MAX_RUNS:
@@ -132,7 +132,7 @@ def _read(metric: str, names: Sequence[str], axis: Axis, *, log: bool, smooth: f
         )
     repo = open_repo()
     curves, logged, shown = [], 0, 0
-    for run in [resolve_run_or_version(repo, name) for name in names]:
+    for run in [named_run(repo, name) for name in names]:
         history = [point for point in _history(repo, run, metric) if not log or point.value > 0]
         curve = _curve(run, history, axis, smooth, points)
         logged, shown = logged + len(history), shown + len(curve.x)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gitml.cli import complete
+from gitml.cli.named import named_run
 from gitml.cli.opened import open_repo
 from gitml.cli.output import Format, Output, listing, page
 from gitml.cli.terminal import screen
@@ -52,12 +53,10 @@ def show(
       gitml show @{best:acc} --params
       gitml show brisk-heron --log
     """
-    from gitml.registry.naming import resolve_run_or_version
-
     if env and log:
         raise UsageError("--env and --log can't be combined", hint="give one of them")
     repo = open_repo()
-    found = resolve_run_or_version(repo, run)
+    found = named_run(repo, run)
     if log:
         _print_log(repo, found)
     elif env:
