@@ -6,6 +6,7 @@ import hashlib
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from gitml.entities.registry import ModelRecord, MoveTag, VersionTag
@@ -115,7 +116,11 @@ def _read(repo: Repo, ref: str, oid: str, found: tuple[str, bytes] | None) -> Re
 def malformed(evidence: Evidence) -> Iterator[Finding]:
     """Find the tags that are none of the registry's, or that disagree with what they tag."""
     for tag in evidence.tags.values():
-        if tag.said is None:
+        if parse_ref(tag.ref) is None:
+            yield Finding(
+                "foreign-tag", Proof.OPEN, f"{tag.name} is no name of the registry's, and counts for nothing"
+            )
+        elif tag.said is None:
             code = "replaced-tag" if "calls itself" in tag.problem else "malformed-tag"
             yield Finding(code, Proof.CHANGED, f"{tag.name}: {tag.problem}", _BRING)
 
@@ -146,9 +151,7 @@ def _what(repo: Repo, oid: str) -> str:
     match = _CALLS_ITSELF.match(found[1]) if found and found[0] == "tag" else None
     if match is None:
         return f"'{oid[:12]}', which is not here or no tag"
-    name = match[1].decode("utf-8", "replace")
-    known = parse_ref(f"refs/tags/{name}")
-    return f"{name} ({oid[:12]})" + (" of another model" if known is None else "")
+    return f"{match[1].decode('utf-8', 'replace')} ({oid[:12]})"
 
 
 def series_of(ref: str) -> str:
@@ -166,11 +169,12 @@ def broken_counters(evidence: Evidence, wanted: tuple[str, ...]) -> Iterator[Fin
     series: dict[str, dict[int, ReadTag]] = {}
     for ref, tag in evidence.tags.items():
         begin = series_of(ref)
-        if begin.startswith(wanted) and ref != begin:
+        if begin.startswith(wanted) and parse_ref(ref) is not None:
             series.setdefault(begin, {})[int(ref[len(begin) :])] = tag
     for begin, tags in sorted(series.items()):
         name = begin.removeprefix("refs/tags/")
-        gaps = [number for number in range(1, max(tags) + 1) if number not in tags][:5]
+        # The first few: a number may be as large as whoever made it liked.
+        gaps = list(islice((number for number in range(1, max(tags) + 1) if number not in tags), 5))
         if gaps:
             yield Finding(
                 "broken-counter", Proof.CHANGED,

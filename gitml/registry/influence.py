@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from gitml.entities.registry import MoveTag
 from gitml.formats.registry_names import stage_key
@@ -23,14 +23,15 @@ def deciding_events(state: ModelState, head: MoveTag) -> Iterator[MoveTag]:
     for event in after:
         if event.kind != "stage":
             continue
-        before = _inside(moves, key)
+        touched = (event.version, *event.archived, *event.left)
+        before = _inside(moves, touched, key)
         moves.apply(event)
-        if stage_key(event.name) == key or _inside(moves, key) != before:
+        if stage_key(event.name) == key or _inside(moves, touched, key) != before:
             yield event
 
 
-def _inside(moves: Moves, stage: str) -> set[int]:
-    return {version for version, there in moves.stage_of.items() if there == stage}
+def _inside(moves: Moves, versions: Iterable[int], stage: str) -> list[int]:
+    return [version for version in versions if moves.stage_of.get(version) == stage]
 
 
 def passed_over(state: ModelState, kind: str, holder: int | None, stage: str = "") -> int | None:

@@ -377,6 +377,14 @@ def test_unsigned_moves_count_where_no_signature_is_asked_for(lab: Lab):
     assert (done.version, done.proof) == (1, Proof.PROVED)
 
 
+def test_a_foreign_tag_is_told_and_an_enormous_number_too(lab: Lab):
+    lab.git("tag", "--no-sign", "gitml/models/churn/nonsense")
+    done = lab.verify()
+    assert (done.proof, "foreign-tag" in codes(done, Proof.OPEN)) == (Proof.PROVED, True)
+    lab.git("tag", "--no-sign", f"gitml/models/churn/v{10**17}")
+    assert codes(lab.verify(), Proof.CHANGED) == {"malformed-tag", "broken-counter"}
+
+
 def test_events_of_other_stages_need_no_signature(lab: Lab):
     with closing(lab.open()) as repo:
         versions.copy(repo, versions.get_version(repo, "churn", 1), "churn", sign=False)
