@@ -71,7 +71,7 @@ def register_version(
         if not output.is_text:
             _write(made, run, output)
             return
-        print(made.uri)
+        print(made.uri, flush=True)  # before what is said of it
         what = clean(made.path) + " of " if made.path else "all files of "
         files = files_summary(list_files(repo, made))
         say(
@@ -145,7 +145,7 @@ def copy(
         if not output.is_text:
             _write(made, None, output)
             return
-        print(made.uri)
+        print(made.uri, flush=True)  # before what is said of it
         say(f"{label(made)} is a copy of {label(found)}{sharing(repo)}")
 
 
