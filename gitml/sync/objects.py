@@ -21,7 +21,6 @@ from gitml.git.repo import GitRepo
 from gitml.repo import RUNS_REF, Repo
 from gitml.store.base import Failure, RemoteStore, Transferred
 from gitml.store.local import ObjectMissingError
-from gitml.sync.stores import open_remote_store
 
 Progress = Callable[[int], None]
 
@@ -181,6 +180,8 @@ def _fetch_from(
     repo: Repo, remote: str, pointers: Sequence[Pointer], progress: Progress | None
 ) -> Transferred:
     """Fetch objects of one kind; those of gitml's own are in one store, whatever the remote."""
+    from gitml.sync.stores import open_remote_store
+
     try:
         with closing(open_remote_store(repo, remote, lfs=pointers[0].lfs)) as store:
             return store.download(repo.objects, pointers, progress)
@@ -211,6 +212,8 @@ def likely_remotes(repo: Repo) -> list[str]:
 def _by_store(
     repo: Repo, remote: str, pointers: Iterable[Pointer], url: str | None = None
 ) -> Iterator[tuple[RemoteStore, list[Pointer]]]:
+    from gitml.sync.stores import open_remote_store  # 10 ms, and most runs have no artifacts
+
     unique = list(dict.fromkeys(pointers))
     for lfs in (True, False):
         group = [pointer for pointer in unique if pointer.lfs == lfs]

@@ -7,11 +7,11 @@ own where nobody contends; the next one who syncs folds them into the branch.
 
 from __future__ import annotations
 
-import random
 import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import TYPE_CHECKING
 
 from gitml.entities.artifact import Pointer
 from gitml.errors import ConflictError, RefusedError
@@ -19,10 +19,12 @@ from gitml.git.remote import Progress, RefResult, RefUpdate, Remote, Verdict
 from gitml.repo import RUNS_REF, Repo
 from gitml.store.base import Transferred
 from gitml.sync.objects import missing_here, missing_there, pointers_in, send
-from gitml.sync.pulling import Inspected, fetch, take_in
 from gitml.sync.purged import of_older_runs, purged_since
-from gitml.sync.seen import INBOX, places, seen
-from gitml.sync.tags import PushedTags, local_tags, push_tags
+from gitml.sync.seen import INBOX, Seen, places, seen, seen_and_tags
+from gitml.sync.tags import PushedTags, push_tags
+
+if TYPE_CHECKING:
+    from gitml.sync.pulling import Inspected
 
 _RACES = 3  # lost ones before the inbox
 _PATIENCE = 20  # attempts where the host has no inbox
@@ -127,8 +129,9 @@ def push(
     if way is not Way.INBOX and tip is not None and not new:
         way = Way.NOTHING
     tags = PushedTags()
-    if local_tags(repo):
-        tags = push_tags(repo, push_.remote, seen(repo, name).tags, dry_run=options.dry_run)
+    known, own_tags = push_.look()
+    if own_tags:
+        tags = push_tags(repo, push_.remote, known.tags, dry_run=options.dry_run)
     folded = () if options.dry_run or way is Way.INBOX else push_.fold_inbox()
     return Pushed(name, way, len(new), races, folded, objects, tags, inbox)
 
@@ -149,12 +152,27 @@ class _Push:
         self._options = options
         self._progress = progress
         self._inspected = inspected
+        self._looked: tuple[Seen, dict[str, str]] | None = None
+
+    def look(self) -> tuple[Seen, dict[str, str]]:
+        """Tell what is known of the remote, and the tags here; as of the beginning or the last fetch."""
+        if self._looked is None:
+            self._looked = seen_and_tags(self.repo, self.remote.name)
+        return self._looked
+
+    def _take_in_theirs(self) -> None:
+        """Fetch what is there, and join it."""
+        from gitml.sync.pulling import fetch, take_in  # 20 ms, and most pushes are not behind
+
+        fetched = fetch(self.repo, self.remote.name, progress=self._progress)
+        take_in(self.repo, fetched, inspected=self._inspected)
+        self._looked = None
 
     def new_records(self, tip: str | None) -> list[str]:
         """List what the remote did not have when it was last seen."""
         if tip is None:
             return []
-        known = [t for t in seen(self.repo, self.remote.name).tips if self.repo.git.has_object(t)]
+        known = [t for t in self.look()[0].tips if self.repo.git.has_object(t)]
         return [commit for commit, parents in self.repo.git.rev_list(tip, known) if len(parents) < 2]
 
     def send_objects(self, commits: list[str], sent: Callable[[int], None] | None) -> Transferred:
@@ -179,13 +197,12 @@ class _Push:
         unsure -= purged
         lacking = missing_there(self.repo, self.remote.name, unsure) if unsure else []
         if lacking and not self._options.dry_run:
-            fetched = fetch(self.repo, self.remote.name, progress=self._progress)
-            take_in(self.repo, fetched, inspected=self._inspected)
+            self._take_in_theirs()
             purged |= self._purged(commits, lacking)
         return [pointer for pointer in pointers if pointer not in purged]
 
     def _purged(self, commits: list[str], pointers: Collection[Pointer]) -> set[Pointer]:
-        tips = seen(self.repo, self.remote.name).tips
+        tips = self.look()[0].tips
         return purged_since(self.repo, commits, pointers, tips) if pointers else set()
 
     def send_runs(self, tip: str) -> tuple[Way, int, str | None]:
@@ -236,12 +253,10 @@ class _Push:
 
     def _catch_up(self, attempt: int) -> str:
         """Take in what another writer was faster with."""
-        time.sleep(random.uniform(0, _PAUSE_S * attempt))  # noqa: S311 - only so that writers don't march in step
-        take_in(
-            self.repo,
-            fetch(self.repo, self.remote.name, progress=self._progress),
-            inspected=self._inspected,
-        )
+        import random  # only so that writers don't march in step
+
+        time.sleep(random.uniform(0, _PAUSE_S * attempt))  # noqa: S311
+        self._take_in_theirs()
         tip = self.repo.git.tip(RUNS_REF)
         if tip is None:
             raise ConflictError(RUNS_REF, attempt + 1)
@@ -249,8 +264,10 @@ class _Push:
 
     def fold_inbox(self) -> tuple[str, ...]:
         """Remove the inbox refs that the branch there contains now."""
-        known = seen(self.repo, self.remote.name)
-        if known.runs is None or not known.inbox:
+        if not self.look()[0].inbox:
+            return ()
+        known = seen(self.repo, self.remote.name)  # with what this push did
+        if known.runs is None:
             return ()
         git = self.repo.git
         here = {name: commit for name, commit in known.inbox.items() if git.has_object(commit)}

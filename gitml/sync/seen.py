@@ -77,7 +77,17 @@ class Seen:
 def seen(repo: Repo, remote: str) -> Seen:
     """Read what this repository knows of a remote, without asking it."""
     where = places(repo, remote)
-    refs = list_refs(repo, where.heads, where.inbox, where.tags)
+    return _seen(where, list_refs(repo, where.heads, where.inbox, where.tags))
+
+
+def seen_and_tags(repo: Repo, remote: str) -> tuple[Seen, dict[str, str]]:
+    """Read what this repository knows of a remote, and its own tags of the registry, at one go."""
+    where = places(repo, remote)
+    refs = list_refs(repo, where.heads, where.inbox, where.tags, TAGS)
+    return _seen(where, refs), {ref: oid for ref, oid in refs.items() if ref.startswith(TAGS)}
+
+
+def _seen(where: Places, refs: Mapping[str, str]) -> Seen:
     below = {
         prefix: {ref[len(prefix) :]: oid for ref, oid in refs.items() if ref.startswith(prefix)}
         for prefix in (where.inbox, where.tags)
