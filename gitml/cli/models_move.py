@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from gitml.repo import Repo
 
 
+_NAMED = 5  # versions that a line names
+
+
 def promote(
     output: Output,
     model: ModelOrVersion,
@@ -49,14 +52,14 @@ def promote(
     """
     from gitml.registry import stages
     from gitml.registry.lookup import get_state
-    from gitml.registry.naming import find_version_named, stages_in_use
+    from gitml.registry.naming import find_version_named, project_stages
     from gitml.registry.reading import read_registry
     from gitml.repo import Repo
 
     word, place = two_words(model, version, stage, "stage")
     with closing(Repo.open()) as repo:
         found = find_version_named(repo, model, word)
-        allowed = stages_in_use(read_registry(repo))
+        allowed = project_stages(repo)
         before = get_state(repo, found.name)
         event = stages.promote(
             repo, found.name, found.version, place, comment=comment, archive_existing=archive_existing,
@@ -77,7 +80,9 @@ def _promoted(before: ModelState, event: MoveTag) -> str:
 
 
 def _versions(numbers: tuple[int, ...] | list[int]) -> str:
-    return ", ".join(f"v{number}" for number in numbers)
+    newest = [f"v{number}" for number in sorted(numbers)[-_NAMED:]]
+    left = len(numbers) - len(newest)
+    return ", ".join([f"{left:,} older ones", *newest] if left else newest)
 
 
 def demote(
@@ -98,7 +103,7 @@ def demote(
     """
     from gitml.registry import stages
     from gitml.registry.lookup import get_state
-    from gitml.registry.naming import find_version_named, parse_any, stages_in_use
+    from gitml.registry.naming import find_version_named, parse_any, project_stages
     from gitml.registry.reading import read_registry
     from gitml.repo import Repo
 
@@ -107,7 +112,7 @@ def demote(
             version, stage = None, version
         found = find_version_named(repo, model, version)
         before = get_state(repo, found.name)
-        allowed = stages_in_use(read_registry(repo))
+        allowed = project_stages(repo)
         event = stages.demote(
             repo, found.name, found.version, stage, comment=comment, allowed=allowed, sign=sign
         )
@@ -158,7 +163,7 @@ def rollback(
       gitml models rollback churn#production
     """
     from gitml.registry import stages
-    from gitml.registry.naming import find_model, parse_any, stages_in_use
+    from gitml.registry.naming import find_model, parse_any, project_stages
     from gitml.registry.reading import read_registry
     from gitml.repo import Repo
 
@@ -172,7 +177,7 @@ def rollback(
         if place is None:
             raise UsageError("no stage is given", hint=f"gitml models rollback '{model}' production")
         before = find_model(repo, model)
-        allowed = stages_in_use(read_registry(repo))
+        allowed = project_stages(repo)
         event = stages.rollback(repo, before.name, place, comment=comment, allowed=allowed, sign=sign)
         left = f"; {_versions(event.left)} left it" if event.left else ""
         _tell(repo, before, event, f"v{event.version} is back in {event.name}{left}", output)

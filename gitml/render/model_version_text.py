@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from gitml.entities.artifact import Artifact, Purge
 from gitml.entities.registry import (
-    ARCHIVED,
     REMOVED,
     ModelComment,
     ModelVersion,
@@ -26,6 +25,7 @@ from gitml.render.text import clean, clean_block, clip, plural, width
 
 _SHOWN_FILES = 20
 _SHOWN_METRICS = 6
+_NAMED = 3  # versions that a line names
 _DOT = " · "
 _LABEL = 9
 
@@ -138,13 +138,20 @@ def happened(event: VersionTag | MoveTag) -> str:
         return f"{version} out of {name}"
     if event.left:
         return f"{version} back in {name}"
-    archived = "".join(f", v{one} to {ARCHIVED}" for one in event.archived)
-    return f"{version} to {name}{archived}"
+    return f"{version} to {name}{_archived(event.archived)}"
+
+
+def _archived(versions: Sequence[int]) -> str:
+    if not versions:
+        return ""
+    if len(versions) > _NAMED:
+        return f", {len(versions):,} archived"
+    return f", {' and '.join(f'v{one}' for one in versions)} archived"
 
 
 def before(event: VersionTag | MoveTag) -> str:
     """Say which version had the place before."""
-    if not isinstance(event, MoveTag) or event.previous is None:
+    if not isinstance(event, MoveTag) or event.previous in (None, event.version):
         return ""
     return f"v{event.previous}"
 
@@ -155,7 +162,7 @@ def story_lines(
     """Write what happened, in the order given."""
     columns = (
         Column("WHEN"),
-        Column("WHAT"),
+        Column("WHAT", narrowest=24),
         Column("BEFORE", drop=2),
         Column("WHO", narrowest=8),
         Column("SIGNED", drop=1),

@@ -113,7 +113,7 @@ def test_history_tells_the_story_newest_first(project: Path, look: Look) -> None
         "v3 registered",
         "@champion is v1",
         "v1 back in Production",
-        "v2 to Production, v1 to Archived",
+        "v2 to Production, v1 archived",
         "v2 registered",
         "v1 to Production",
         "v1 registered",
