@@ -62,17 +62,17 @@ Use it: gitml log --filter '...', gitml.search_runs(filter_string="...")
     "models": (
         "Naming a model",
         """\
-  churn                    the model
-  churn@v3, models:/churn/3            its third version
-  churn@latest, models:/churn/latest   the newest
-  churn#production, models:/churn/Production   what is in a stage
-  churn@champion, models:/churn@champion       what an alias means
-  models:/churn/3/weights.bin                  a file of a version
-  runs:/4c8ae10f/model     a file or folder of a run: what can be registered
+  churn                                         the model
+  churn@v3           models:/churn/3            its third version
+  churn@latest       models:/churn/latest       the newest
+  churn#production   models:/churn/Production   what is in a stage
+  churn@champion     models:/churn@champion     what an alias means
+                     models:/churn/3/file.bin   a file of a version
+                     runs:/4c8ae10f/model       a file or folder of a run
 
 Where a command takes MODEL and VERSION, VERSION is 3, v3, latest, a stage or an alias.
 Any of these names a run, too, where a run is only looked at: gitml diff churn#production @
-A run whose name looks like that goes first. In a shell, quote what has a '#' at its beginning.
+A run whose name looks like that goes first.
 """,
     ),
     "formats": (
@@ -105,8 +105,9 @@ JSON has no NaN: it is the string "NaN"; infinities are "Infinity" and "-Infinit
   mlflow experiments ...            gitml experiments ...
   mlflow artifacts list / download  gitml artifacts list / get
   mlflow.register_model(uri, name)  gitml models register RUN:PATH NAME
-  client.transition_model_version_stage  gitml models promote NAME VERSION STAGE
-  client.set_registered_model_alias gitml models alias NAME ALIAS VERSION
+  ...transition_model_version_stage gitml models promote NAME VERSION STAGE
+  ...set_registered_model_alias     gitml models alias NAME ALIAS VERSION
+  ...search_model_versions          gitml models list,  gitml models show NAME
   mlflow.search_runs(...)           gitml log --filter '...' --order-by '...'
   bring ./mlruns here               gitml import mlruns ./mlruns
   bring a database or server here   gitml import mlflow sqlite:///mlflow.db
