@@ -36,7 +36,7 @@ def annotate(
     """Describe and tag a model, or one version of it.
 
     Examples:
-      gitml models annotate churn -m "who will leave within 30 days" --tag owner=ada
+      gitml models annotate churn -m "who will leave" --tag owner=ada
       gitml models annotate churn@v3 --tag reviewed=yes --delete-tag draft
     """
     from gitml.repo import Repo

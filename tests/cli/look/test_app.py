@@ -38,7 +38,10 @@ def commands() -> list[tuple[str, click.Command]]:
         assert command is not None
         found.append((name, command))
         if isinstance(command, click.Group):
-            found += [(f"{name} {part}", command.commands[part]) for part in command.commands]
+            for part in command.list_commands(context):
+                inner = command.get_command(context, part)
+                assert inner is not None
+                found.append((f"{name} {part}", inner))
     return found
 
 
