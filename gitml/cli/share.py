@@ -63,8 +63,8 @@ class TagsNotSharedError(RefusedError):
 
     def __init__(self, remote: str, count: int) -> None:
         super().__init__(
-            f"{count} tags of the registry could not be shared with '{remote}'",
-            hint="nothing was moved or replaced; someone there used the same names first",
+            f"{count} tag{'s' if count > 1 else ''} of the registry could not be shared with '{remote}'",
+            hint="nothing of others was moved or replaced; what is above says what to type",
         )
 
 
@@ -190,14 +190,16 @@ def _fetch(repo: Repo, name: str) -> Fetched:
 
 
 def _pull(repo: Repo, name: str) -> Pulled:
+    from gitml.registry.settling import settle
     from gitml.render.progress import count_progress, phase_progress
     from gitml.sync import pulling
 
     with phase_progress(f"pulling from {name}") as progress, count_progress("checking", "commits") as checked:
-        return pulling.pull(repo, name, progress=progress, inspected=checked)
+        return pulling.pull(repo, name, progress=progress, inspected=checked, settle=settle)
 
 
 def _push(repo: Repo, name: str, options: PushOptions) -> Pushed:
+    from gitml.registry.settling import settle
     from gitml.render.progress import count_progress, phase_progress, progress
     from gitml.sync import pushing
     from gitml.tracking.commit import rescue_orphans
@@ -208,7 +210,7 @@ def _push(repo: Repo, name: str, options: PushOptions) -> Pushed:
         phase_progress(f"pushing to {name}") as phases,
         count_progress("checking", "commits") as checked,
     ):
-        return pushing.push(repo, name, options, sent=sent, progress=phases, inspected=checked)
+        return pushing.push(repo, name, options, sent=sent, progress=phases, inspected=checked, settle=settle)
 
 
 def _bring_artifacts(repo: Repo, name: str, all_: bool, filter_: str | None) -> Transferred | None:

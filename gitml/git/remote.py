@@ -69,6 +69,13 @@ class NotKeptError(RefusedError):
         self.reason = reason
 
 
+class NotAtomicError(RemoteRefusedError):
+    """A git remote can't move several refs all or none; nothing was moved."""
+
+    def __init__(self, remote: str) -> None:
+        super().__init__(remote, "it can't move several refs at once", hint="push them one by one")
+
+
 class UnsoundObjectsError(DamagedError):
     """A remote sent objects that git itself holds for malformed; none was kept."""
 
@@ -190,12 +197,18 @@ class Remote:
         )  # fmt: skip
 
     def push(
-        self, updates: Sequence[RefUpdate], *, dry_run: bool = False, progress: Progress | None = None
+        self,
+        updates: Sequence[RefUpdate],
+        *,
+        atomic: bool = False,
+        dry_run: bool = False,
+        progress: Progress | None = None,
     ) -> list[RefResult]:
         """Move refs of the remote; each is decided by itself, none is forced.
 
         Args:
             updates: What shall move.
+            atomic: All of them or none.
             dry_run: Ask what would happen, send nothing.
             progress: Told phase, done and total, as git counts them.
 
@@ -205,12 +218,14 @@ class Remote:
         Raises:
             RemoteUnreachableError: No answer, or no right to write at all.
             RemoteRefusedError: The remote broke off for a reason of its own.
+            NotAtomicError: It can't do all or none.
         """
         if not updates:
             return []
         arguments = ["push", "--porcelain", "--no-verify", "--no-follow-tags", "--no-signed",
                      "--recurse-submodules=no", "--progress"]  # fmt: skip
         arguments += ["--dry-run"] if dry_run else []
+        arguments += ["--atomic"] if atomic else []
         arguments += [f"--force-with-lease={u.ref}:{u.expected}" for u in updates if u.new is None]
         arguments += ["--", self.name, *(f"{update.new or ''}:{update.ref}" for update in updates)]
         configuration = (*_AUTOMATIC, "-c", f"remote.{self.name}.mirror=false")
@@ -224,7 +239,7 @@ class Remote:
             if result is not None
         }
         if status != 0 and not any(update.ref in results for update in updates):
-            raise _translated(self.name, err)
+            raise NotAtomicError(self.name) if atomic and "--atomic" in err else _translated(self.name, err)
         silence = "the remote said nothing about it"
         return [
             results.get(update.ref) or RefResult(update.ref, Verdict.REFUSED, silence) for update in updates

@@ -389,6 +389,29 @@ class GitRepo:
                     hint="git branch --list 'gitml*' shows it; rename it with git branch -m",
                 ) from err
 
+    def move_refs(self, moves: Sequence[tuple[str, str | None, str | None]], message: str = "gitml") -> bool:
+        """Move refs by compare-and-swap: all of them, or none.
+
+        Args:
+            moves: Full name, what it must point at now and what it shall, as for `move_ref`.
+            message: For the reflog.
+
+        Returns:
+            False if one of them was not what it had to be, or locked: nothing was changed.
+        """
+        zero = "0" * (64 if self.object_format == "sha256" else 40)
+        lines = [
+            f"update {ref}\0{new}\0{old or zero}\0" if new is not None else f"delete {ref}\0{old or zero}\0"
+            for ref, old, new in moves
+        ]
+        arguments = ["update-ref", "--no-deref", "-m", message, "--stdin", "-z"]
+        status, _, err = self.process.run_status(
+            arguments, input="".join(lines).encode("utf-8", "surrogateescape")
+        )
+        if status != 0 and "cannot lock ref" not in err:
+            raise GitCommandFailedError(arguments, status, err)
+        return status == 0
+
     def _replace_ref(self, ref: str, old: str | None, new: str | None) -> bool:
         from dulwich.file import FileLocked
         from dulwich.objects import ObjectID

@@ -235,6 +235,41 @@ def change_record(
     return read_registry(repo).models[state.id]
 
 
+def renumber_notes(repo: Repo, model: str, numbers: Mapping[int, int]) -> None:
+    """Let what was said about versions follow them to their new numbers; it was said here, and never shared.
+
+    Args:
+        repo: The repository.
+        model: The model's id.
+        numbers: Old number to new.
+    """
+    with _alone(repo):
+        state = read_registry(repo).models.get(model)
+        if state is None or state.record is None:
+            return
+        record = state.record
+        versions = {numbers.get(number, number): notes for number, notes in record.versions.items()}
+        kept, moved = dict(_entries(repo, model)), False
+        for path, entry in list(kept.items()):
+            said = (
+                decode_comment(repo.git.read_blob(entry.oid), source=path)
+                if path.startswith(f"{COMMENTS}/")
+                else None
+            )
+            if said is not None and said.version in numbers:
+                del kept[path]
+                path, data = encode_comment(replace(said, version=numbers[said.version]))
+                kept[path] = TreeEntry(repo.git.write_blob(data))
+                moved = True
+        if not moved and versions == dict(record.versions):
+            return
+        record = _touched(replace(record, versions=versions))
+        kept[MODEL_FILE] = TreeEntry(repo.git.write_blob(encode_model(record)))
+        append_record(
+            repo, repo.git.write_tree(kept), commit_message.model_message(record, "versions renumbered")
+        )
+
+
 def clean_tags(tags: Mapping[str, object]) -> dict[str, str]:
     """Make tags of what users hand in; what looks like a secret is redacted.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from gitml.render.numbers import format_size
+from gitml.render.settled_text import renumbered_lines, settled_document, settled_problems
 from gitml.render.text import clean, plural
 from gitml.store.base import Transferred
 from gitml.sync.pulling import Fetched, Pulled
@@ -27,6 +28,7 @@ def push_lines(done: Pushed, *, dry_run: bool) -> list[str]:
         lines.append(
             f"they wait in the inbox of {remote}: every pull sees them, and the next sync puts them on the branch"
         )
+    lines += renumbered_lines(done.settled, dry_run=dry_run)
     if done.folded:
         lines.append(f"put {plural(len(done.folded), 'push', many='pushes')} from the inbox on the branch")
     return lines
@@ -34,7 +36,8 @@ def push_lines(done: Pushed, *, dry_run: bool) -> list[str]:
 
 def push_problems(done: Pushed) -> list[str]:
     """Say what did not go, one problem a line."""
-    return [f"tag '{clean(_short(clash.ref))}' is another one there: {clean(clash.reason)}" for clash in done.tags.clashes] + [
+    lines = settled_problems(done.settled, done.remote)
+    return lines + [f"tag '{clean(_short(clash.ref))}' is another one there: {clean(clash.reason)}" for clash in done.tags.clashes] + [
         f"tag '{clean(_short(refusal.ref))}' was refused: {clean(refusal.reason)}" for refusal in done.tags.refused
     ]  # fmt: skip
 
@@ -50,12 +53,13 @@ def pull_lines(done: Pulled, objects: Transferred | None = None) -> list[str]:
     lines = [f"{_list(parts)} came from {remote}" if parts else f"nothing new at {remote}"]
     if done.joined:
         lines[0] += ", joined with yours"
-    return lines
+    return lines + renumbered_lines(done.settled)
 
 
 def pull_problems(done: Pulled, objects: Transferred | None = None) -> list[str]:
     """Say what did not come, one problem a line."""
-    lines = [
+    lines = settled_problems(done.settled, done.fetched.remote)
+    lines += [
         f"tag '{clean(_short(clash.ref))}' is another one at {clean(done.fetched.remote)}; yours is kept"
         for clash in done.clashes
     ]
@@ -90,6 +94,7 @@ def push_document(done: Pushed) -> dict[str, Any]:
             "made": list(done.tags.made),
             "clashes": [{"ref": clash.ref, "reason": clash.reason} for clash in done.tags.clashes],
             "refused": [{"ref": refusal.ref, "reason": refusal.reason} for refusal in done.tags.refused],
+            **settled_document(done.settled),
         },
     }
 
@@ -114,6 +119,7 @@ def pull_document(done: Pulled, objects: Transferred | None = None) -> dict[str,
         "tip": done.tip,
         "new_tags": list(done.tags),
         "clashes": [{"ref": c.ref, "here": c.here, "there": c.there} for c in done.clashes],
+        **settled_document(done.settled),
         "refused": [finding.commit for refusal in done.refused for finding in refusal.findings],
         "artifacts": _objects_document(objects or Transferred()),
     }

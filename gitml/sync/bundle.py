@@ -24,7 +24,7 @@ from gitml.sync.join import check_ours, join_runs
 from gitml.sync.purged import given_up
 from gitml.sync.receive_tags import is_registry_tag
 from gitml.sync.seen import record_refs
-from gitml.sync.tags import TagClash, adopt_tags
+from gitml.sync.tags import TagClash, adopt_tags, note_handed_out
 from gitml.sync.workspace import workspace
 
 Progress = Callable[[int], None]
@@ -128,6 +128,7 @@ def apply(
             arrived.keep()
     before = repo.git.tip(RUNS_REF)
     after = join_runs(repo, file.manifest.tips)
+    note_handed_out(repo, tags.values())
     made, clashes = adopt_tags(repo, tags)
     joined = after != before and after not in file.manifest.tips
     return Applied(file.manifest, records, joined, objects, purged, tuple(made), tuple(clashes), after)

@@ -17,7 +17,7 @@ from gitml.sync.objects import missing_here, pointers_in
 from gitml.sync.partial import completeness
 from gitml.sync.purged import given_up
 from gitml.sync.seen import TAGS, record_refs, seen
-from gitml.sync.tags import local_tags
+from gitml.sync.tags import local_tags, note_handed_out
 from gitml.sync.workspace import temporary_beside, workspace
 
 Progress = Callable[[int], None]
@@ -147,6 +147,7 @@ def create(
             repo.objects.open,
             progress or (lambda _: None),
         )
+    note_handed_out(repo, tags.values())
     return manifest
 
 

@@ -17,6 +17,7 @@ from gitml.sync.inspect import Commit, inspect_or_refuse
 from gitml.sync.join import ForeignHistoryError, check_ours, join_runs
 from gitml.sync.partial import bring_contents, completeness
 from gitml.sync.seen import Seen, places, seen
+from gitml.sync.settled import Settle, Settled
 from gitml.sync.tags import TagClash, adopt_tags
 
 Inspected = Callable[[int, int], None]
@@ -72,6 +73,7 @@ class Pulled:
         tags: Tags of the registry that were made here.
         clashes: Tags that are something else there.
         refused: Entries of the inbox that are not sound, and were left where they are.
+        settled: Tags of ours that gave way to those of others.
         tip: Where the branch is now; None if there are no runs.
     """
 
@@ -82,6 +84,7 @@ class Pulled:
     clashes: tuple[TagClash, ...]
     tip: str | None
     refused: tuple[UnsoundRecordsError, ...] = ()
+    settled: Settled = field(default_factory=Settled)
 
 
 def fetch(
@@ -113,6 +116,7 @@ def pull(
     progress: Progress | None = None,
     inspected: Inspected | None = None,
     options: Sequence[str] = (),
+    settle: Settle | None = None,
 ) -> Pulled:
     """Fetch, and join what came into this repository's runs.
 
@@ -122,6 +126,7 @@ def pull(
         progress: Told phase, done and total of the fetch.
         inspected: Told how many of how many new commits are inspected.
         options: More options of `git fetch`.
+        settle: Gives way where somebody else's tag has the name of one that was never shared.
 
     Raises:
         RemoteUnreachableError: It can't be read.
@@ -129,15 +134,19 @@ def pull(
         UnsoundRecordsError: Something on the branch is no sound record; nothing was joined.
     """
     fetched = fetch(repo, remote, progress=progress, options=options)
-    return take_in(repo, fetched, inspected=inspected)
+    return take_in(repo, fetched, inspected=inspected, settle=settle)
 
 
-def take_in(repo: Repo, fetched: Fetched, *, inspected: Inspected | None = None) -> Pulled:
+def take_in(
+    repo: Repo, fetched: Fetched, *, inspected: Inspected | None = None, settle: Settle | None = None
+) -> Pulled:
     """Join what was fetched."""
-    before = repo.git.tip(RUNS_REF)
     branch = [fetched.after.runs] if fetched.after.runs else []
     with _inspected_branch(repo, fetched, branch, inspected) as joined:
         inbox, refused = _sound_inbox(repo, fetched, branch, inspected)
+        # Before the join: what is said here of a version is then still told from what others say of theirs.
+        settled = settle(repo, fetched.after.tags, False) if settle is not None else Settled()
+        before = repo.git.tip(RUNS_REF)
         tips = branch + inbox
         records = len(_records(fetched.new_commits(repo, tips)))
         after = join_runs(repo, tips) if tips else before
@@ -151,6 +160,7 @@ def take_in(repo: Repo, fetched: Fetched, *, inspected: Inspected | None = None)
         tuple(clashes),
         after,
         tuple(refused),
+        settled,
     )
 
 

@@ -21,7 +21,8 @@ from gitml.store.base import Transferred
 from gitml.sync.objects import missing_here, missing_there, pointers_in, send
 from gitml.sync.purged import of_older_runs, purged_since
 from gitml.sync.seen import INBOX, Seen, places, seen, seen_and_tags
-from gitml.sync.tags import PushedTags, push_tags
+from gitml.sync.settled import Settle, Settled
+from gitml.sync.tags import PushedTags, push_tags, tag_clashes
 
 if TYPE_CHECKING:
     from gitml.sync.pulling import Inspected
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 _RACES = 3  # lost ones before the inbox
 _PATIENCE = 20  # attempts where the host has no inbox
 _PAUSE_S = 0.2
+_TAG_RACES = 5
 
 
 class Way(Enum):
@@ -81,6 +83,7 @@ class Pushed:
         objects: What became of the artifacts; of a dry run `moved` are those that would be sent.
         tags: What became of the tags.
         inbox: The inbox ref that holds the runs, if they went there.
+        settled: Tags of ours that gave way to those of others, or would by a dry run.
     """
 
     remote: str
@@ -91,6 +94,7 @@ class Pushed:
     objects: Transferred = field(default_factory=Transferred)
     tags: PushedTags = field(default_factory=PushedTags)
     inbox: str | None = None
+    settled: Settled = field(default_factory=Settled)
 
 
 def push(
@@ -101,6 +105,7 @@ def push(
     sent: Callable[[int], None] | None = None,
     progress: Progress | None = None,
     inspected: Inspected | None = None,
+    settle: Settle | None = None,
 ) -> Pushed:
     """Send runs, their artifacts and the tags of the registry to a remote.
 
@@ -113,6 +118,7 @@ def push(
         sent: Called with the number of artifact bytes done since the last call.
         progress: Told phase, done and total of git's part.
         inspected: Told how many of how many fetched commits are inspected.
+        settle: Gives way where somebody else's tag has the name of one that was never shared.
 
     Raises:
         ArtifactsNotSentError: An artifact could not be sent; no run was.
@@ -120,7 +126,8 @@ def push(
         RemoteUnreachableError: No answer, or no right to write.
         UnsoundRecordsError: The remote holds something that is no sound record.
     """
-    push_ = _Push(repo, Remote(repo.git.process, name), options, progress, inspected)
+    push_ = _Push(repo, Remote(repo.git.process, name), options, progress, inspected, settle)
+    push_.look_at_tags()
     tip = repo.git.tip(RUNS_REF)
     new = push_.new_records(tip)
     objects = push_.send_objects(new, sent)
@@ -128,12 +135,9 @@ def push(
     way, races, inbox = (Way.NOTHING, 0, None) if tip is None else push_.send_runs(tip)
     if way is not Way.INBOX and tip is not None and not new:
         way = Way.NOTHING
-    tags = PushedTags()
-    known, own_tags = push_.look()
-    if own_tags:
-        tags = push_tags(repo, push_.remote, known.tags, dry_run=options.dry_run)
+    tags = push_.send_tags()
     folded = () if options.dry_run or way is Way.INBOX else push_.fold_inbox()
-    return Pushed(name, way, len(new), races, folded, objects, tags, inbox)
+    return Pushed(name, way, len(new), races, folded, objects, tags, inbox, push_.settled)
 
 
 class _Push:
@@ -146,9 +150,12 @@ class _Push:
         options: PushOptions,
         progress: Progress | None,
         inspected: Inspected | None,
+        settle: Settle | None,
     ) -> None:
         self.repo = repo
         self.remote = remote
+        self.settled = Settled()
+        self._settle = settle
         self._options = options
         self._progress = progress
         self._inspected = inspected
@@ -167,6 +174,48 @@ class _Push:
         fetched = fetch(self.repo, self.remote.name, progress=self._progress)
         take_in(self.repo, fetched, inspected=self._inspected)
         self._looked = None
+
+    def look_at_tags(self) -> None:
+        """Give way to tags that others shared meanwhile, before runs that tell of ours go."""
+        known, own = self.look()
+        if self._settle is None or own.keys() <= known.tags.keys():
+            return
+        self._give_way()
+
+    def _give_way(self) -> bool:
+        """Look at the remote's tags again; says whether ours have changed for it."""
+        from gitml.sync.pulling import fetch, take_in
+
+        fetched = fetch(self.repo, self.remote.name, progress=self._progress)
+        self._looked = None
+        if self._settle is None or not tag_clashes(self.repo, fetched.after.tags):
+            return False
+        if self._options.dry_run:
+            self.settled = self._settle(self.repo, fetched.after.tags, True)
+            return False
+        pulled = take_in(self.repo, fetched, inspected=self._inspected, settle=self._settle)
+        self._looked = None
+        self.settled = self.settled.and_then(pulled.settled)
+        return bool(pulled.settled)
+
+    def send_tags(self) -> PushedTags:
+        """Send tags; where somebody was faster meanwhile, give way and go on."""
+        done: tuple[str, ...] = ()
+        tags = PushedTags()
+        for _ in range(_TAG_RACES):
+            known, own = self.look()
+            if not own:
+                break
+            tags = push_tags(self.repo, self.remote, known.tags, dry_run=self._options.dry_run)
+            done += tags.made
+            lost = tags.clashes or tags.refused
+            if not lost or self._settle is None or self._options.dry_run or not self._give_way():
+                break
+            tip = self.repo.git.tip(RUNS_REF)
+            if tip is not None:  # what was said of a version that has another number now
+                self.send_runs(tip)
+        given = self.settled.refs if self._options.dry_run else frozenset()
+        return PushedTags(done, tuple(one for one in tags.clashes if one.ref not in given), tags.refused)
 
     def new_records(self, tip: str | None) -> list[str]:
         """List what the remote did not have when it was last seen."""

@@ -1,23 +1,27 @@
 """Tags of the registry on their way: made where they lack, never moved.
 
-A tag that differs from the one of the same name on the other side is a clash: both
-stay as they are, and the user is told.
+A tag that differs from the one of the same name on the other side is a clash. Where ours
+was never shared the registry gives way (`registry.settling`); else both stay as they are,
+and the user is told.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
-from gitml.git.remote import RefResult, RefUpdate, Remote, Verdict
+from gitml.formats.registry_names import parse_ref
+from gitml.git.remote import NotAtomicError, RefResult, RefUpdate, Remote, Verdict
 from gitml.repo import Repo
-from gitml.sync.seen import TAGS, list_refs
+from gitml.sync.seen import TAGS, list_refs, places
 
 _STAGES = (f"{TAGS}stages/", f"{TAGS}aliases/")
 # A host that gets more tags at once may tell its CI of none, and a promotion is what CI waits for.
 _FEW = 3
 _MANY = 200
+_SENT = (Verdict.DONE, Verdict.UP_TO_DATE)
+_HANDED_OUT = "handed-out-tags"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +47,12 @@ def local_tags(repo: Repo) -> dict[str, str]:
     return list_refs(repo, TAGS)
 
 
+def tag_clashes(repo: Repo, there: Mapping[str, str]) -> list[TagClash]:
+    """List the tags that are something else there."""
+    here = local_tags(repo)
+    return [TagClash(ref, here[ref], oid) for ref, oid in sorted(there.items()) if here.get(ref, oid) != oid]
+
+
 def adopt_tags(repo: Repo, there: Mapping[str, str]) -> tuple[list[str], list[TagClash]]:
     """Make the tags of a remote that are not here yet.
 
@@ -59,10 +69,28 @@ def adopt_tags(repo: Repo, there: Mapping[str, str]) -> tuple[list[str], list[Ta
     return made, clashes
 
 
+def shared_tags(repo: Repo) -> set[str]:
+    """List the tag objects that others have, as far as this repository knows."""
+    refs = list_refs(repo, "refs/gitml/remotes/")
+    found = {oid for ref, oid in refs.items() if "/tags/" in ref}
+    path = repo.root / _HANDED_OUT
+    return found.union(path.read_text(encoding="ascii").split()) if path.exists() else found
+
+
+def note_handed_out(repo: Repo, tags: Iterable[str]) -> None:
+    """Remember tag objects that others get by another way than a remote, such as a bundle."""
+    new = set(tags) - shared_tags(repo)
+    if new:
+        repo.root.mkdir(parents=True, exist_ok=True)
+        with (repo.root / _HANDED_OUT).open("a", encoding="ascii") as file:
+            file.write("".join(f"{oid}\n" for oid in sorted(new)))
+
+
 def push_tags(repo: Repo, remote: Remote, there: Mapping[str, str], *, dry_run: bool = False) -> PushedTags:
     """Send the tags that a remote did not have when it was last seen.
 
-    Versions first, since stages point at them; stages and aliases a few at a time.
+    Versions first, since stages point at them; stages and aliases a few at a time, and
+    none before the one that it follows is there.
     """
     here = local_tags(repo)
     waiting = sorted((ref for ref in here if ref not in there), key=_counted)
@@ -71,17 +99,84 @@ def push_tags(repo: Repo, remote: Remote, there: Mapping[str, str], *, dry_run: 
         for ref, oid in sorted(here.items())
         if there.get(ref, oid) != oid
     ]
-    results: list[RefResult] = []
-    for batch in _batches(waiting):
+    results = list(known_clashes)
+    for batch in _batches([ref for ref in waiting if not ref.startswith(_STAGES)], _MANY):
         results += remote.push([RefUpdate(ref, here[ref]) for ref in batch], dry_run=dry_run)
+    lacking = {_model(result.ref) for result in results if not _is_there(result) and _is_version(result.ref)}
+    moves = [ref for ref in waiting if ref.startswith(_STAGES)]
+    results += [
+        RefResult(ref, Verdict.REFUSED, "a version of the model did not go")
+        for ref in moves
+        if _model(ref) in lacking
+    ]
+    broken = {_counted(result.ref)[0] for result in known_clashes}
+    for batch in _batches([ref for ref in moves if _model(ref) not in lacking], _FEW):
+        results += _send_moves(remote, [RefUpdate(ref, here[ref]) for ref in batch], broken, dry_run=dry_run)
+    made = tuple(result.ref for result in results if result.verdict is Verdict.DONE)
+    if not dry_run:
+        _note(repo, remote, {ref: here[ref] for ref in made})
     return PushedTags(
-        tuple(result.ref for result in results if result.verdict is Verdict.DONE),
-        (
-            *known_clashes,
-            *(result for result in results if result.verdict in (Verdict.EXISTS, Verdict.BEHIND)),
-        ),
+        made,
+        tuple(result for result in results if result.verdict in (Verdict.EXISTS, Verdict.BEHIND)),
         tuple(result for result in results if result.verdict is Verdict.REFUSED),
     )
+
+
+def _is_there(result: RefResult) -> bool:
+    return result.verdict in _SENT
+
+
+def _is_version(ref: str) -> bool:
+    known = parse_ref(ref)
+    return known is not None and known.kind == "version"
+
+
+def _model(ref: str) -> str:
+    known = parse_ref(ref)
+    return known.model if known else ""
+
+
+def _send_moves(
+    remote: Remote, updates: Sequence[RefUpdate], broken: set[str], *, dry_run: bool
+) -> list[RefResult]:
+    """Send events all or none, so that none overtakes one that lost; then, if need be, one by one.
+
+    Args:
+        remote: Where to.
+        updates: The tags, in the order of their numbers.
+        broken: The series of which one did not go; more are added.
+        dry_run: Only ask.
+    """
+    if not any(_counted(update.ref)[0] in broken for update in updates):
+        try:
+            results = remote.push(updates, atomic=len(updates) > 1, dry_run=dry_run)
+        except NotAtomicError:
+            results = []
+        if results and (all(map(_is_there, results)) or len(updates) == 1):
+            broken.update(_counted(result.ref)[0] for result in results if not _is_there(result))
+            return results
+    results = []
+    for update in updates:
+        series = _counted(update.ref)[0]
+        if series in broken:
+            results.append(RefResult(update.ref, Verdict.REFUSED, "the one before it did not go"))
+            continue
+        results += remote.push([update], dry_run=dry_run)
+        if not _is_there(results[-1]):
+            broken.add(series)
+    return results
+
+
+def _note(repo: Repo, remote: Remote, made: Mapping[str, str]) -> None:
+    """Remember what the remote has now, as a fetch would."""
+    folder = places(repo, remote.name).tags
+    known = list_refs(repo, folder) if made else {}
+    moves = [
+        (folder + ref.removeprefix(TAGS), known.get(folder + ref.removeprefix(TAGS)), oid)
+        for ref, oid in made.items()
+    ]
+    if moves:
+        repo.git.move_refs(moves, "gitml push")  # if not, a fetch was faster, and has seen them
 
 
 def _counted(ref: str) -> tuple[str, int]:
@@ -90,11 +185,7 @@ def _counted(ref: str) -> tuple[str, int]:
     return series, int(ref[len(series) :] or 0)
 
 
-def _batches(refs: Sequence[str]) -> Iterator[list[str]]:
-    for group, size in (
-        ([ref for ref in refs if not ref.startswith(_STAGES)], _MANY),
-        ([ref for ref in refs if ref.startswith(_STAGES)], _FEW),
-    ):
-        names = iter(group)
-        while batch := list(islice(names, size)):
-            yield batch
+def _batches(refs: Collection[str], size: int) -> Iterator[list[str]]:
+    names = iter(refs)
+    while batch := list(islice(names, size)):
+        yield batch
