@@ -9,6 +9,7 @@ Only loading Python and gitml is shared, which is most of what a short command c
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -36,6 +37,7 @@ class Forked:
         self._words = connection.makefile("r")
         told = self._words.readline()
         if not told.strip().isdecimal():
+            self._close()
             raise OtherStartError(told)
         self.pid = int(told)
 
@@ -48,8 +50,11 @@ class Forked:
             os.kill(self.pid, 9)
             raise
         finally:
-            self._words.close()
-            self._connection.close()
+            self._close()
+
+    def _close(self) -> None:
+        self._words.close()
+        self._connection.close()
 
 
 def fork(
@@ -66,17 +71,18 @@ def fork(
         environ: Its variables, of which those that Python reads when it starts are to be the server's.
         new_session: Whether it gets a session of its own.
     """
+    request = json.dumps(
+        {"arguments": [*arguments], "folder": folder, "environ": {**environ}, "session": new_session}
+    )
     connection = socket.socket(socket.AF_UNIX)
     connection.connect(path)
     socket.send_fds(connection, [b"\0"], [*streams])
-    request = {"arguments": [*arguments], "folder": folder, "environ": {**environ}, "session": new_session}
-    connection.sendall(json.dumps(request).encode() + b"\n")
+    connection.sendall(request.encode() + b"\n")
     return Forked(connection)
 
 
 def _load() -> None:
     """Load what commands load, but nothing that looks at the repository or the machine."""
-    import contextlib
     import importlib
     import pkgutil
     import warnings
@@ -93,57 +99,78 @@ def _load() -> None:
 
 
 def _serve(path: str) -> None:
-    """Run what is asked for, each in a process of its own."""
+    """Run what is asked for, each in a process of its own, and tell who asked how it ended."""
     import gc
     import select
+    import signal
 
     _load()
+    awake, waker = os.pipe()
+    os.set_blocking(waker, False)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    signal.set_wakeup_fd(waker)
+    running: dict[int, socket.socket] = {}
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(path)
         listener.listen(16)
         gc.collect()
         gc.freeze()  # else the first collection in each child copies all of it
         print("ready", flush=True)
-        while listener in select.select([listener, sys.stdin], [], [])[0]:
-            connection, _ = listener.accept()
-            if os.fork() == 0:
-                listener.close()
-                _keep(connection)
-            connection.close()
-            _reap()
+        while True:
+            ready = select.select([listener, awake, sys.stdin], [], [])[0]
+            if sys.stdin in ready:
+                return
+            if awake in ready:
+                os.read(awake, 4096)
+                _tell(running)
+            if listener in ready:
+                connection, _ = listener.accept()
+                child = _start(connection, [listener, *running.values()])
+                if child:
+                    running[child] = connection
+                    with contextlib.suppress(OSError):  # who asked may be gone
+                        connection.sendall(b"%d\n" % child)
 
 
-def _reap() -> None:
-    try:
-        while os.waitpid(-1, os.WNOHANG)[0]:
-            pass
-    except ChildProcessError:
-        pass
+def _tell(running: dict[int, socket.socket]) -> None:
+    """Tell how commands ended."""
+    for child in [*running]:
+        pid, status = os.waitpid(child, os.WNOHANG)
+        if pid:
+            with contextlib.suppress(OSError), running.pop(child) as connection:
+                connection.sendall(b"%d\n" % os.waitstatus_to_exitcode(status))
 
 
-def _keep(connection: socket.socket) -> NoReturn:
-    """Start the command, and tell how it ended."""
+def _start(connection: socket.socket, others: list[socket.socket]) -> int | None:
+    """Start a command that is asked for, if it may be forked."""
+    import signal
+
     _, streams, _, _ = socket.recv_fds(connection, 1, 3)
     with connection.makefile("r") as words:
-        request = json.loads(words.readline())
+        request = json.loads(words.readline() or "null")
+    if request is None:  # who asked is gone
+        connection.close()
+        return None
     other = {
         name
         for name in {*request["environ"], *os.environ}
         if _AT_START.match(name) and request["environ"].get(name) != os.environ.get(name)
     }
+    child = None
     if other:
         connection.sendall(f"it has other values of {', '.join(other)}\n".encode())
-        os._exit(1)
-    child = os.fork()
-    if child == 0:
         connection.close()
-        _become(request, streams)
+    else:
+        child = os.fork()
+        if child == 0:
+            signal.set_wakeup_fd(-1)
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            for one in [connection, *others]:
+                one.close()
+            _become(request, streams)
     for fd in streams:
         os.close(fd)
-    connection.sendall(b"%d\n" % child)
-    _, status = os.waitpid(child, 0)
-    connection.sendall(b"%d\n" % os.waitstatus_to_exitcode(status))
-    os._exit(0)
+    return child
 
 
 def _become(request: dict[str, Any], streams: list[int]) -> NoReturn:

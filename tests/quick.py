@@ -39,17 +39,17 @@ class QuickGitml:
         self._process.communicate(timeout=10)
 
     def start(
-        self, arguments: Sequence[str], streams: Sequence[int], *, cwd: Path | str,
+        self, arguments: Sequence[Path | str], streams: Sequence[int], *, cwd: Path | str,
         env: Mapping[str, str] | None = None, start_new_session: bool = False,
     ) -> Forked:  # fmt: skip
         """Start a command that reads from and writes to the descriptors given."""
         return forked_gitml.fork(
-            self.socket, arguments, os.fspath(cwd), streams, os.environ if env is None else env,
+            self.socket, [os.fspath(word) for word in arguments], os.fspath(cwd), streams, os.environ if env is None else env,
             new_session=start_new_session,
         )  # fmt: skip
 
     def run(
-        self, arguments: Sequence[str], *, cwd: Path | str, input: str = "",  # noqa: A002 - as subprocess has it
+        self, arguments: Sequence[Path | str], *, cwd: Path | str, input: str = "",  # noqa: A002 - as subprocess has it
         timeout: float = 60, **options,
     ) -> subprocess.CompletedProcess[str]:  # fmt: skip
         """Run a command to its end, as `subprocess.run` does; what it reads and writes are files."""
