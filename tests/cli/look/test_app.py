@@ -165,8 +165,10 @@ def test_a_bug_leaves_a_report(
         (
             FileNotFoundError(2, "No such file or directory", "x.txt"),
             1,
-            "error: no such file or directory: 'x.txt'\n"
-            "hint: see whether the name is right, and the disk that it is on is mounted\n",
+            (
+                "error: no such file or directory: 'x.txt'\n"
+                "hint: see whether the name is right, and the disk that it is on is mounted\n"
+            ),
         ),
         (SystemExit(3), 3, ""),
         (SystemExit(), 0, ""),
