@@ -95,6 +95,26 @@ def check_stage(stage: Any, allowed: tuple[str, ...] = ()) -> str:
     return found
 
 
+def check_new_stage(stage: Any) -> str:
+    """Accept the name of a stage that a project defines.
+
+    Raises:
+        InvalidNameError: It breaks a rule; says which.
+    """
+    stage = check_name("stage", stage)
+    mark = next((mark for mark in "/:#@" if mark in stage), None)
+    if mark is not None:
+        raise InvalidNameError(
+            "stage", stage, f"it has a '{mark}', which names of models need for themselves"
+        )
+    if stage.lower() in ("latest", NO_STAGE.lower()):
+        raise InvalidNameError("stage", stage, "the word has a meaning already", hint="choose another")
+    if _VERSION_LIKE.fullmatch(stage):
+        raise InvalidNameError("stage", stage, "it looks like a version", hint=f"use 'stage-{stage}'")
+    _encode_checked("stage", stage.lower())
+    return str(stage)
+
+
 def _stage_hint(stage: Any, known: Mapping[str, str]) -> str | None:
     if not isinstance(stage, str):
         return None

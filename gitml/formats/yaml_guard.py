@@ -36,6 +36,16 @@ def load(data: bytes, *, max_depth: int) -> Any:
     return yaml.load(data, Loader=_PlainLoader)  # noqa: S506 - a safe loader, narrowed further
 
 
+def compose(data: bytes, *, max_depth: int) -> yaml.Node | None:
+    """Read one document as nodes, which know their lines; None if there is nothing in it.
+
+    Raises:
+        yaml.YAMLError: The text is not YAML, or uses what is not allowed.
+    """
+    _refuse_tricks(data, max_depth)
+    return yaml.compose(data, Loader=_PlainLoader)
+
+
 def _refuse_tricks(data: bytes, max_depth: int) -> None:
     depth = 0
     for event in yaml.parse(data, Loader=_Base):
