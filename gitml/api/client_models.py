@@ -122,7 +122,7 @@ class ModelCalls(RunCalls):
             NotFoundError: There is no such model.
         """
         state = self._model(name)
-        wanted = None if stages is None else {self._stage(state, stage) for stage in stages}
+        wanted = None if stages is None else {self._stage(stage) for stage in stages}
         return [
             version for version in latest_versions(state) if wanted is None or version.current_stage in wanted
         ]
@@ -192,14 +192,14 @@ class ModelCalls(RunCalls):
 
         return get_state(self.repo, name)
 
-    @staticmethod
-    def _stage(state: ModelState, stage: str) -> str:
+    def _stage(self, stage: str) -> str:
         """A stage as it is written; 'None' is no stage."""
         from gitml.formats.registry_names import check_stage
+        from gitml.registry.naming import project_stages
 
         if str(stage).lower() == NO_STAGE.lower():
             return NO_STAGE
-        return check_stage(stage, tuple(state.moves.names.values()))
+        return check_stage(stage, project_stages(self.repo))
 
 
 def version_number(version: object) -> int:

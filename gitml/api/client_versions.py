@@ -11,7 +11,6 @@ from gitml.api.client_artifacts import direct_entries
 from gitml.api.client_models import ModelCalls, version_number
 from gitml.api.paging import page_of
 from gitml.api.registry_handles import ModelVersion
-from gitml.api.reserved import MODEL_ID_TAG, RUN_LINK_TAG
 from gitml.api.values import FileInfo, PagedList
 from gitml.entities import registry as entities
 from gitml.errors import RefusedError, UsageError
@@ -56,7 +55,7 @@ class VersionCalls(ModelCalls):
         """
         del await_creation_for
         known = self._model(name)
-        kept = {RUN_LINK_TAG: run_link, MODEL_ID_TAG: model_id}
+        kept = {entities.RUN_LINK_TAG: run_link, entities.MODEL_ID_TAG: model_id}
         tags = {**(tags or {}), **{key: value for key, value in kept.items() if value is not None}}
         return self.register_version(source, known.name, run_id=run_id, tags=tags, description=description)
 
@@ -84,8 +83,9 @@ class VersionCalls(ModelCalls):
             UsageError: The source is no run's and no version's.
         """
         from gitml.registry import names, versions
+        from gitml.registry.naming import project_stages
 
-        parsed = names.parse_model_name(_checked_source(source, run_id))
+        parsed = names.parse_model_name(_checked_source(source, run_id), project_stages(self.repo))
         if parsed.kind == "run":
             run = self._find(parsed.name)
             _check_run(run_id, run.id)
@@ -120,10 +120,11 @@ class VersionCalls(ModelCalls):
             UsageError: The URI is no version's.
         """
         from gitml.registry import names, versions
+        from gitml.registry.naming import project_stages
 
         if not str(src_model_uri).startswith("models:/"):
             raise UsageError(f"'{src_model_uri}' is no version of a model", hint="use models:/NAME/3")
-        parsed = names.parse_model_name(src_model_uri)
+        parsed = names.parse_model_name(src_model_uri, project_stages(self.repo))
         if parsed.path:
             raise UsageError(
                 f"'{src_model_uri}' is a part of a version",
@@ -258,10 +259,9 @@ class VersionCalls(ModelCalls):
     def _place(self, uri: str) -> tuple[entities.ModelVersion, str]:
         """Find out which version and which path within it are meant."""
         from gitml.registry import names
-        from gitml.registry.naming import stages_in_use
-        from gitml.registry.reading import read_registry
+        from gitml.registry.naming import project_stages
 
-        parsed = names.parse_model_name(uri, stages_in_use(read_registry(self.repo)))
+        parsed = names.parse_model_name(uri, project_stages(self.repo))
         return names.find_version(self.repo, parsed), parsed.path
 
     def set_model_version_tag(
@@ -327,8 +327,8 @@ class VersionCalls(ModelCalls):
         Args:
             name: The model.
             version: The version's number.
-            stage: 'Staging', 'Production' or 'Archived', in any case; 'None'
-                takes it out of its stage.
+            stage: 'Staging', 'Production', 'Archived' or a stage of the project's
+                own, in any case; 'None' takes it out of its stage.
             archive_existing_versions: Whether the versions that are in the stage
                 go to Archived.
             comment: Why, for the history.
@@ -336,6 +336,7 @@ class VersionCalls(ModelCalls):
         Raises:
             InvalidNameError: There is no such stage.
             NotFoundError: There is no such model or version.
+            PolicyRefusedError: Something that the project's policy asks for does not hold.
             StageConflictError: Somebody else changed the stage meanwhile.
             UsageError: Only what is in a stage in use can make room for another.
         """
@@ -343,8 +344,7 @@ class VersionCalls(ModelCalls):
 
         number = version_number(version)
         found = self.get_model_version(name, number)
-        state = self._model(name)
-        wanted = self._stage(state, stage)
+        wanted = self._stage(stage)
         if archive_existing_versions and wanted in (entities.NO_STAGE, entities.ARCHIVED):
             raise UsageError(
                 f"versions can't make room in '{wanted}'", hint="leave out archive_existing_versions"
@@ -367,8 +367,10 @@ class VersionCalls(ModelCalls):
         Raises:
             NotFoundError: There is no such model or version.
         """
+        from gitml.registry.naming import project_stages
+
         self.get_model_version(name, version)
-        own = self._model(name).moves.names.values()
+        own = project_stages(self.repo)
         return [*_STAGES, *(stage for stage in own if stage not in _STAGES)]
 
     def _number(self, name: str, version: int | str | None, stage: str | None) -> int:

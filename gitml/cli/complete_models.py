@@ -111,7 +111,23 @@ def _held(name: str) -> Iterator[str]:
 
 
 def _stages_of(name: str) -> list[str]:
-    return list(dict.fromkeys([*STAGES, *(_held(name) if name else ())]))
+    known: dict[str, str] = {}
+    for stage in (*STAGES, *_own_stages(), *(_held(name) if name else ())):
+        known.setdefault(stage.lower(), stage)
+    return list(known.values())
+
+
+def _own_stages() -> tuple[str, ...]:
+    """The stages that the project defines, as its file is now: an offer needs no commit."""
+    folder = complete_names.plain_git_dir()
+    file = folder.parent / ".gitml.yaml" if folder is not None else None
+    if file is None or not file.is_file():
+        return ()
+    from gitml.formats.policy import decode_policy
+
+    with contextlib.suppress(GitmlError, OSError):
+        return decode_policy(file.read_bytes()).stages
+    return ()
 
 
 def _parts(prefix: str, name: str) -> list[str]:

@@ -36,6 +36,8 @@ _COMMANDS = {
     "demote": _Command("models_move", "demote"),
     "archive": _Command("models_move", "archive"),
     "rollback": _Command("models_move", "rollback"),
+    "check": _Command("models_check", "check"),
+    "approve": _Command("models_check", "approve", formats=False),
     "alias": _Command("models_move", "alias"),
     "get": _Command("models_make", "get", formats=False),
     "download": _Command("models_make", "get", formats=False, hidden=True),  # MLflow's word

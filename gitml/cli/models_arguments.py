@@ -54,6 +54,13 @@ SignOption = Annotated[
         "--sign/--no-sign", help="Sign the tag, or don't; if not given, as git is set up.", show_default=False
     ),
 ]
+OverrideOption = Annotated[
+    str | None,
+    typer.Option(
+        "--override", metavar="REASON",
+        help="Go on whatever the policy says; the reason stands in the history. A server's hook refuses it.",
+    ),
+]  # fmt: skip
 
 
 def two_words(model: str, version: str | None, place: str | None, what: str) -> tuple[str | None, str]:

@@ -187,8 +187,7 @@ def history(
       gitml models history churn@v3 --json
     """
     from gitml.formats.registry_names import check_stage
-    from gitml.registry.naming import find_model, find_version_named, parse_any, stages_in_use
-    from gitml.registry.reading import read_registry
+    from gitml.registry.naming import find_model, find_version_named, parse_any, project_stages
     from gitml.registry.timeline import events_of, events_of_stage, timeline
 
     repo = open_repo()
@@ -197,7 +196,7 @@ def history(
     if name is not None and name.kind == "stage" and stage is None:
         stage, name = name.what, None
     elif stage is not None:
-        stage = check_stage(stage, stages_in_use(read_registry(repo)))
+        stage = check_stage(stage, project_stages(repo))
     if at is not None:
         if name is not None:
             raise UsageError(
@@ -311,15 +310,14 @@ def diff(
 def _compared(repo: Repo, model: str, words: Sequence[str]) -> list[ModelVersion]:
     """The versions that are meant: `A@v1 B@v2`, or `A v1 v2`."""
     from gitml.registry.lookup import get_state
-    from gitml.registry.naming import find_version_named, parse_any, stages_in_use, version_by_word
-    from gitml.registry.reading import read_registry
+    from gitml.registry.naming import find_version_named, parse_any, project_stages, version_by_word
 
     first = parse_any(repo, model)
     if first is None and len(words) < 2:
         raise UsageError(
             "a comparison needs two versions", hint=f"gitml models diff '{model}' production latest"
         )
-    stages = stages_in_use(read_registry(repo))
+    stages = project_stages(repo)
     versions = [] if first is None else [find_version_named(repo, model)]
     state = get_state(repo, model if first is None else versions[0].name)
     for word in words:

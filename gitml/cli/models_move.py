@@ -12,6 +12,7 @@ from gitml.cli import complete_models
 from gitml.cli.models_arguments import (
     CommentOption,
     ModelOrVersion,
+    OverrideOption,
     SignOption,
     StageWord,
     VersionWord,
@@ -42,8 +43,9 @@ def promote(
         bool, typer.Option("--archive-existing", help="Archive the versions that are in the stage.")
     ] = False,
     sign: SignOption = None,
+    override: OverrideOption = None,
 ) -> None:
-    """Bring a version into a stage.
+    """Bring a version into a stage, if the project's policy lets it in.
 
     Examples:
       gitml models promote churn 3 Production --comment "0.3 % fewer misses"
@@ -53,7 +55,6 @@ def promote(
     from gitml.registry import stages
     from gitml.registry.lookup import get_state
     from gitml.registry.naming import find_version_named, project_stages
-    from gitml.registry.reading import read_registry
     from gitml.repo import Repo
 
     word, place = two_words(model, version, stage, "stage")
@@ -63,7 +64,7 @@ def promote(
         before = get_state(repo, found.name)
         event = stages.promote(
             repo, found.name, found.version, place, comment=comment, archive_existing=archive_existing,
-            allowed=allowed, expected=before.holder(place), sign=sign,
+            allowed=allowed, expected=before.holder(place), sign=sign, override=override,
         )  # fmt: skip
         _tell(repo, before, event, _promoted(before, event), output)
 
@@ -92,6 +93,7 @@ def demote(
     stage: StageWord = None,
     comment: CommentOption = None,
     sign: SignOption = None,
+    override: OverrideOption = None,
 ) -> None:
     """Take a version out of its stage.
 
@@ -104,7 +106,6 @@ def demote(
     from gitml.registry import stages
     from gitml.registry.lookup import get_state
     from gitml.registry.naming import find_version_named, parse_any, project_stages
-    from gitml.registry.reading import read_registry
     from gitml.repo import Repo
 
     with closing(Repo.open()) as repo:
@@ -114,8 +115,9 @@ def demote(
         before = get_state(repo, found.name)
         allowed = project_stages(repo)
         event = stages.demote(
-            repo, found.name, found.version, stage, comment=comment, allowed=allowed, sign=sign
-        )
+            repo, found.name, found.version, stage, comment=comment, allowed=allowed, sign=sign,
+            override=override,
+        )  # fmt: skip
         now = get_state(repo, found.name).holder(event.name)
         holder = f"v{now} holds it now" if now is not None else "nothing is in it now"
         _tell(repo, before, event, f"v{event.version} is out of {event.name}; {holder}", output)
@@ -127,6 +129,7 @@ def archive(
     version: VersionWord = None,
     comment: CommentOption = None,
     sign: SignOption = None,
+    override: OverrideOption = None,
 ) -> None:
     """Bring a version to Archived, out of the stage that it is in.
 
@@ -142,7 +145,7 @@ def archive(
     with closing(Repo.open()) as repo:
         found = find_version_named(repo, model, version)
         before = get_state(repo, found.name)
-        event = stages.archive(repo, found.name, found.version, comment=comment, sign=sign)
+        event = stages.archive(repo, found.name, found.version, comment=comment, sign=sign, override=override)
         left = f"; it was in {found.stage}" if found.stage is not None else ""
         _tell(repo, before, event, f"v{found.version} is archived{left}", output)
 
@@ -153,6 +156,7 @@ def rollback(
     stage: StageWord = None,
     comment: CommentOption = None,
     sign: SignOption = None,
+    override: OverrideOption = None,
 ) -> None:
     """Bring back the version that held a stage before.
 
@@ -164,7 +168,6 @@ def rollback(
     """
     from gitml.registry import stages
     from gitml.registry.naming import find_model, parse_any, project_stages
-    from gitml.registry.reading import read_registry
     from gitml.repo import Repo
 
     with closing(Repo.open()) as repo:
@@ -178,7 +181,9 @@ def rollback(
             raise UsageError("no stage is given", hint=f"gitml models rollback '{model}' production")
         before = find_model(repo, model)
         allowed = project_stages(repo)
-        event = stages.rollback(repo, before.name, place, comment=comment, allowed=allowed, sign=sign)
+        event = stages.rollback(
+            repo, before.name, place, comment=comment, allowed=allowed, sign=sign, override=override
+        )
         left = f"; {_versions(event.left)} left it" if event.left else ""
         _tell(repo, before, event, f"v{event.version} is back in {event.name}{left}", output)
 

@@ -12,6 +12,9 @@ STAGING, PRODUCTION, ARCHIVED = "Staging", "Production", "Archived"
 STAGES = (STAGING, PRODUCTION, ARCHIVED)
 NO_STAGE = "None"  # MLflow's word
 
+# Tags of a version for what MLflow has fields for.
+RUN_LINK_TAG, MODEL_ID_TAG = "mlflow.runLink", "mlflow.modelId"
+
 ASSIGNED, SET, REMOVED = "assigned", "set", "removed"
 
 
@@ -71,6 +74,7 @@ class MoveTag:
         comment: Why.
         who: `Name <email>` of whoever did it.
         time_ms: When.
+        override: Why the project's policy was passed over, if it was.
     """
 
     ref: str
@@ -89,6 +93,7 @@ class MoveTag:
     comment: str | None
     who: str
     time_ms: int
+    override: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,12 +134,18 @@ class ModelRecord:
 
 @dataclass(frozen=True, slots=True)
 class ModelComment:
-    """What somebody said about a model, or about one version of it."""
+    """What somebody said about a model, or about one version of it.
+
+    `approves` is the stage that the version may come into as far as they are concerned, `*` for
+    any; `withdrawn` takes that back.
+    """
 
     author: str
     time_ms: int
     text: str
     version: int | None = None
+    approves: str | None = None
+    withdrawn: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -110,7 +110,14 @@ def _parse_or_none(value: str | None) -> int | None:
 def encode_comment(comment: ModelComment) -> tuple[str, bytes]:
     """Write a comment: its path in the record, and its content."""
     time = format_time(comment.time_ms)
-    facts = {"author": comment.author, "time": time, "version": comment.version, "text": comment.text}
+    facts = {
+        "author": comment.author,
+        "time": time,
+        "version": comment.version,
+        "approves": comment.approves,
+        "withdrawn": comment.withdrawn or None,
+        "text": comment.text,
+    }
     data = yaml.dump_mapping({key: value for key, value in facts.items() if value is not None}).encode()
     stamp = re.sub("[-:.]", "", time)
     return f"{COMMENTS}/{stamp}-{hashlib.sha256(data).hexdigest()[:16]}.yaml", data
@@ -127,6 +134,12 @@ def decode_comment(data: bytes, *, source: str) -> ModelComment:
         version = facts.get("version")
         if version is not None and type(version) is not int:
             raise TypeError(f"version {version!r:.40}")
-        return ModelComment(_text(facts["author"]), parse_time(facts["time"]), _text(facts["text"]), version)
+        withdrawn = facts.get("withdrawn", False)
+        if type(withdrawn) is not bool:
+            raise TypeError(f"withdrawn {withdrawn!r:.40}")
+        return ModelComment(
+            _text(facts["author"]), parse_time(facts["time"]), _text(facts["text"]), version,
+            _text_or_none(facts.get("approves")), withdrawn,
+        )  # fmt: skip
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as err:
         raise DamagedError(f"'{source}' lacks or garbles {err}") from err

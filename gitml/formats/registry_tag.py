@@ -53,6 +53,7 @@ def encode_move(tag: MoveTag, subject: str) -> str:
             "archived": sorted(tag.archived) or None,
             "left": sorted(tag.left) or None,
             "comment": tag.comment or None,
+            "override": tag.override or None,
         },
     )
 
@@ -170,6 +171,7 @@ def _move(facts: Mapping[str, Any], known: RegistryRef, target: str, common: dic
         archived=_numbers(facts, "archived"),
         left=_numbers(facts, "left"),
         comment=_text(facts, "comment"),
+        override=_text(facts, "override"),
         **common,
     )
 

@@ -83,9 +83,10 @@ def list_comments(repo: Repo, name: str, version: int | None = None) -> list[Mod
 
 
 def create_model(
-    repo: Repo, name: str, *, description: str | None = None, tags: Mapping[str, object] | None = None
-) -> RegisteredModel:
-    """Make a model that has no versions yet.
+    repo: Repo, name: str, *, description: str | None = None, tags: Mapping[str, object] | None = None,
+    created_ms: int | None = None, updated_ms: int | None = None,
+) -> RegisteredModel:  # fmt: skip
+    """Make a model that has no versions yet; the times are given if it was made elsewhere before.
 
     Raises:
         ModelExistsError: The name is taken.
@@ -98,7 +99,8 @@ def create_model(
         raise ModelExistsError(name)
     now = _now_ms()
     record = ModelRecord(
-        free_id(registry, name), name, now, now,
+        free_id(registry, name), name, now if created_ms is None else created_ms,
+        now if updated_ms is None else updated_ms,
         description=_clean(description) or None, tags=clean_tags(tags or {}),
     )  # fmt: skip
     return _write(repo, record, "created")
@@ -197,8 +199,19 @@ def untag_model(repo: Repo, name: str, key: str) -> RegisteredModel:
     )  # fmt: skip
 
 
-def comment(repo: Repo, name: str, text: str, version: int | None = None) -> ModelComment:
+def comment(
+    repo: Repo, name: str, text: str, version: int | None = None, *, approves: str | None = None,
+    withdrawn: bool = False,
+) -> ModelComment:  # fmt: skip
     """Say something about a model, or about one version of it.
+
+    Args:
+        repo: The repository.
+        name: The model.
+        text: What to say; may be empty of an approval.
+        version: The version, if it is about one.
+        approves: The stage that the version may come into, as far as the author is concerned.
+        withdrawn: Whether that is taken back.
 
     Raises:
         NotFoundError: There is no such model or version.
@@ -208,14 +221,20 @@ def comment(repo: Repo, name: str, text: str, version: int | None = None) -> Mod
     if version is not None:
         version_of(state, version)
     said = _clean(text)
-    if not said.strip():
+    if not said.strip() and approves is None:
         raise RefusedError("the comment is empty", hint="say something, or leave it")
-    made = ModelComment(repo.settings.author, _now_ms(), said, version)
+    made = ModelComment(repo.settings.author, _now_ms(), said, version, approves, withdrawn)
     path, data = encode_comment(made)
     with _alone(repo):
         state = read_registry(repo).models.get(state.id, state)
-        _append(repo, _touched(_record_of(state)), "comment", {path: data})
+        _append(repo, _touched(_record_of(state)), _what(made), {path: data})
     return made
+
+
+def _what(said: ModelComment) -> str:
+    if said.approves is None:
+        return "comment"
+    return f"v{said.version} {'approval withdrawn' if said.withdrawn else 'approved'}"
 
 
 # Records

@@ -12,6 +12,7 @@ from gitml.formats.registry_names import check_alias
 from gitml.registry.content import path_in, recorded_run, run_of
 from gitml.registry.lookup import ModelNotFoundError, get_state, version_of
 from gitml.registry.names import ModelName, ModelUriError, is_model_name, parse_model_name, version_in
+from gitml.registry.policy_source import load_policy
 from gitml.registry.reading import Registry, read_registry
 from gitml.registry.state import ModelState
 from gitml.repo import Repo
@@ -48,6 +49,20 @@ def stages_in_use(registry: Registry) -> tuple[str, ...]:
     return tuple(found.values())
 
 
+def project_stages(repo: Repo) -> tuple[str, ...]:
+    """Name the stages beside Staging, Production and Archived: those in use, and those that the policy defines.
+
+    A policy that can't be read defines none here: reading goes on, and what asks it says what is wrong.
+    """
+    try:
+        own = load_policy(repo).stages
+    except UsageError:
+        own = ()
+    used = stages_in_use(read_registry(repo))
+    known = {stage.lower() for stage in own}
+    return (*own, *(stage for stage in used if stage.lower() not in known))
+
+
 def parse_any(repo: Repo, text: str) -> ModelName | None:
     """Read a name as people write it; None if it is the bare name of a model.
 
@@ -60,7 +75,7 @@ def parse_any(repo: Repo, text: str) -> ModelName | None:
     exact = not text.startswith(_URIS) and registry.named(text) is not None
     if exact or not (text.startswith(_URIS) or is_model_name(text)):
         return None
-    return parse_model_name(text, stages_in_use(registry))
+    return parse_model_name(text, project_stages(repo))
 
 
 def find_model(repo: Repo, text: str, *, deleted: bool = False) -> ModelState:
@@ -98,7 +113,7 @@ def find_version_named(
                 text, "it does not say which version", f"write '{text}@latest', '{text}@v3' or '{text}#production'"
             )  # fmt: skip
         state = get_state(repo, text, deleted=deleted)
-        return version_by_word(state, word, stages_in_use(read_registry(repo)), deleted=deleted)
+        return version_by_word(state, word, project_stages(repo), deleted=deleted)
     if word is not None:
         raise UsageError(
             f"'{text}' says which version already, and '{word}' does again",

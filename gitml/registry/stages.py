@@ -10,11 +10,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from gitml.entities.registry import ARCHIVED, ASSIGNED, REMOVED, MoveTag
-from gitml.errors import ConflictError, GitmlError, NotFoundError, RefusedError
+from gitml.errors import ConflictError, GitmlError, NotFoundError, RefusedError, UsageError
 from gitml.formats.registry_names import check_stage, move_ref, stage_key
 from gitml.formats.registry_tag import encode_move
 from gitml.registry.lookup import NobodyHoldsError, get_state, version_of
 from gitml.registry.models import clean_description
+from gitml.registry.policy import gate
 from gitml.registry.reading import read_registry
 from gitml.registry.state import ModelState
 from gitml.registry.tags import Sign, make_tag, now_ms
@@ -53,9 +54,9 @@ class Holding:
 def promote(  # noqa: PLR0913 - what an event says, each by its name
     repo: Repo, name: str, version: int, stage: str, *, comment: str | None = None,
     archive_existing: bool = False, allowed: Iterable[str] = (), expected: int | None = _UNASKED,
-    sign: Sign = None,
+    sign: Sign = None, time_ms: int | None = None, override: str | None = None,
 ) -> MoveTag:  # fmt: skip
-    """Bring a version into a stage.
+    """Bring a version into a stage, if the project's policy lets it in.
 
     Args:
         repo: The repository.
@@ -67,6 +68,8 @@ def promote(  # noqa: PLR0913 - what an event says, each by its name
         allowed: Stages beside Staging, Production and Archived.
         expected: The version that holds the stage as far as the caller knows, None for none.
         sign: Whether the tag is signed, or who signs it; if not given, what git is set up for.
+        time_ms: When it was done, if it is only written down now.
+        override: Why it comes into the stage whatever the policy says; the event tells so.
 
     Returns:
         The event; the one that brought the version there if it holds the stage already.
@@ -74,6 +77,7 @@ def promote(  # noqa: PLR0913 - what an event says, each by its name
     Raises:
         InvalidNameError: There is no such stage.
         NotFoundError: There is no such model or version.
+        PolicyRefusedError: Something that the policy asks for does not hold.
         StageConflictError: Somebody else changed the stage since the caller looked.
     """
     stage = check_stage(stage, tuple(allowed))
@@ -86,14 +90,17 @@ def promote(  # noqa: PLR0913 - what an event says, each by its name
     already = state.entry("stage", stage) if holder == version else None
     if already is not None and not others:
         return already
-    wanted = _wanted(repo, state, version, stage, ASSIGNED, comment)
+    wanted = _wanted(repo, state, version, stage, ASSIGNED, comment, time_ms)
     if stage_key(stage) != stage_key(ARCHIVED):
         wanted = replace(wanted, archived=tuple(others))
-    return _put(repo, state, wanted, f"v{version} to {stage}", sign)
+    return _put(repo, state, wanted, f"v{version} to {stage}", sign, override)
 
 
-def archive(repo: Repo, name: str, version: int, *, comment: str | None = None, sign: Sign = None) -> MoveTag:
-    """Bring a version to Archived."""
+def archive(
+    repo: Repo, name: str, version: int, *, comment: str | None = None, sign: Sign = None,
+    time_ms: int | None = None, override: str | None = None,
+) -> MoveTag:  # fmt: skip
+    """Bring a version to Archived; `time_ms` and `override` are as for `promote`."""
     state = get_state(repo, name)
     version_of(state, version)
     if state.stage_of(version) == ARCHIVED:
@@ -101,13 +108,13 @@ def archive(repo: Repo, name: str, version: int, *, comment: str | None = None, 
             one for one in state.events if version in (one.version, *one.archived) and one.kind == "stage"
         ]
         return last[-1]
-    wanted = _wanted(repo, state, version, ARCHIVED, ASSIGNED, comment)
-    return _put(repo, state, wanted, f"v{version} archived", sign)
+    wanted = _wanted(repo, state, version, ARCHIVED, ASSIGNED, comment, time_ms)
+    return _put(repo, state, wanted, f"v{version} archived", sign, override)
 
 
 def demote(
     repo: Repo, name: str, version: int, stage: str | None = None, *, comment: str | None = None,
-    allowed: Iterable[str] = (), sign: Sign = None,
+    allowed: Iterable[str] = (), sign: Sign = None, override: str | None = None,
 ) -> MoveTag:  # fmt: skip
     """Take a version out of its stage.
 
@@ -119,6 +126,7 @@ def demote(
         comment: Why.
         allowed: Stages beside Staging, Production and Archived.
         sign: Whether the tag is signed, or who signs it; if not given, what git is set up for.
+        override: As for `promote`.
 
     Raises:
         NotFoundError: There is no such model or version.
@@ -138,16 +146,17 @@ def demote(
             hint=f"gitml models demote '{state.name}' {version} {present}",
         )
     wanted = _wanted(repo, state, version, present, REMOVED, comment)
-    return _put(repo, state, wanted, f"v{version} out of {present}", sign)
+    return _put(repo, state, wanted, f"v{version} out of {present}", sign, override)
 
 
 def rollback(
     repo: Repo, name: str, stage: str, *, comment: str | None = None, allowed: Iterable[str] = (),
-    sign: Sign = None,
+    sign: Sign = None, override: str | None = None,
 ) -> MoveTag:  # fmt: skip
     """Bring back the version that held a stage before the present one, which leaves it.
 
-    A second rollback goes one further back, not forth again.
+    A second rollback goes one further back, not forth again. The policy let that version in
+    once; it asks again only who signs.
 
     Raises:
         NotFoundError: There is no such model, or no version held the stage before.
@@ -167,22 +176,30 @@ def rollback(
         )
     wanted = _wanted(repo, state, before, stage, ASSIGNED, comment)
     wanted = replace(wanted, left=() if holder is None else (holder,))
-    return _put(repo, state, wanted, f"back to v{before} in {stage}", sign)
+    return _put(repo, state, wanted, f"back to v{before} in {stage}", sign, override)
 
 
 def _wanted(
-    repo: Repo, state: ModelState, version: int, stage: str, event: str, comment: str | None
-) -> MoveTag:
+    repo: Repo, state: ModelState, version: int, stage: str, event: str, comment: str | None,
+    time_ms: int | None = None,
+) -> MoveTag:  # fmt: skip
     """An event that has no number yet."""
     return MoveTag(
         ref="", oid="", target=state.tags[version].oid, model=state.id, version=version, kind="stage", name=stage,
         event=event, number=0, order=0, previous=state.holder(stage), archived=(), left=(),
-        comment=clean_description("comment", comment) or None, who=repo.settings.author, time_ms=now_ms(),
+        comment=clean_description("comment", comment) or None, who=repo.settings.author,
+        time_ms=now_ms() if time_ms is None else time_ms,
     )  # fmt: skip
 
 
-def _put(repo: Repo, state: ModelState, wanted: MoveTag, what: str, sign: Sign) -> MoveTag:
+def _put(
+    repo: Repo, state: ModelState, wanted: MoveTag, what: str, sign: Sign, override: str | None
+) -> MoveTag:
     """Make the next event of a stage, as long as the stage is what it was in `state`."""
+    reason = clean_description("override", override).strip() if override is not None else None
+    if reason == "":
+        raise UsageError("the reason for passing over the policy is empty", hint="--override REASON")
+    wanted, accept = gate(repo, state, wanted, reason)
     stage, key = wanted.name, stage_key(wanted.name)
     members = state.in_stage(stage)
     ref = ""
@@ -192,7 +209,7 @@ def _put(repo: Repo, state: ModelState, wanted: MoveTag, what: str, sign: Sign) 
         ref = move_ref("stage", state.id, key, number)
         tag = replace(wanted, ref=ref, number=number, order=state.next_order)
         message = encode_move(tag, f"{state.name}: {what}")
-        oid = make_tag(repo, ref, tag.target, "tag", message, time_ms=tag.time_ms, sign=sign)
+        oid = make_tag(repo, ref, tag.target, "tag", message, time_ms=tag.time_ms, sign=sign, accept=accept)
         if oid is not None:
             return replace(tag, oid=oid)
         state = read_registry(repo).models[state.id]

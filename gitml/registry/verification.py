@@ -301,6 +301,8 @@ def _add_head(walk: _Walk, tag: ReadTag, kind: str, later: str = "") -> None:
         findings.append(
             Finding("other-tagger", Proof.OPEN, f"{move.who} is who it says made it, not who signed it")
         )
+    if move.override:
+        findings.append(Finding("override", Proof.OPEN, f"it passed over the policy: {move.override}"))
     if later:
         findings.append(Finding("superseded", Proof.OPEN, later))
     walk.steps.append(Step(kind, tag.name, tuple(findings), signature))

@@ -23,7 +23,7 @@ _VERSION_FIELDS = (
 )  # fmt: skip
 _EVENT_FIELDS = (
     "model", "time", "kind", "event", "version", "place", "previous", "archived", "left", "who", "signed", "comment",
-    "ref", "tag",
+    "ref", "tag", "override",
 )  # fmt: skip
 
 
@@ -87,6 +87,7 @@ def event_document(model: str, event: VersionTag | MoveTag, signed: bool) -> dic
         "comment": event.comment if isinstance(event, MoveTag) else event.description,
         "ref": event.ref,
         "tag": event.oid,
+        "override": move.override if move else None,
     }
 
 
@@ -97,6 +98,8 @@ def comment_document(comment: ModelComment) -> dict[str, Any]:
         "author": comment.author,
         "version": comment.version,
         "text": comment.text,
+        "approves": comment.approves,
+        "withdrawn": comment.withdrawn,
     }
 
 
@@ -210,7 +213,7 @@ def holders_listing(model: str, time_ms: int, places: Sequence[MoveTag], signed:
 
 def comments_listing(comments: Sequence[ModelComment]) -> Listing:
     """List comments."""
-    fields = ("time", "author", "version", "text")
+    fields = ("time", "author", "version", "text", "approves", "withdrawn")
     return Listing.of("comments", [comment_document(comment) for comment in comments], fields)
 
 

@@ -14,6 +14,7 @@ from gitml.entities.registry import (
     VersionTag,
 )
 from gitml.entities.run import Run
+from gitml.registry.policy_checks import ANY_STAGE
 from gitml.render.better import has_goal
 from gitml.render.fields import SHORT_ID
 from gitml.render.ink import Ink
@@ -175,15 +176,21 @@ def story_lines(
             Cell(before(event)),
             Cell(person(event.who)),
             Cell("signed" if event.oid in signed else "", "green"),
-            Cell(
-                clean(event.comment or "") if isinstance(event, MoveTag) else clean(event.description or "")
-            ),
+            Cell(_said(event)),
         )
         for event in story
     ]
     used = [i for i in range(len(columns)) if any(row[i].text for row in rows)]
     table = Table(tuple(columns[i] for i in used), tuple(tuple(row[i] for i in used) for row in rows))
     return [ink.sign(line) for line in draw(table, cells=cells, ink=ink).lines]
+
+
+def _said(event: VersionTag | MoveTag) -> str:
+    """Why something happened, and why the policy was passed over for it."""
+    if isinstance(event, VersionTag):
+        return clean(event.description or "")
+    overridden = f"policy overridden: {event.override}" if event.override else ""
+    return clean("; ".join(filter(None, (overridden, event.comment))))
 
 
 def holders_text(
@@ -198,8 +205,8 @@ def holders_text(
         lines.append(f"{clean(model)} {version} {where} at {local_text(time_ms)}")
         mark = ", signed" if place.oid in signed else ""
         lines.append(f"  since {local_text(place.time_ms)}, by {clean(place.who)}{mark}")
-        if place.comment:
-            lines.append(f"  {clean(place.comment)}")
+        if place.comment or place.override:
+            lines.append(f"  {_said(place)}")
         if place.previous is not None and place.previous != place.version:
             lines.append(f"  before: v{place.previous}")
     return "".join(f"{line}\n" for line in lines)
@@ -210,9 +217,17 @@ def comment_lines(comments: Sequence[ModelComment], ink: Ink) -> list[str]:
     lines: list[str] = []
     for comment in comments:
         about = f" on v{comment.version}" if comment.version is not None else ""
-        head = f"  {clean(comment.author)}, {local_text(comment.time_ms)}{about}:"
-        lines += [ink.paint(head, "dim"), *(f"    {line}" for line in clean_block(comment.text).split("\n"))]
+        head = f"  {clean(comment.author)}, {local_text(comment.time_ms)}{about}{_approval(comment)}:"
+        said = [f"    {line}" for line in clean_block(comment.text).split("\n")] if comment.text else []
+        lines += [ink.paint(head if said else head[:-1], "dim"), *said]
     return lines
+
+
+def _approval(comment: ModelComment) -> str:
+    if comment.approves is None:
+        return ""
+    place = "any stage" if comment.approves == ANY_STAGE else clean(comment.approves)
+    return f", {'approval withdrawn' if comment.withdrawn else 'approved'} for {place}"
 
 
 def files_summary(files: Sequence[Artifact]) -> str:

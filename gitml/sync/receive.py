@@ -8,7 +8,7 @@ none of our business.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 
 from gitml.entities.artifact import Pointer
@@ -27,6 +27,8 @@ _IN_THE_WAY = ("refs/heads/gitml", "refs/tags/gitml")  # refs by these names lea
 _OF_ONE_CLONE = ("refs/gitml/live/", "refs/gitml/remotes/", "refs/gitml/incoming/")
 _OID = re.compile("[0-9a-f]{40}|[0-9a-f]{64}")
 _TOLD = 5  # findings of one ref
+# Given a push's new tags of the registry, and the tip of the runs as it is afterwards.
+Judge = Callable[[Repo, Sequence[ReceivedRef], str | None], Iterable[Rejection]]
 _AGAIN = "record the runs again with a gitml of today, or push without them"
 
 
@@ -54,14 +56,19 @@ def concerns_runs(received: ReceivedRef) -> bool:
     return received.ref.startswith(_NAMESPACES) or received.ref in _IN_THE_WAY
 
 
-def check_push(repo: Repo, received: Sequence[ReceivedRef]) -> list[Rejection]:
+def check_push(repo: Repo, received: Sequence[ReceivedRef], judge: Judge | None = None) -> list[Rejection]:
     """Find what speaks against letting a push in; nothing if all is well.
 
     Args:
         repo: The repository that is pushed to, opened with the push's quarantine.
         received: All refs of the push.
+        judge: Says whether promotions are allowed, once their tags are sound.
     """
-    return list(_Push(repo, [one for one in received if concerns_runs(one)]).check())
+    push = _Push(repo, [one for one in received if concerns_runs(one)])
+    found = list(push.check())
+    if not found and judge is not None and push.tags:
+        found += judge(repo, push.tags, push.runs)
+    return found
 
 
 class _Push:
@@ -73,6 +80,17 @@ class _Push:
         self._limits = Limits(blob_bytes=repo.settings.receive_blob_limit)
         self._known = list_refs(repo, RUNS_REF, INBOX) if received else {}
         self._kinds = self._kinds_of_new()
+
+    @property
+    def tags(self) -> list[ReceivedRef]:
+        """The new tags of the registry."""
+        return [one for one in self._received if one.ref.startswith(TAGS) and one.new is not None]
+
+    @property
+    def runs(self) -> str | None:
+        """Tip of the branch of runs, as it is after the push."""
+        pushed = next((one.new for one in self._received if one.ref == RUNS_REF), None)
+        return pushed or self._known.get(RUNS_REF)
 
     def _kinds_of_new(self) -> dict[str, str]:
         new = list(dict.fromkeys(one.new for one in self._received if one.new))
