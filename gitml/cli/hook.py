@@ -66,8 +66,9 @@ def pre_push(
 def pre_receive() -> None:
     """On a server, look at what is pushed before it is let in; reads git's list of refs.
 
-    The branch of runs only grows, records are sound, tags of the registry are made
-    once. Refs that are not gitml's are let through. Fails if anything speaks against it.
+    The branch of runs only grows, records are sound, tags of the registry are made once, and
+    promotions are what the policy of the default branch allows. Refs that are not gitml's are
+    let through. Fails if anything speaks against it.
 
     Example: echo "$refs" | gitml hook pre-receive
     """
@@ -79,13 +80,14 @@ def pre_receive() -> None:
     if not any(map(concerns_runs, received)):
         return
     from gitml.git.repo import GitRepo
+    from gitml.registry.received import judge_push
     from gitml.render.text import clean
     from gitml.repo import Repo
 
     quarantine = os.environ.get("GIT_QUARANTINE_PATH")
     git = GitRepo.discover(quarantine=Path(quarantine).absolute() if quarantine else None)
     with closing(Repo(git)) as repo:
-        rejections = check_push(repo, received)
+        rejections = check_push(repo, received, judge_push)
     for ref, told in itertools.groupby(rejections, key=lambda rejection: rejection.ref):
         print(f"gitml: {clean(ref)} is refused", file=sys.stderr)
         for remedy, same in itertools.groupby(told, key=lambda rejection: rejection.remedy):
