@@ -10,13 +10,13 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from gitml.api.reserved import MODEL_ID_TAG, RUN_LINK_TAG, artifact_uri
+from gitml.api.reserved import artifact_uri
 from gitml.entities import registry as entities
 
 if TYPE_CHECKING:
     from gitml.registry.state import ModelState
 
-_OWN_TAGS = (RUN_LINK_TAG, MODEL_ID_TAG)
+_OWN_TAGS = (entities.RUN_LINK_TAG, entities.MODEL_ID_TAG)
 
 
 class _Handle(ABC):
@@ -114,7 +114,7 @@ class ModelVersion(_Handle):
     @property
     def run_link(self) -> str | None:
         """The address that was given when it was made."""
-        return self._entity.tags.get(RUN_LINK_TAG)
+        return self._entity.tags.get(entities.RUN_LINK_TAG)
 
     @property
     def status(self) -> str:
@@ -139,7 +139,7 @@ class ModelVersion(_Handle):
     @property
     def model_id(self) -> str | None:
         """The id of a logged model of MLflow's, if one was given when it was made."""
-        return self._entity.tags.get(MODEL_ID_TAG)
+        return self._entity.tags.get(entities.MODEL_ID_TAG)
 
     def __eq__(self, other: object) -> bool:
         return self._entity == other._entity if isinstance(other, ModelVersion) else NotImplemented

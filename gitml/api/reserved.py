@@ -19,9 +19,6 @@ COMMIT_TAG = "mlflow.source.git.commit"
 BRANCH_TAG = "mlflow.source.git.branch"
 REMOTE_TAG = "mlflow.source.git.repoURL"
 DIRTY_TAG = "mlflow.source.git.dirty"
-# Of versions of models: what MLflow has a field for.
-RUN_LINK_TAG = "mlflow.runLink"
-MODEL_ID_TAG = "mlflow.modelId"
 
 _SCRIPTS = (".py", ".ipynb", ".R", ".r", ".sh", ".jl")
 

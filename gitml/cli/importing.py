@@ -221,4 +221,4 @@ def _tell(report: Report, *, json: bool) -> None:
     rest = f" ({', '.join(others)})" if others else ""
     print(f"{verb} {report.new:,} new runs{changed}{rest}, {report.experiments:,} experiments")
     for name, where in report.models.items():
-        print(f"registered model {clean(name)}: kept in {where}")
+        print(f"registered model {clean(name)}: {where}")

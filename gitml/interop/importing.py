@@ -7,9 +7,11 @@ it was imported by a digest in `imported/source.yaml`. What somebody changed her
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
+from typing import Any
 
 from gitml.entities.run import Run
 from gitml.errors import DamagedError, GitmlError
@@ -19,6 +21,7 @@ from gitml.git.packs import PackingRepo, packing
 from gitml.index.fold import fold_runs
 from gitml.interop.branch import Record, append_records
 from gitml.interop.experiments import ExperimentsImport
+from gitml.interop.registering import RegistryImport
 from gitml.interop.report import OURS, Report
 from gitml.interop.sources import Problem, Source, SourceRun
 from gitml.interop.tree import MODELS_FILE, SOURCE_FILE, Built, RunBuilder, digest_in, read_digest
@@ -71,6 +74,7 @@ class _Import:
         self._absent: frozenset[str] = frozenset()
         self.report = Report(dry_run=dry_run)
         self._experiments = ExperimentsImport(repo, source.kind, self.report)
+        self._models = RegistryImport(repo, self.report)
 
     def run(self) -> Report:
         """Do it."""
@@ -95,6 +99,7 @@ class _Import:
                     records += self._experiments.records(packer)
             append_records(self._repo, records, f"gitml import {self._source.kind}")
         self._repo.index.catch_up()
+        self._models.apply()
         return self.report
 
     def _look_up(self, run_ids: Sequence[str]) -> None:
@@ -142,25 +147,28 @@ class _Import:
         is_here, known = self._digest_here(run_id)
         if not is_here:
             built = self._build(source, experiment, packer)
-            self._note(source, built, new=True)
+            self._note(built, new=True)
+            self._models.note(run_id, source.models, None)
             return None if packer is None else self._new(built, packer, None)
         if known is None:
             raise GitmlError("there is a run of this id that was not imported; it is left as it is")
         found = self._build(source, experiment, None)
         if known == found.digest:
             self.report.unchanged += 1
+            self._models.note(run_id, source.models, source.models)
             return None
+        present = history.get_run(self._repo, run_id)
+        self._models.note(run_id, source.models, self._models_before(present, known))
         if packer is None:
-            self._note(source, found, new=False)
+            self._note(found, new=False)
             return None
         built = self._build(source, experiment, packer)
-        present = history.get_run(self._repo, run_id)
         record = self._new(self._merged(present, known, built), packer, "imported again")
         if record.tree == self._repo.git.commit_info(str(present.commit)).tree:
             self.report.unchanged += 1  # what could not be had then can't be had now
             self.report.problems += built.problems
             return None
-        self._note(source, built, new=False)
+        self._note(built, new=False)
         return record
 
     def _build(self, source: SourceRun, experiment: tuple[str, str], packer: PackingRepo | None) -> Built:
@@ -170,14 +178,19 @@ class _Import:
         tree = RunBuilder(self._repo, packer, kind=self._source.kind).write(built)
         return Record(tree, commit_message.run_message(built.run, action))
 
-    def _note(self, source: SourceRun, built: Built, *, new: bool) -> None:
+    def _note(self, built: Built, *, new: bool) -> None:
         self.report.new += new
         self.report.updated += not new
         self.report.problems += built.problems
-        for model in (source.models or {}).get("registered", ()):  # type: ignore[attr-defined]  # a list of ours
-            where = f"'{MODELS_FILE}' of run {built.run.id[:8]}"
-            held = self.report.models.get(model["name"])
-            self.report.models[model["name"]] = where if held is None else f"{held}, {built.run.id[:8]}"
+
+    def _models_before(self, present: Run, known: str) -> Mapping[str, Any] | None:
+        """What the last import kept of models with a run; None if that can't be read."""
+        kept = self._repo.git.read_path(self._base(present, known), MODELS_FILE)
+        try:
+            found = json.loads(kept) if kept is not None else None
+        except ValueError:
+            return None
+        return found if isinstance(found, dict) else None
 
     def _merged(self, present: Run, known: str, built: Built) -> Built:
         """Put what changed at the source on top of what changed here since the last import."""

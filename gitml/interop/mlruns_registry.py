@@ -1,16 +1,27 @@
-"""Writing models that came from MLflow back into a file store."""
+"""Writing models into a file store: the registry's, and what is kept of those that came from MLflow."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from gitml.entities.registry import (
+    MODEL_ID_TAG,
+    NO_STAGE,
+    RUN_LINK_TAG,
+    STAGES,
+    ModelVersion,
+    RegisteredModel,
+)
 from gitml.errors import DamagedError
 from gitml.formats import yaml
 from gitml.interop.mlruns_models import META
 from gitml.interop.mlruns_names import NamedFiles
+from gitml.interop.registering import STANDS_IN
+from gitml.interop.sources import Problem
+from gitml.registry.reading import Registry
 
 _MODEL_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,255}")
 
@@ -34,6 +45,7 @@ class ExportedModels:
         self._models: dict[str, dict[str, Any]] = {}
         self._versions: dict[str, dict[int, dict[str, Any]]] = {}
         self._locations: dict[str, str] = {}
+        self._uris: dict[str, str] = {}
 
     def names(self) -> list[str]:
         """List the models."""
@@ -52,6 +64,66 @@ class ExportedModels:
                 if found and facts.get("run_id") and old.endswith(str(facts["run_id"])):
                     facts["source"] = facts["storage_location"] = f"{artifact_uri}/{path}"
                 self._versions.setdefault(name, {})[int(facts["version"])] = facts
+
+    def note_run(self, run_id: str, artifact_uri: str) -> None:
+        """Take that a run is exported, and where its files are then."""
+        self._uris[run_id] = artifact_uri
+
+    def take_registry(self, registry: Registry, *, everything: bool) -> list[Problem]:
+        """Take what the registry has; it counts for more than what was kept at an import.
+
+        Args:
+            registry: The registry.
+            everything: Whether all runs are exported, so that models without versions belong to it.
+
+        Returns:
+            What MLflow has no place for.
+        """
+        problems: list[Problem] = []
+        for state in registry.models.values():
+            names = (state.name, *(state.record.former if state.record else ()))
+            kept: dict[int, dict[str, Any]] = {}
+            known: dict[str, Any] = {}
+            for name in reversed(names):
+                known |= self._models.pop(name, {})
+                kept |= self._versions.pop(name, {})
+            if state.is_deleted:
+                continue
+            versions = [version for version in state.versions() if version.run_id in self._uris]
+            absent = [n for n in kept if n not in state.tags or state.tags[n].description == STANDS_IN]
+            others = {number: kept[number] for number in absent}
+            if not (versions or others or known or (everything and not state.tags)):
+                continue
+            self._versions[state.name] = others | {
+                version.version: self._version(version, kept.get(version.version, {}), problems)
+                for version in versions
+            }
+            self._models[state.name] = _model(state.model(), known, self._versions[state.name])
+        return problems
+
+    def _version(
+        self, version: ModelVersion, kept: Mapping[str, Any], problems: list[Problem]
+    ) -> dict[str, Any]:
+        stage = version.stage or NO_STAGE
+        if stage not in (NO_STAGE, *STAGES):
+            what = f"version {version.version} of model {version.name!r:.80}"
+            problems.append(
+                Problem(what, f"it is in {stage!r:.80}, which MLflow has no stage for", lost=False)
+            )
+            stage = NO_STAGE
+        location = "/".join(part for part in (self._uris[version.run_id], version.path) if part)
+        own = {
+            "creation_timestamp": version.created_ms, "last_updated_timestamp": version.updated_ms,
+            "user_id": version.author, "run_id": version.run_id, "status": "READY", "status_message": None,
+            "run_link": version.tags.get(RUN_LINK_TAG), "model_id": version.tags.get(MODEL_ID_TAG), "source": version.source or location, "storage_location": location,
+        }  # fmt: skip
+        same = kept.get("run_id") in (None, "", version.run_id)
+        if same and kept and _seconds(kept.get("last_updated_timestamp")) >= _seconds(version.updated_ms):
+            own["last_updated_timestamp"] = kept["last_updated_timestamp"]
+        return {
+            **own, **(kept if same else {}), "last_updated_timestamp": own["last_updated_timestamp"],
+            "current_stage": stage, "description": version.description, "tags": {k: value for k, value in version.tags.items() if k not in (RUN_LINK_TAG, MODEL_ID_TAG)},
+        }  # fmt: skip
 
     def write_logged(self, folder: Path, model: Mapping[str, Any], uri: str) -> None:
         """Write a logged model; its files come with the run's artifacts."""
@@ -89,6 +161,16 @@ class ExportedModels:
                 own = {key: value for key, value in version.items() if key != "tags"}
                 _write(place, {**own, "name": name, "version": number, "storage_location": location})
                 _write_texts(place / "tags", version.get("tags") or {})
+
+
+def _model(model: RegisteredModel, kept: Mapping[str, Any], versions: Collection[int]) -> dict[str, Any]:
+    facts = {"creation_timestamp": model.created_ms, "last_updated_timestamp": model.updated_ms, **kept}
+    aliases = {alias: str(number) for alias, number in model.aliases.items() if number in versions}
+    return {**facts, "description": model.description, "tags": dict(model.tags), "aliases": aliases}
+
+
+def _seconds(time_ms: object) -> int:
+    return int(time_ms) // 1000 if isinstance(time_ms, int) else 0
 
 
 def _write(folder: Path, facts: Mapping[str, Any]) -> None:

@@ -29,6 +29,7 @@ from gitml.interop.report import OURS, Report
 from gitml.interop.selection import ExistsError, read_runs, written_whole
 from gitml.interop.sources import Problem
 from gitml.interop.tree import MODELS_FILE
+from gitml.registry.reading import read_registry
 from gitml.repo import Repo
 from gitml.tracking import history as reading
 from gitml.tracking import united
@@ -73,7 +74,8 @@ def export_mlruns(
             export.add(run)
             if progress:
                 progress(1)
-        return export.finish()
+        every = not query.filter and query.limit is None and query.experiment_ids is None
+        return export.finish(everything=every)
 
 
 def _check_target(target: Path, *, force: bool) -> None:
@@ -115,10 +117,11 @@ class _Export:
             return
         self.report.new += 1
 
-    def finish(self) -> Report:
-        """Write what belongs to no run alone."""
+    def finish(self, *, everything: bool) -> Report:
+        """Write what belongs to no run alone; `everything` says whether no run was left out by a filter."""
         default = Experiment("0", "Default")
         self._experiment(self._experiments.get("0", default))
+        self.report.problems += self._models.take_registry(read_registry(self._repo), everything=everything)
         self._models.write(self._folder)
         self.report.experiments = len(self._written)
         self.report.models = dict.fromkeys(self._models.names(), "models/")
@@ -195,6 +198,7 @@ class _RunExport:
             self._write_metric(metrics, key)
         for item in run.inputs:
             self._write_input(item)
+        self._models.note_run(run.id, f"{self._uri}/artifacts")
         logged = self._write_models()
         for artifact in self._artifacts():
             self._write_artifact(artifact, logged)

@@ -24,7 +24,7 @@ class Report:
         updated: Runs that changed at the source since they were imported.
         unchanged: Runs that are here already as the source has them.
         experiments: Experiments recorded or changed.
-        models: Registered models kept: name to where.
+        models: Registered models: name to what became of it.
         problems: What was skipped, changed or left out.
         skipped_runs: Runs that were not taken at all.
         rows: Lines written, of a table.

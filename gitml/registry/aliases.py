@@ -19,9 +19,10 @@ _ATTEMPTS = 50
 
 
 def set_alias(
-    repo: Repo, name: str, alias: str, version: int, *, comment: str | None = None, sign: Sign = None
-) -> MoveTag:
-    """Let an alias mean a version from now on.
+    repo: Repo, name: str, alias: str, version: int, *, comment: str | None = None, sign: Sign = None,
+    time_ms: int | None = None,
+) -> MoveTag:  # fmt: skip
+    """Let an alias mean a version from now on; `time_ms` says when, if it is only written down now.
 
     Returns:
         The event; the present one if the alias means that version already.
@@ -36,7 +37,9 @@ def set_alias(
     present = state.entry("alias", alias)
     if state.alias(alias) == version and present is not None:
         return present
-    return _put(repo, state, alias, version, SET, f"@{alias} is v{version}", comment, sign)
+    return _put(
+        repo, state, alias, version, SET, f"@{alias} is v{version}", comment, sign=sign, time_ms=time_ms
+    )
 
 
 def remove_alias(
@@ -51,12 +54,12 @@ def remove_alias(
     version = state.moves.aliases.get(alias)
     if version is None:
         raise NobodyHoldsError(state, "alias", alias)
-    return _put(repo, state, alias, version, REMOVED, f"@{alias} removed", comment, sign)
+    return _put(repo, state, alias, version, REMOVED, f"@{alias} removed", comment, sign=sign)
 
 
-def _put(
-    repo: Repo, state: ModelState, alias: str, version: int, event: str, what: str, comment: str | None,
-    sign: Sign,
+def _put(  # noqa: PLR0913 - what an event says
+    repo: Repo, state: ModelState, alias: str, version: int, event: str, what: str, comment: str | None, *,
+    sign: Sign, time_ms: int | None = None,
 ) -> MoveTag:  # fmt: skip
     said = clean_description("comment", comment) or None
     ref = ""
@@ -69,7 +72,8 @@ def _put(
             ref=ref, oid="", target=state.tags[version].oid, model=state.id, version=version, kind="alias",
             name=alias, event=event, number=number, order=state.next_order,
             previous=state.moves.aliases.get(alias), archived=(), left=(), comment=said,
-            who=repo.settings.author, time_ms=now_ms(),
+            who=repo.settings.author,
+            time_ms=now_ms() if time_ms is None else time_ms,
         )  # fmt: skip
         message = encode_move(tag, f"{state.name}: {what}")
         oid = make_tag(repo, ref, tag.target, "tag", message, time_ms=tag.time_ms, sign=sign)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from gitml.entities.artifact import Artifact
 from gitml.entities.registry import ModelRecord, ModelVersion, VersionNotes, VersionTag
@@ -30,12 +30,21 @@ _ATTEMPTS = 50
 _NO_NOTES = VersionNotes()
 
 
+@dataclass(frozen=True, slots=True)
+class Past:
+    """That something was registered elsewhere before: its number, when, and what it is a copy of."""
+
+    number: int
+    time_ms: int
+    source: str | None = None
+
+
 # Making
 
 
 def register(
     repo: Repo, run: Run, name: str, path: str = "", *, description: str | None = None,
-    tags: Mapping[str, object] | None = None, sign: Sign = None,
+    tags: Mapping[str, object] | None = None, sign: Sign = None, past: Past | None = None,
 ) -> ModelVersion:  # fmt: skip
     """Make the next version of a model, which is new if nobody used its name.
 
@@ -47,26 +56,29 @@ def register(
         description: What it is.
         tags: Tags of the version.
         sign: Whether the tag is signed, or who signs it; if not given, what git is set up for.
+        past: That it was registered elsewhere before; the run may have been deleted since.
 
     Raises:
+        ConflictError: Its number there is not the next one here.
         InvalidNameError: The name can't be used.
         RefusedError: The run is live or deleted, or the bytes of a file were dropped for good.
         NotFoundError: The run has nothing at the path.
     """
     check_model_name(name)
     path = check_artifact_path(path, allow_empty=True)
-    run = _settled(repo, run)
+    run = _settled(repo, run, deleted=past is not None)
     artifacts = list_artifacts(repo, run, path)
     _refuse_unusable(repo, run, path, artifacts)
     wanted = VersionTag(
         ref="", oid="", record=run.commit or "", model="", number=0, run_id=run.id, path=path,
         digest=digest_of(repo, path, artifacts), description=clean_description("description", description) or None,
-        tags=clean_tags(tags or {}), source=None, who=repo.settings.author, time_ms=now_ms(),
+        tags=clean_tags(tags or {}), source=past.source if past else None, who=repo.settings.author,
+        time_ms=past.time_ms if past else now_ms(),
     )  # fmt: skip
-    return _make(repo, name, wanted, f"model of {run.name}", sign)
+    return _make(repo, name, wanted, f"model of {run.name}", sign, past.number if past else None)
 
 
-def _settled(repo: Repo, run: Run) -> Run:
+def _settled(repo: Repo, run: Run, *, deleted: bool) -> Run:
     """The run as it is now, with one record that has all of it."""
     run = get_run(repo, run.id)
     short = run.id[:8]
@@ -75,7 +87,7 @@ def _settled(repo: Repo, run: Run) -> Run:
             f"run '{short}' is still live, and a version names what does not change any more",
             hint=f"end it first: gitml runs finish {short}",
         )
-    if run.deleted_ms is not None:
+    if run.deleted_ms is not None and not deleted:
         raise RefusedError(f"run '{short}' was deleted", hint=f"gitml runs restore {short}")
     return united.settle(repo, run)
 
@@ -160,13 +172,17 @@ def copy(
     return _make(repo, name, wanted, f"copy of {source.name} v{source.version}", sign)
 
 
-def _make(repo: Repo, name: str, wanted: VersionTag, what: str, sign: Sign) -> ModelVersion:
-    """Take the next number that is free; whoever took it first keeps it."""
+def _make(
+    repo: Repo, name: str, wanted: VersionTag, what: str, sign: Sign, only: int | None = None
+) -> ModelVersion:
+    """Take the next number that is free, if it is to be any; whoever took it first keeps it."""
     ref = ""
     for _ in range(_ATTEMPTS):
         registry = read_registry(repo)
         model, number = _next(registry, name)
         ref = version_ref(model, number)
+        if only not in (None, number):
+            raise ConflictError(version_ref(model, only or 0), 1)
         tag = replace(wanted, ref=ref, model=model, number=number)
         message = encode_version(tag, f"{name} v{number}: {what}")
         if make_tag(repo, ref, tag.record, "commit", message, time_ms=tag.time_ms, sign=sign):

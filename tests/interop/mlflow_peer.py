@@ -56,6 +56,7 @@ def write() -> None:
     client.set_registered_model_alias("churn-model", "champion", 1)
     client.set_model_version_tag("churn-model", 1, "checked", "yes")
     client.update_model_version("churn-model", 1, "good one")
+    client.transition_model_version_stage("churn-model", 1, "Staging")
     client.create_registered_model("empty", description="no versions")
 
 
@@ -90,7 +91,10 @@ def read() -> None:
         answer["models"][model.name] = {
             "description": model.description,
             "aliases": {alias: int(version) for alias, version in model.aliases.items()},
-            "versions": {int(v.version): [v.run_id, v.description, v.tags] for v in versions},
+            "versions": {
+                int(v.version): [v.run_id, v.description, v.tags, v.current_stage, v.run_link, v.model_id]
+                for v in versions
+            },
         }
     print("ANSWER", json.dumps(answer))
 

@@ -14,6 +14,11 @@ from gitml.errors import GitmlError
 from gitml.index import Query
 from gitml.interop import importing
 from gitml.interop.mlruns_reader import MlrunsSource
+from gitml.registry.content import list_files
+from gitml.registry.lookup import get_state
+from gitml.registry.models import delete_model, describe_model, list_models
+from gitml.registry.stages import promote
+from gitml.registry.versions import register
 from gitml.sync.inspect import inspect
 from gitml.tracking import edit, experiments, history
 from gitml.tracking.commit import finish_run
@@ -168,7 +173,7 @@ def test_registered_models_are_kept_with_their_runs(cli, repo, store, churn, git
     store.model("net", {1: ONE, 2: TWO, 3: "f" * 32}, {"prod": 1})
     store.model("empty", {})
     done = cli("import", "mlruns", store.root).out
-    assert "registered model net: kept in 'imported/models.json' of run" in done
+    assert "registered model net: 0 versions" in done  # the runs have no files
 
     def kept(run_id):
         run = history.get_run(repo, run_id)
@@ -187,6 +192,83 @@ def test_registered_models_are_kept_with_their_runs(cli, repo, store, churn, git
     assert kept(alone.id)[0]["versions"] == []
     edit.set_tags(repo, ONE, {"a": "b"})
     assert kept(ONE)[0]["name"] == "net"  # a later record keeps it
+
+
+def test_registered_models_become_models(repo, store, churn, git):
+    files = {"model/w.bin": b"w", "model/MLmodel": b"m"}
+    for run_id in (ONE, TWO):
+        store.run(churn, run_id, files=files)
+    # The runs of version 1 and 4 are not in the store, version 3 was deleted in MLflow.
+    store.model("net", {1: "f" * 32, 2: ONE, 4: "e" * 32, 5: TWO}, {"prod": 2, "gone": 4})
+    store.model("empty", {})
+    report = take(repo, store)
+    assert report.models == {"empty": "0 versions", "net": "2 versions"}
+    assert [problem.what for problem in report.problems] == [
+        "version 1 of registered model 'net'", "version 4 of registered model 'net'",
+    ]  # fmt: skip
+    state = get_state(repo, "net")
+    assert (list(state.tags), sorted(state.deleted)) == ([1, 2, 3, 4, 5], [1, 3, 4])
+    model = state.model()
+    assert (model.description, model.tags, model.aliases) == (
+        "what net is for",
+        {"owner": "ada"},
+        {"prod": 2},
+    )
+    assert (model.holders, model.created_ms // 1000) == ({"Production": 5}, 1795616939)
+    version = state.version(2)
+    assert (version.run_id, version.path, version.tags) == (ONE, "model", {"checked": "yes"})
+    assert version.created_ms == 1795616939000  # when it was registered in MLflow, to the second
+    assert [event.time_ms for event in state.events] == [1795616939000] * 3
+    assert get_state(repo, "empty").model().description == "what empty is for"
+    assert list_files(repo, version)[0].path == "model/MLmodel"
+    git(repo.git.work_tree, "fsck", "--strict")
+
+    def refs():
+        return git(repo.git.work_tree, "for-each-ref", "--format=%(refname) %(objectname)")
+
+    before = refs()
+    again = take(repo, store)
+    assert (again.models, again.problems, refs()) == ({}, [], before)
+
+
+def test_what_changed_in_mlflows_registry_comes_and_what_was_done_here_stays(repo, store, churn):
+    for run_id in (ONE, TWO):
+        store.run(churn, run_id, files={"model/w.bin": b"w"})
+    store.model("net", {1: ONE}, {"prod": 1, "old": 1})
+    take(repo, store)
+    promote(repo, "net", 1, "Staging")
+    describe_model(repo, "net", "said here")
+    store.model("net", {1: ONE, 2: TWO}, {"prod": 2})
+    (store.root / "models/net/aliases/old").unlink()
+    version = store.root / "models/net/version-1"
+    store.write(version / "tags" / "late", "1")
+    (version / "tags" / "checked").unlink()
+    assert take(repo, store).models == {"net": "1 version"}
+    state = get_state(repo, "net")
+    model = state.model()
+    assert (model.holders, model.aliases) == ({"Staging": 1, "Production": 2}, {"prod": 2})
+    assert model.description == "said here"
+    assert state.version(1).tags == {"late": "1"}
+    meta = version / "meta.yaml"
+    store.write(meta, meta.read_text().replace("Production", "Archived"))
+    take(repo, store)
+    assert get_state(repo, "net").stage_of(1) == "Archived"
+    delete_model(repo, "net")
+    store.model("net", {1: ONE, 2: TWO, 3: TWO})
+    take(repo, store)
+    assert list_models(repo) == []
+
+
+def test_a_name_that_is_taken_here_is_told(repo, store, churn):
+    store.run(churn, ONE, files={"model/w.bin": b"w"})
+    store.run(churn, TWO, files={"model/w.bin": b"w"})
+    take(repo, store)
+    register(repo, history.get_run(repo, TWO), "net", "model")
+    store.model("net", {1: ONE}, {"prod": 1})
+    (problem,) = take(repo, store).problems
+    assert "there is a version of this number here" in problem.reason
+    state = get_state(repo, "net")
+    assert (list(state.tags), state.events, state.version(1).run_id) == ([1], [], TWO)
 
 
 def test_logged_models_come_with_their_files(repo, store, churn):

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from gitml.entities.registry import MODEL_ID_TAG
 from gitml.index import Query
 from gitml.interop.importing import import_from
 from gitml.interop.mapping import param_text
@@ -19,6 +20,7 @@ from gitml.interop.mlflow_reader import MlflowSource
 from gitml.interop.mlflow_words import mlflow_tags
 from gitml.interop.mlruns_reader import MlrunsSource
 from gitml.interop.mlruns_writer import export_mlruns
+from gitml.registry.lookup import get_state
 from gitml.tracking import history
 from gitml.tracking.experiments import list_experiments
 
@@ -129,12 +131,37 @@ def check(repo, answer, *, in_order=True):
         assert tags.items() <= experiments[name][1].items()
 
 
+def check_models(repo, answer, git):
+    """Compare the registry with what MLflow says."""
+    refs = git(repo.git.work_tree, "for-each-ref", "--format=%(refname)", "refs/tags").split()
+    assert refs == [
+        "refs/tags/gitml/aliases/churn-model/champion/1",
+        "refs/tags/gitml/models/churn-model/v1",
+        "refs/tags/gitml/stages/churn-model/staging/1",
+    ]
+    for name, theirs in answer["models"].items():
+        state = get_state(repo, name)
+        assert (state.model().description, state.model().aliases) == (
+            theirs["description"],
+            theirs["aliases"],
+        )
+        found = {
+            str(v.version): [
+                v.run_id, v.description, {k: t for k, t in v.tags.items() if k != MODEL_ID_TAG}, v.stage,
+                v.tags.get(MODEL_ID_TAG),
+            ]
+            for v in state.versions()
+        }  # fmt: skip
+        assert found == {number: [*facts[:4], facts[5]] for number, facts in theirs["versions"].items()}
+
+
 def test_mlflows_file_store_is_read_and_written(peer, file_store, repo, tmp_path, git):
     root, answer = file_store
     report = import_from(repo, MlrunsSource(root))
     assert report.problems == []
     assert set(report.models) == {"churn-model", "empty"}
     check(repo, answer)
+    check_models(repo, answer, git)
     git(repo.git.work_tree, "fsck", "--strict")
     assert import_from(repo, MlrunsSource(root)).unchanged == report.new
     out = export_mlruns(repo, tmp_path / "out", Query(view="all"))
@@ -148,13 +175,14 @@ def test_mlflows_file_store_is_read_and_written(peer, file_store, repo, tmp_path
             assert again["runs"][run_id][fact] == run[fact], fact
 
 
-def test_a_database_is_read(peer, database, repo):
+def test_a_database_is_read(peer, database, repo, git):
     uri, answer = database
     with MlflowSource(uri, python=peer) as source:
         report = import_from(repo, source)
     assert report.problems == []
     assert set(report.models) == {"churn-model", "empty"}
     check(repo, answer, in_order=False)
+    check_models(repo, answer, git)
     with MlflowSource(uri, python=peer) as source:
         assert (again := import_from(repo, source)).unchanged == report.new, again
 

@@ -20,6 +20,8 @@ from gitml.interop.mapping import param_text, param_value
 from gitml.interop.mlruns_reader import MlrunsSource, points
 from gitml.interop.mlruns_writer import export_mlruns
 from gitml.interop.sources import Curve, Problem, SourceFile, SourceRun
+from gitml.registry import aliases, models, stages, versions
+from gitml.registry.lookup import get_state
 from gitml.repo import Repo
 from gitml.tracking import edit, experiments, history
 from gitml.tracking.commit import finish_run
@@ -199,8 +201,42 @@ def test_models_come_back_too(repo, other_repo, store, tmp_path):
     meta = (tmp_path / "out" / "models" / "net" / "version-1" / "meta.yaml").read_text()
     assert f"{tmp_path}/out/819569111588590845/{run_id}/artifacts/model" in meta
     back = import_from(other_repo, MlrunsSource(tmp_path / "out"))
-    assert set(back.models) == {"net"}
-    assert back.problems == []
+    assert back.models == {"net": "1 version"}
+    assert [problem.what for problem in back.problems] == ["version 2 of registered model 'net'"]
+
+
+def test_models_made_here_go_to_mlflow_and_back(repo, other_repo, tmp_path):
+    live = start_run(repo, name="first")
+    live.log_bytes(b"weights", "model/w.bin")
+    finish_run(repo, live, RunStatus.FINISHED)
+    run = history.get_run(repo, live.run_id)
+    for number in range(1, 4):
+        versions.register(repo, run, "churn", "model", description=f"d{number}", tags={"n": number})
+    stages.promote(repo, "churn", 1, "Production")
+    stages.promote(repo, "churn", 3, "Canary", allowed=("Canary",))
+    aliases.set_alias(repo, "churn", "champion", 3)
+    versions.delete_version(repo, "churn", 2)
+    models.tag_model(repo, "churn", {"team": "growth"})
+    models.rename_model(repo, "churn", "leavers")
+    models.create_model(repo, "empty", description="nothing yet")
+    done = export_mlruns(repo, tmp_path / "out", EVERYTHING)
+    assert set(done.models) == {"leavers", "empty"}
+    assert [problem.reason for problem in done.problems] == [
+        "it is in 'Canary', which MLflow has no stage for"
+    ]
+    import_from(other_repo, MlrunsSource(tmp_path / "out"))
+    before, after = (get_state(one, "leavers") for one in (repo, other_repo))
+    assert [
+        (v.version, v.run_id, v.path, v.digest, v.description, v.tags, v.created_ms)
+        for v in after.versions()
+    ] == [
+        (v.version, v.run_id, v.path, v.digest, v.description, v.tags, v.created_ms)
+        for v in before.versions()
+    ]  # fmt: skip
+    assert (after.model().aliases, after.model().holders) == ({"champion": 3}, {"Production": 1})
+    assert after.model().tags == {"team": "growth"}
+    again = export_mlruns(other_repo, tmp_path / "again", Query(filter="run_name = 'none'"))
+    assert again.models == {}
 
 
 def test_what_is_not_here_is_listed(cli, repo, tmp_path):
