@@ -101,6 +101,6 @@ def approve(
             version, stage = None, version
         found = find_version_named(repo, model, version)
         made = give(repo, found, stage, comment, withdrawn=withdraw)
-        where = f"for {stage}" if stage is not None else "for any stage"
+        where = f"for {made.approves}" if stage is not None else "for any stage"
         done = "is no longer approved" if withdraw else "is approved"
         say(f"{label(found)} {done} {where} by {made.author}{sharing(repo)}")

@@ -79,7 +79,7 @@ def _compare(
     told = ""
     if _asks_holder(comparison.term):
         if rival is None:
-            return True, f"{comparison}: nothing else holds {stage}, so that there is nothing to compare with"
+            return True, f"{comparison} (nothing else holds {stage} yet)"
         if rival.run is None:
             return (
                 False,

@@ -83,7 +83,7 @@ def summary(value: float) -> MetricSummary:
         ("<= holder + 0.01", 0.31, 0.3, True, "v1 has 0.3"),  # as people count: in floats it is not
         ("== holder * 3", 0.3, 0.1, True, ""),
         (">= 1.02 * holder", 0.91, 0.9, False, "0.91, must be >= 1.02 * holder (v1 has 0.9)"),
-        ("<= holder", 0.5, None, True, "nothing else holds Production"),
+        ("<= holder", 0.5, None, True, "nothing else holds Production yet"),
         ("> 1 and <= holder", 0.5, None, False, "0.5, must be > 1"),
         ("!= 1", math.nan, None, False, "it is NaN"),
         ("< holder", 1.0, math.nan, False, ""),
@@ -313,6 +313,10 @@ def test_a_server_asks_what_its_own_branch_says(
     said = refused(git, ada, "main:other")
     assert "refs/tags/gitml/stages/churn/production/1 is refused" in said
     assert "approvals: it needs 1 approval, it has 0" in said
+    git(ada.folder, "pull", "--quiet", "origin", "main")
+    git(ada.folder, "rm", "--quiet", ".gitml.yaml")
+    git(ada.folder, "commit", "--quiet", "--message", "no policy any more")
+    assert "approvals: it needs 1 approval" in refused(git, ada, "main")
     # Another name does not get around it.
     with ada.open() as repo:
         models.rename_model(repo, "churn", "innocent")
