@@ -51,16 +51,25 @@ def pre_push(
     refs = parse_refs(sys.stdin.buffer.read().decode("utf-8", "surrogateescape"))
     if not any(ref.concerns_runs for ref in refs):
         return
+    from gitml.render.left_text import left_lines
     from gitml.render.numbers import format_size
     from gitml.render.progress import progress
     from gitml.render.text import clean, plural
     from gitml.repo import Repo
+    from gitml.sync.delivering import ArtifactsLeftError
 
     with closing(Repo.open()) as repo, progress("sending artifacts", None, "B") as advance:
         done = send_artifacts(repo, remote, url, refs, advance)
-    if done.moved:
-        count = plural(len(done.moved), "artifact")
-        print(f"gitml: sent {count} ({format_size(done.moved_bytes)}) to {clean(remote)}", file=sys.stderr)
+    moved = done.objects.moved
+    if moved:
+        count = plural(len(moved), "artifact")
+        size = format_size(done.objects.moved_bytes)
+        print(f"gitml: sent {count} ({size}) to {clean(remote)}", file=sys.stderr)
+    for line in left_lines(done.left, remote):
+        print(f"gitml: {line}", file=sys.stderr)
+    if done.left.failed:  # of runs that are there already: this push makes nothing worse
+        told = ArtifactsLeftError(remote, done.left.failed, done.left.failed_of)
+        print(f"gitml: {clean(str(told))}", file=sys.stderr)
 
 
 def pre_receive() -> None:

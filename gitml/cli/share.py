@@ -34,6 +34,12 @@ DryRun = Annotated[bool, typer.Option("--dry-run", "-n", help="Only tell what wo
 NoArtifacts = Annotated[
     bool, typer.Option("--no-artifacts", help="Send runs alone; their artifacts stay here.")
 ]
+AllArtifacts = Annotated[
+    bool,
+    typer.Option(
+        "--artifacts", help="Ask about the artifacts of all runs, also of those that were pushed before."
+    ),
+]
 Inbox = Annotated[
     bool,
     typer.Option(
@@ -80,13 +86,15 @@ def push(
     remote: RemoteName = None,
     inbox: Inbox = False,
     no_artifacts: NoArtifacts = False,
+    artifacts: AllArtifacts = False,
     dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
     """Send runs with their artifacts, and tags of the registry, to a remote.
 
-    Artifacts go first. A remote that has runs that you lack is joined with yours; a
-    push that others are faster than again and again goes to the remote's inbox.
+    Artifacts go first, and what an earlier push left behind goes with them. A remote that
+    has runs that you lack is joined with yours; a push that others are faster than again
+    and again goes to the remote's inbox.
 
     Examples:
       gitml push
@@ -94,8 +102,10 @@ def push(
     """
     from gitml.sync.pushing import PushOptions
 
+    if artifacts and no_artifacts:
+        raise UsageError("--artifacts and --no-artifacts exclude each other", hint="gitml push --artifacts")
     repo = open_repo()
-    options = PushOptions(inbox=inbox, artifacts=not no_artifacts, dry_run=dry_run)
+    options = PushOptions(inbox=inbox, artifacts=not no_artifacts, all_artifacts=artifacts, dry_run=dry_run)
     _tell_push(_push(repo, _remote(repo, remote), options), json=json, dry_run=dry_run)
 
 
@@ -245,10 +255,16 @@ def _tell_push(done: Pushed, *, json: bool, dry_run: bool) -> None:
 def _complain(done: Pushed) -> None:
     from gitml.render.share_text import push_problems
 
+    from gitml.render.left_text import left_lines
+
     problems = push_problems(done)
-    _say(problems)
+    _say(problems + left_lines(done.left, done.remote))
     if problems:
         raise TagsNotSharedError(done.remote, len(problems))
+    if done.left.failed:
+        from gitml.sync.delivering import ArtifactsLeftError
+
+        raise ArtifactsLeftError(done.remote, done.left.failed, done.left.failed_of)
 
 
 def _tell_pull(done: Pulled, objects: Transferred | None, *, json: bool) -> None:

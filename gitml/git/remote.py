@@ -116,11 +116,12 @@ class Verdict(Enum):
 
 @dataclass(frozen=True, slots=True)
 class RefResult:
-    """What became of one update; `reason` is the remote's."""
+    """What became of one update; `reason` is the remote's, `made` that it had no such ref before."""
 
     ref: str
     verdict: Verdict
     reason: str = ""
+    made: bool = False
 
 
 class Remote:
@@ -318,7 +319,7 @@ def _read_result(parts: list[str]) -> RefResult | None:
     ref = names.rpartition(":")[2]
     reason = summary.rpartition(" (")[2].removesuffix(")") if " (" in summary else ""
     if flag in (" ", "+", "*", "-"):
-        return RefResult(ref, Verdict.DONE)
+        return RefResult(ref, Verdict.DONE, made=flag == "*")
     if flag == "=":
         return RefResult(ref, Verdict.UP_TO_DATE)
     return RefResult(ref, _refusal(summary), reason or summary)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from gitml.render.left_text import left_document
 from gitml.render.numbers import format_size
 from gitml.render.settled_text import renumbered_lines, settled_document, settled_problems
 from gitml.render.text import clean, plural
@@ -19,7 +20,9 @@ def push_lines(done: Pushed, *, dry_run: bool) -> list[str]:
     parts += _objects(done.objects)
     parts += [plural(len(done.tags.made), "tag")] if done.tags.made else []
     if not parts:
-        lines = [f"{remote} has everything already"]
+        left = done.left
+        everything = "all runs" if left.missing or left.failed or left.known else "everything"
+        lines = [f"{remote} has {everything} already"]
     elif dry_run:
         lines = [f"would send {_list(parts)} to {remote}"]
     else:
@@ -89,7 +92,7 @@ def push_document(done: Pushed) -> dict[str, Any]:
         "records": done.records,
         "lost_races": done.races,
         "folded": list(done.folded),
-        "artifacts": _objects_document(done.objects),
+        "artifacts": {**_objects_document(done.objects), **left_document(done.left)},
         "tags": {
             "made": list(done.tags.made),
             "clashes": [{"ref": clash.ref, "reason": clash.reason} for clash in done.tags.clashes],

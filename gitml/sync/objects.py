@@ -28,12 +28,13 @@ Progress = Callable[[int], None]
 class ArtifactsNotSentError(RemoteError):
     """Some artifacts can't reach the remote, so what points at them must not either."""
 
-    def __init__(self, remote: str, failed: Sequence[Failure]) -> None:
+    def __init__(self, remote: str, failed: Sequence[Failure], needed_by: str = "") -> None:
         noun = "artifact" if len(failed) == 1 else "artifacts"
         first = failed[0].error
         alone = "no run that needs them was sent; to send the runs alone: gitml push --no-artifacts"
         super().__init__(
-            f"{len(failed):,} {noun} could not be sent to '{remote}': {first}",
+            f"{len(failed):,} {noun} could not be sent to '{remote}': {first}"
+            + (f"; needed by {needed_by}" if needed_by else ""),
             hint=f"{first.hint}; {alone}" if first.hint else alone,
         )
         self.remote = remote
@@ -51,13 +52,18 @@ class Held:
 
 def pointers_in(git: GitRepo, commits: Sequence[str]) -> list[Pointer]:
     """List the objects that records point at, each once; without those that their run purged."""
+    return list(dict.fromkeys(one.pointer for one in kept_by(git, commits)))
+
+
+def kept_by(git: GitRepo, commits: Sequence[str]) -> list[Held]:
+    """List the pointers of records, without those that their run purged in one of these."""
     held = held_by(git, commits)
     gone = purged_by(git, list(dict.fromkeys(one.commit for one in held)))
-    if gone:
-        runs = run_ids(git, list(dict.fromkeys(one.commit for one in held)))
-        purged = {(runs[commit], oid) for commit, oids in gone.items() for oid in oids}
-        held = [one for one in held if (runs[one.commit], one.pointer.oid) not in purged]
-    return list(dict.fromkeys(one.pointer for one in held))
+    if not gone:
+        return held
+    runs = run_ids(git, list(dict.fromkeys(one.commit for one in held)))
+    purged = {(runs[commit], oid) for commit, oids in gone.items() for oid in oids}
+    return [one for one in held if (runs[one.commit], one.pointer.oid) not in purged]
 
 
 def held_by(git: GitRepo, commits: Sequence[str]) -> list[Held]:
@@ -111,8 +117,8 @@ def send(
         progress: Called with the number of bytes done since the last call.
         url: Where the remote is, if that is known already.
 
-    Raises:
-        ArtifactsNotSentError: At least one could not be sent.
+    Returns:
+        What went; `failed` are those that did not, all of a store that can't be used.
     """
     done = Transferred()
     for store, group in _by_store(repo, remote, pointers, url):
@@ -120,16 +126,16 @@ def send(
             try:
                 done += store.upload(repo.objects, group, progress)
             except RemoteError as err:  # the store as a whole: none of them can go
-                raise ArtifactsNotSentError(remote, [Failure(pointer, err) for pointer in group]) from err
-    if done.failed:
-        raise ArtifactsNotSentError(remote, done.failed)
+                done += Transferred(failed=tuple(Failure(pointer, err) for pointer in group))
     return done
 
 
-def missing_there(repo: Repo, remote: str, pointers: Iterable[Pointer]) -> list[Pointer]:
+def missing_there(
+    repo: Repo, remote: str, pointers: Iterable[Pointer], *, url: str | None = None
+) -> list[Pointer]:
     """Tell which objects a remote lacks, without sending any."""
     lacking: list[Pointer] = []
-    for store, group in _by_store(repo, remote, pointers):
+    for store, group in _by_store(repo, remote, pointers, url):
         with closing(store):
             lacking += store.missing(group)
     return lacking

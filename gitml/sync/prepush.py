@@ -1,8 +1,8 @@
 """Send artifacts before the branch or tag that points at them.
 
 git calls the pre-push hook when it knows what it will push and nothing has
-left yet. Only commits that the remote does not have are looked at, so a push
-after each run costs the same with one run before it and with 100,000.
+left yet. Only records are looked at whose artifacts are not known to be there, so
+a push after each run costs the same with one run before it and with 100,000.
 """
 
 from __future__ import annotations
@@ -11,13 +11,11 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from gitml.entities.artifact import Pointer
 from gitml.errors import UsageError
-from gitml.repo import Repo
-from gitml.store.base import Transferred
-from gitml.sync.objects import ArtifactsNotSentError, pointers_in, send
+from gitml.repo import RUNS_REF, Repo
+from gitml.sync.delivering import Delivered, Delivery
+from gitml.sync.objects import ArtifactsNotSentError
 from gitml.sync.pulling import fetch
-from gitml.sync.purged import of_older_runs, purged_since
 from gitml.sync.seen import seen
 
 _NAMESPACES = ("refs/heads/gitml/", "refs/tags/gitml/", "refs/gitml/")
@@ -61,8 +59,11 @@ def parse_refs(text: str) -> list[PushedRef]:
 
 def send_artifacts(
     repo: Repo, remote: str, url: str, refs: Sequence[PushedRef], progress: Progress | None = None
-) -> Transferred:
+) -> Delivered:
     """Send the objects that pushed runs need and the remote lacks.
+
+    Without those that were purged. A remote that has moved on is looked at for that:
+    git will not take the push, but artifacts go before it says so.
 
     Args:
         repo: The repository that is pushed from.
@@ -75,34 +76,34 @@ def send_artifacts(
         ArtifactsNotSentError: At least one could not be sent; nothing that points
             at it should be pushed.
     """
-    wanted = needed_objects(repo, remote, [ref for ref in refs if ref.concerns_runs])
+    pushed = [ref for ref in refs if ref.concerns_runs]
+    moved_on = [ref for ref in pushed if _is_there(ref) and not repo.git.has_object(ref.remote_oid)]
+
+    def tips() -> list[str]:
+        """What the remote has; of one that is told to have no runs, what was seen is of another place."""
+        told = [ref.remote_oid for ref in pushed if _is_there(ref)]
+        is_new = any(ref.remote == RUNS_REF and not _is_there(ref) for ref in pushed)
+        return told if is_new else [*seen(repo, remote).tips, *told]
+
+    def look_again() -> None:
+        if moved_on:
+            fetch(repo, remote)
+
+    delivery = Delivery(repo, remote, tips, look_again=look_again, url=url)
+    wanted = [ref.local_oid for ref in pushed]
+    known = [tip for tip in tips() if repo.git.has_object(tip)]
+    new = [c for c, parents in repo.git.rev_list(wanted, known) if len(parents) < 2] if wanted else []
     try:
-        return send(repo, remote, wanted, progress, url=url)
+        done = delivery.deliver(delivery.uncovered(wanted, new, known), new, progress)
     except ArtifactsNotSentError as err:
         err.hint = (err.hint or "").replace("gitml push --no-artifacts", "git push --no-verify")
         raise
+    delivery.note(next((ref.local_oid for ref in pushed if ref.local == RUNS_REF), None), done)
+    return done
 
 
-def needed_objects(repo: Repo, remote: str, refs: Sequence[PushedRef]) -> list[Pointer]:
-    """List the objects behind pointers in commits that the remote does not have yet.
-
-    Without those that were purged. A remote that has moved on is looked at for that:
-    git will not take the push, but artifacts go before it says so.
-    """
-    if not refs:
-        return []
-    known = [tip for tip in seen(repo, remote).tips if repo.git.has_object(tip)]
-    known += [ref.remote_oid for ref in refs if repo.git.has_object(ref.remote_oid)]
-    commits = list({commit: None for ref in refs for commit, _ in repo.git.rev_list(ref.local_oid, known)})
-    pointers = pointers_in(repo.git, commits)
-    older = of_older_runs(repo, commits, pointers) if pointers else set()
-    if not older:
-        return pointers
-    if any(set(ref.remote_oid) != {"0"} and not repo.git.has_object(ref.remote_oid) for ref in refs):
-        fetch(repo, remote)
-    tips = [*seen(repo, remote).tips, *(ref.remote_oid for ref in refs)]
-    purged = purged_since(repo, commits, older, tips)
-    return [pointer for pointer in pointers if pointer not in purged]
+def _is_there(ref: PushedRef) -> bool:
+    return set(ref.remote_oid) != {"0"}
 
 
 def without_password(url: str) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Sequence
 from gitml.entities.artifact import Pointer
 from gitml.git.repo import GitRepo
 from gitml.repo import RUNS_REF, Repo
-from gitml.sync.objects import held_by, purged_by, run_ids
+from gitml.sync.objects import Held, held_by, purged_by, run_ids
 
 
 def given_up(git: GitRepo, tips: Sequence[str], oids: Collection[str]) -> set[str]:
@@ -47,26 +47,33 @@ def purged_since(
         tips: Histories that count besides the branch: those of a remote, say.
     """
     wanted = set(pointers)
-    held = [one for one in held_by(repo.git, commits) if one.pointer in wanted]
+    return purged_of(repo, [one for one in held_by(repo.git, commits) if one.pointer in wanted], tips)
+
+
+def purged_of(repo: Repo, held: Sequence[Held], tips: Sequence[str] = ()) -> set[Pointer]:
+    """As `purged_since`, of pointers whose records are known."""
     runs = run_ids(repo.git, list(dict.fromkeys(one.commit for one in held)))
     gone = _purged_here(repo, set(runs.values()))
     for run_id, oids in _purged_beside(repo, tips).items():
         gone.setdefault(run_id, set()).update(oids)
     needed = {one.pointer for one in held if one.pointer.oid not in gone[runs[one.commit]]}
-    return wanted - needed
+    return {one.pointer for one in held} - needed
 
 
-def of_older_runs(repo: Repo, commits: Sequence[str], pointers: Iterable[Pointer]) -> set[Pointer]:
-    """Those of the pointers of some new records that runs have which others know already.
+def of_older_runs(repo: Repo, held: Sequence[Held], new: Collection[str]) -> set[Pointer]:
+    """Those of some pointers that runs have which others know already.
 
     Nobody can have purged what is in runs that are all new.
+
+    Args:
+        repo: The repository.
+        held: The pointers.
+        new: The records that nobody else knows.
     """
-    wanted = set(pointers)
-    held = [one for one in held_by(repo.git, commits) if one.pointer in wanted]
     runs = run_ids(repo.git, list(dict.fromkeys(one.commit for one in held)))
     repo.index.catch_up()
-    new = set(commits)
-    older = {run_id for run_id in set(runs.values()) if not new.issuperset(repo.index.records(run_id))}
+    unknown = set(new)
+    older = {run_id for run_id in set(runs.values()) if not unknown.issuperset(repo.index.records(run_id))}
     return {one.pointer for one in held if runs[one.commit] in older}
 
 

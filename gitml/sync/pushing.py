@@ -8,18 +8,16 @@ own where nobody contends; the next one who syncs folds them into the branch.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from gitml.entities.artifact import Pointer
 from gitml.errors import ConflictError, RefusedError
 from gitml.git.remote import Progress, RefResult, RefUpdate, Remote, Verdict
 from gitml.repo import RUNS_REF, Repo
 from gitml.store.base import Transferred
-from gitml.sync.objects import missing_here, missing_there, pointers_in, send
-from gitml.sync.purged import of_older_runs, purged_since
+from gitml.sync.delivering import Delivered, Delivery, Left
 from gitml.sync.seen import INBOX, Seen, places, seen, seen_and_tags
 from gitml.sync.settled import Settle, Settled
 from gitml.sync.tags import PushedTags, push_tags, tag_clashes
@@ -62,11 +60,13 @@ class PushOptions:
     Attributes:
         inbox: Go to the inbox at once, without trying the branch.
         artifacts: Send artifacts before the runs that need them.
+        all_artifacts: Ask about the artifacts of all runs, also of those that went before.
         dry_run: Only tell what would go.
     """
 
     inbox: bool = False
     artifacts: bool = True
+    all_artifacts: bool = False
     dry_run: bool = False
 
 
@@ -81,6 +81,7 @@ class Pushed:
         races: How often another writer was faster.
         folded: Names of inbox refs that are on the branch now and were removed.
         objects: What became of the artifacts; of a dry run `moved` are those that would be sent.
+        left: Artifacts of runs that the remote has, which did not get there.
         tags: What became of the tags.
         inbox: The inbox ref that holds the runs, if they went there.
         settled: Tags of ours that gave way to those of others, or would by a dry run.
@@ -95,6 +96,7 @@ class Pushed:
     tags: PushedTags = field(default_factory=PushedTags)
     inbox: str | None = None
     settled: Settled = field(default_factory=Settled)
+    left: Left = field(default_factory=Left)
 
 
 def push(
@@ -127,17 +129,23 @@ def push(
         UnsoundRecordsError: The remote holds something that is no sound record.
     """
     push_ = _Push(repo, Remote(repo.git.process, name), options, progress, inspected, settle)
+    push_.look_at_place()
     push_.look_at_tags()
     tip = repo.git.tip(RUNS_REF)
     new = push_.new_records(tip)
-    objects = push_.send_objects(new, sent)
+    delivered = push_.send_objects(tip, new, sent)
     tip = repo.git.tip(RUNS_REF)  # tombstones may have come in meanwhile
     way, races, inbox = (Way.NOTHING, 0, None) if tip is None else push_.send_runs(tip)
+    if push_.was_made_anew:  # it had lost what we knew of, and our artifacts with it
+        new = push_.all_records(tip)
+        delivered = push_.send_objects(tip, new, sent)
     if way is not Way.INBOX and tip is not None and not new:
         way = Way.NOTHING
     tags = push_.send_tags()
     folded = () if options.dry_run or way is Way.INBOX else push_.fold_inbox()
-    return Pushed(name, way, len(new), races, folded, objects, tags, inbox, push_.settled)
+    return Pushed(
+        name, way, len(new), races, folded, delivered.objects, tags, inbox, push_.settled, delivered.left
+    )
 
 
 class _Push:
@@ -160,12 +168,31 @@ class _Push:
         self._progress = progress
         self._inspected = inspected
         self._looked: tuple[Seen, dict[str, str]] | None = None
+        self.was_made_anew = False
+        self._delivery = Delivery(
+            repo,
+            remote.name,
+            lambda: self.look()[0].tips,
+            look_again=self._take_in_theirs,
+            dry_run=options.dry_run,
+        )
 
     def look(self) -> tuple[Seen, dict[str, str]]:
         """Tell what is known of the remote, and the tags here; as of the beginning or the last fetch."""
         if self._looked is None:
             self._looked = seen_and_tags(self.repo, self.remote.name)
         return self._looked
+
+    def look_at_place(self) -> None:
+        """Look at a remote of which only another place was seen, by the same name; or with nothing to send."""
+        known, own = self.look()
+        if self.repo.git.tip(RUNS_REF) is None and not own:
+            self.remote.list_refs(RUNS_REF)  # whoever names a remote wants to hear that it can't be reached
+        elif (known.tips or known.tags) and not self._delivery.is_known:
+            from gitml.sync.pulling import fetch
+
+            fetch(self.repo, self.remote.name, progress=self._progress)
+            self._looked = None
 
     def _take_in_theirs(self) -> None:
         """Fetch what is there, and join it."""
@@ -219,40 +246,32 @@ class _Push:
 
     def new_records(self, tip: str | None) -> list[str]:
         """List what the remote did not have when it was last seen."""
+        return self._records(tip, self._known())
+
+    def all_records(self, tip: str | None) -> list[str]:
+        """List all records, and ask about the artifacts of all of them."""
+        self._delivery.forget()
+        return self._records(tip, [])
+
+    def _known(self) -> list[str]:
+        return [tip for tip in self.look()[0].tips if self.repo.git.has_object(tip)]
+
+    def _records(self, tip: str | None, known: list[str]) -> list[str]:
         if tip is None:
             return []
-        known = [t for t in self.look()[0].tips if self.repo.git.has_object(t)]
         return [commit for commit, parents in self.repo.git.rev_list(tip, known) if len(parents) < 2]
 
-    def send_objects(self, commits: list[str], sent: Callable[[int], None] | None) -> Transferred:
-        """Send what new records point at."""
-        pointers = pointers_in(self.repo.git, commits) if self._options.artifacts and commits else []
-        pointers = self._without_purged(commits, pointers)
-        if not pointers:
-            return Transferred()
-        if self._options.dry_run:
-            return Transferred(moved=tuple(missing_there(self.repo, self.remote.name, pointers)))
-        return send(self.repo, self.remote.name, pointers, sent)
-
-    def _without_purged(self, commits: list[str], pointers: list[Pointer]) -> list[Pointer]:
-        """Leave out what somebody purged, which the new records need not know.
-
-        A remote that lacks what a run had that it knows is asked for tombstones first.
-        """
-        if not pointers:
-            return []
-        unsure = of_older_runs(self.repo, commits, pointers).union(missing_here(self.repo, pointers))
-        purged = self._purged(commits, unsure)
-        unsure -= purged
-        lacking = missing_there(self.repo, self.remote.name, unsure) if unsure else []
-        if lacking and not self._options.dry_run:
-            self._take_in_theirs()
-            purged |= self._purged(commits, lacking)
-        return [pointer for pointer in pointers if pointer not in purged]
-
-    def _purged(self, commits: list[str], pointers: Collection[Pointer]) -> set[Pointer]:
-        tips = self.look()[0].tips
-        return purged_since(self.repo, commits, pointers, tips) if pointers else set()
+    def send_objects(self, tip: str | None, new: list[str], sent: Callable[[int], None] | None) -> Delivered:
+        """Send what new records point at, and what is missing there of those before."""
+        done = Delivered()
+        if tip is not None and self._options.artifacts:
+            if self._options.all_artifacts:
+                self._delivery.forget()
+            known = [] if self.was_made_anew else self._known()
+            uncovered = self._delivery.uncovered([tip], new, known)
+            done = self._delivery.deliver(uncovered, [] if self.was_made_anew else new, sent)
+        self._delivery.note(tip if self._options.artifacts else None, done)
+        return done
 
     def send_runs(self, tip: str) -> tuple[Way, int, str | None]:
         """Send the branch, or after a few lost races leave the runs in the inbox.
@@ -284,6 +303,7 @@ class _Push:
         (result,) = self.remote.push(
             [RefUpdate(RUNS_REF, tip)], dry_run=self._options.dry_run, progress=self._progress
         )
+        self.was_made_anew |= result.made and self.look()[0].runs is not None
         if result.verdict in (Verdict.DONE, Verdict.UP_TO_DATE) and not self._options.dry_run:
             self._note(places(self.repo, self.remote.name).runs, tip)
         return result

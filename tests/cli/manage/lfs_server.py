@@ -38,11 +38,19 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(403, {"message": "you may not write here"})
         else:
             self._answer(
-                200, {"transfer": "basic", "objects": [self._object(wanted) for wanted in request["objects"]]}
+                200,
+                {
+                    "transfer": "basic",
+                    "objects": [self._object(request["operation"], wanted) for wanted in request["objects"]],
+                },
             )
 
-    def _object(self, wanted: dict[str, object]) -> dict[str, object]:
-        if wanted["oid"] in self.server.objects:
+    def _object(self, operation: str, wanted: dict[str, object]) -> dict[str, object]:
+        is_here = wanted["oid"] in self.server.objects
+        if operation == "download":
+            found = {"actions": {"download": {"href": f"{self.server.url}/get/{wanted['oid']}"}}}
+            return {**wanted, **(found if is_here else {"error": {"code": 404, "message": "not here"}})}
+        if is_here:
             return wanted
         return {**wanted, "actions": {"upload": {"href": f"{self.server.url}/put/{wanted['oid']}"}}}
 
