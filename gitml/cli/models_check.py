@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from contextlib import closing
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -39,6 +40,14 @@ def check(
             help="Take the policy from there: origin/main. If not given, from the branch that is checked out.",
         ),
     ] = None,
+    allowed_signers: Annotated[
+        Path | None,
+        typer.Option(
+            "--allowed-signers",
+            metavar="FILE",
+            help="Whose SSH signatures count, instead of gpg.ssh.allowedSignersFile.",
+        ),
+    ] = None,
 ) -> None:
     """Say what the policy asks of a promotion, and what of that holds.
 
@@ -61,10 +70,10 @@ def check(
         if model.startswith(_TAGS):
             if version is not None:
                 raise UsageError(f"'{model}' says all of it", hint=f"gitml models check {model}")
-            asked = ask_of_tag(repo, model, policy)
+            asked = ask_of_tag(repo, model, policy, allowed_signers)
         else:
             word, place = two_words(model, version, stage, "stage")
-            asked = ask(repo, find_version_named(repo, model, word), place, policy)
+            asked = ask(repo, find_version_named(repo, model, word), place, policy, allowed_signers)
     if output.format is Format.JSON:
         sys.stdout.write(dump_json("check", policy_document(asked)))
     elif not output.is_text:

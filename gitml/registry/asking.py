@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from gitml.entities.policy import Check
 from gitml.entities.registry import ModelComment, ModelVersion, MoveTag
@@ -15,6 +16,7 @@ from gitml.registry.policy import evaluate, judge
 from gitml.registry.policy_checks import ANY_STAGE
 from gitml.registry.policy_source import load_policy
 from gitml.registry.reading import read_registry
+from gitml.registry.signatures import find_signers
 from gitml.registry.state import ModelState, sort_key
 from gitml.repo import Repo
 
@@ -47,7 +49,10 @@ class Asked:
         return all(check.holds is not False for check in self.checks)
 
 
-def ask(repo: Repo, version: ModelVersion, stage: str, revision: str | None = None) -> Asked:
+def ask(
+    repo: Repo, version: ModelVersion, stage: str, revision: str | None = None,
+    allowed_signers: Path | None = None,
+) -> Asked:  # fmt: skip
     """Ask about a version that might come into a stage; where it holds the stage, about how it came there.
 
     Args:
@@ -55,6 +60,7 @@ def ask(repo: Repo, version: ModelVersion, stage: str, revision: str | None = No
         version: The version.
         stage: The stage, in any case.
         revision: The commit that has the policy, if not the one that `load_policy` finds.
+        allowed_signers: The file of allowed signers; the user's own if not given.
 
     Raises:
         InvalidNameError: There is no such stage.
@@ -65,13 +71,15 @@ def ask(repo: Repo, version: ModelVersion, stage: str, revision: str | None = No
     state = get_state(repo, version.name)
     entry = state.entry("stage", stage) if state.holder(stage) == version.version else None
     if entry is not None:
-        return _of_move(repo, state, entry, revision)
+        return _of_move(repo, state, entry, revision, allowed_signers)
     checks = evaluate(repo, state, version.version, stage, policy)
     return Asked(state.name, version.version, stage, policy.source, tuple(checks))
 
 
-def ask_of_tag(repo: Repo, name: str, revision: str | None = None) -> Asked:
-    """Ask about a promotion that was made, by its tag.
+def ask_of_tag(
+    repo: Repo, name: str, revision: str | None = None, allowed_signers: Path | None = None
+) -> Asked:
+    """Ask about a promotion that was made, by its tag; the rest is as for `ask`.
 
     Raises:
         NotFoundError: There is no such tag, or it counts for nothing.
@@ -91,14 +99,16 @@ def ask_of_tag(repo: Repo, name: str, revision: str | None = None) -> Asked:
             f"the tag '{name}' counts for nothing: {why}" if why else f"there is no tag '{name}'",
             hint="gitml verify tells more" if why else "gitml pull brings tags",
         )
-    return _of_move(repo, state, move, revision)
+    return _of_move(repo, state, move, revision, allowed_signers)
 
 
-def _of_move(repo: Repo, state: ModelState, move: MoveTag, revision: str | None) -> Asked:
+def _of_move(
+    repo: Repo, state: ModelState, move: MoveTag, revision: str | None, allowed_signers: Path | None
+) -> Asked:
     policy = load_policy(repo, revision)
     earlier = [one for one in state.events if sort_key(one) < sort_key(move)]
     before = ModelState.of(state.id, state.tags.values(), earlier, state.record)
-    checks = judge(repo, before, move, policy, made=move.oid)
+    checks = judge(repo, before, move, policy, made=move.oid, signers=find_signers(repo, allowed_signers))
     return Asked(state.name, move.version, move.name, policy.source, tuple(checks), move)
 
 

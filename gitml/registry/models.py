@@ -275,10 +275,11 @@ def renumber_notes(repo: Repo, model: str, numbers: Mapping[int, int]) -> None:
                 if path.startswith(f"{COMMENTS}/")
                 else None
             )
-            if said is not None and said.version in numbers:
+            number = None if said is None or said.version is None else numbers.get(said.version)
+            if said is not None and number is not None:
                 del kept[path]
-                path, data = encode_comment(replace(said, version=numbers[said.version]))
-                kept[path] = TreeEntry(repo.git.write_blob(data))
+                renamed, data = encode_comment(replace(said, version=number))
+                kept[renamed] = TreeEntry(repo.git.write_blob(data))
                 moved = True
         if not moved and versions == dict(record.versions):
             return

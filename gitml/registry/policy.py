@@ -24,7 +24,7 @@ from gitml.registry.policy_checks import (
     check_tags,
 )
 from gitml.registry.policy_source import load_policy
-from gitml.registry.signatures import check_signature, find_signers, is_by
+from gitml.registry.signatures import Signers, check_signature, find_signers, is_by
 from gitml.registry.state import ModelState
 from gitml.repo import Repo
 
@@ -102,7 +102,7 @@ def evaluate(
 
 def judge(
     repo: Repo, state: ModelState, move: MoveTag, policy: Policy, *, made: str | None = None,
-    comments: Comments | None = None,
+    comments: Comments | None = None, signers: Signers | None = None,
 ) -> list[Check]:  # fmt: skip
     """Say what a policy asks of an event, and whether it holds.
 
@@ -116,6 +116,7 @@ def judge(
         policy: What is asked.
         made: Its tag object; None if there is none yet.
         comments: As for `evaluate`.
+        signers: Whose SSH signatures count; the user's own if not given.
     """
     checks: list[Check] = []
     archives = stage_key(move.name) == stage_key(ARCHIVED)
@@ -127,7 +128,7 @@ def judge(
         if made is None:
             checks.append(Check("signers", None, f"it must be signed by {_any_of(rule)}", rule.line))
         else:
-            checks.append(_check_signer(repo, rule, made))
+            checks.append(_check_signer(repo, rule, made, signers or find_signers(repo)))
     return checks
 
 
@@ -155,7 +156,7 @@ def gate(repo: Repo, state: ModelState, move: MoveTag, override: str | None) -> 
         return move, None
 
     def accept(oid: str) -> None:
-        signed = [_check_signer(repo, rule, oid) for rule in rules]
+        signed = [_check_signer(repo, rule, oid, find_signers(repo)) for rule in rules]
         if any(check.holds is False for check in signed):
             raise PolicyRefusedError(state.name, move, signed)
 
@@ -254,8 +255,7 @@ def _signed_rules(policy: Policy, state: ModelState, move: MoveTag) -> list[Rule
     return [rule for stage in keys.values() for rule in rules_for(policy, state, stage) if rule.signers]
 
 
-def _check_signer(repo: Repo, rule: Rule, oid: str) -> Check:
-    signers = find_signers(repo)
+def _check_signer(repo: Repo, rule: Rule, oid: str, signers: Signers) -> Check:
     signature = check_signature(repo, oid, "tag", repo.git.read_blob(oid), signers)
     wanted = f"must be signed by {_any_of(rule)}"
     if signature is None:

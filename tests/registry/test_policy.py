@@ -372,7 +372,7 @@ def test_each_promotion_of_a_push_is_held_against_the_one_before(
 
 
 def test_only_those_who_may_sign_move_what_is_in_the_stage(
-    hooked: Path, clone: Callable[[str], Clone], git, ssh: SshKeys, tmp_path: Path
+    hooked: Path, clone: Callable[[str], Clone], git, gitml, ssh: SshKeys, tmp_path: Path
 ):
     signers = tmp_path / "allowed"
     signers.write_text("".join(f"{who}@example.org {ssh.public(who)}\n" for who in ("ada", "bob")))
@@ -397,6 +397,10 @@ def test_only_those_who_may_sign_move_what_is_in_the_stage(
         assert get_state(repo, "churn").events == []
         stages.promote(repo, "churn", 1, "Production", sign=True)
         assert asking.ask(repo, find_version(repo, "churn@v1"), "production").holds
+    git(ada.folder, "config", "--unset", "gpg.ssh.allowedSignersFile")
+    tag = ("models", "check", "gitml/stages/churn/production/1")
+    assert "no file of allowed signers is known" in gitml(ada.folder, *tag, code=1).stdout
+    assert "signed by ada@example.org" in gitml(ada.folder, *tag, "--allowed-signers", str(signers)).stdout
     push = ("push", "--quiet", "origin", *EVERYTHING)
     with pytest.raises(AssertionError, match="no file of allowed signers"):
         git(ada.folder, *push)
