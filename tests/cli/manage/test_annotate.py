@@ -112,10 +112,10 @@ def test_an_editor_that_fails_changes_nothing(cli, recorded, tmp_path, monkeypat
 
 def test_what_was_written_in_the_editor_is_not_lost(cli, recorded, tmp_path, monkeypatch, repo):
     recorded()
-    # While the editor is open, something else takes the branch away: the run is not there any more.
+    # While the editor is open, something else takes the branch away: what is there now is not gitml's.
     steal = "git update-ref refs/heads/gitml/runs refs/heads/main"
     monkeypatch.setenv("GIT_EDITOR", editor(tmp_path, f'{steal} && echo precious > "$2"'))
-    done = cli("note", "@", "--edit", code=3)
+    done = cli("note", "@", "--edit", code=4)
     (kept,) = repo.root.glob("NOTE*")
     assert kept.read_text() == "precious\n"
     assert str(kept) in done.err
