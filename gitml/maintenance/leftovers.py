@@ -14,6 +14,7 @@ from pathlib import Path
 
 from gitml.repo import Repo
 from gitml.store.incoming import PART_PREFIX
+from gitml.sync.delivered import FOLDER
 from gitml.sync.workspace import abandoned
 
 _DAY_S = 86_400
@@ -84,8 +85,15 @@ def _is_locked(path: Path) -> bool:
 
 
 def caches(repo: Repo) -> list[Leftover]:
-    """List what gitml can make anew: the index, remembered hashes and environments."""
-    names = ("index.sqlite", "index.sqlite-journal", "hashes.sqlite", "hashes.sqlite-journal", "cache")
+    """List what gitml can make anew: the index, remembered hashes, environments and marks of pushes."""
+    names = (
+        "index.sqlite",
+        "index.sqlite-journal",
+        "hashes.sqlite",
+        "hashes.sqlite-journal",
+        "cache",
+        FOLDER,
+    )
     paths = (repo.root / name for name in names)
     return [Leftover(path, disk_use(path)) for path in paths if path.exists()]
 

@@ -15,6 +15,7 @@ from gitml.maintenance.packing import Counts
 from gitml.maintenance.references import Reference, References, find_references
 from gitml.maintenance.stored import stored_objects
 from gitml.repo import Repo
+from gitml.sync.delivered import FOLDER
 from gitml.sync.objects import missing_there
 from gitml.tracking.history import refresh
 
@@ -122,7 +123,9 @@ def measure(repo: Repo, remote: str | None = None) -> Usage:
         purged=_amount(found.given_up.values(), stored),
         git=packing.counts(repo),
         index=index,
-        caches=sum(disk_use(root / name) for name in ("hashes.sqlite", "hashes.sqlite-journal", "cache")),
+        caches=sum(
+            disk_use(root / name) for name in ("hashes.sqlite", "hashes.sqlite-journal", "cache", FOLDER)
+        ),
         live=disk_use(repo.journal.live),
         damaged=disk_use(root / "damaged"),
         experiments=by_experiment.largest(),

@@ -121,6 +121,13 @@ def write_mark(repo: Repo, remote: str, mark: Mark) -> None:
         temporary.unlink(missing_ok=True)
 
 
+def note_place(repo: Repo, remote: str) -> None:
+    """Remember that what is seen of a remote is of the place that it has now."""
+    place = place_of(repo, remote)
+    if read_mark(repo, remote, place) is None:
+        write_mark(repo, remote, Mark(place))
+
+
 def _path(repo: Repo, remote: str) -> Path:
     name = hashlib.sha256(remote.encode("utf-8", "surrogateescape")).hexdigest()[:16]
     return repo.root / FOLDER / f"{name}.json"

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from gitml.git.remote import Progress, Remote
 from gitml.repo import RUNS_REF, Repo
+from gitml.sync.delivered import note_place
 from gitml.sync.findings import Finding, UnsoundRecordsError
 from gitml.sync.inspect import Commit, inspect_or_refuse
 from gitml.sync.join import ForeignHistoryError, check_ours, join_runs
@@ -104,6 +105,7 @@ def fetch(
     """
     before = seen(repo, remote)
     Remote(repo.git.process, remote).fetch(places(repo, remote).refspecs, progress=progress, options=options)
+    note_place(repo, remote)
     after = seen(repo, remote)
     walk = Walk(repo.git.tip(RUNS_REF), tuple(after.tips), _new_commits(repo, after.tips))
     return Fetched(remote, before, after, len(_records(walk.commits)), walk)

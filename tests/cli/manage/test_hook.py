@@ -173,7 +173,10 @@ def test_without_gitml_on_path_a_push_goes_through_with_a_word(cli, bare, in_rep
         pytest.skip("a gitml is installed beside git")
     done = push(in_repo, "origin", "gitml/runs")
     assert done.returncode == 0
-    assert "gitml is not installed" in done.stderr
+    assert "gitml is not on PATH: artifacts of these runs were not sent; the next gitml push" in done.stderr
+    assert "artifacts" not in push(in_repo, "origin", "main").stderr
+    cli("push", "origin")
+    assert (bare / STORED).exists()
 
 
 def test_pointers_of_another_store(cli, in_repo, git, recorded, repo, tmp_path, bare):
