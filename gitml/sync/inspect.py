@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 Commit = tuple[str, tuple[str, ...]]
 OnRecords = Callable[["Sequence[Record]"], None]
 
-_CHUNK = 1000  # commits; each chunk starts git about seven times
+_CHUNK = 1700  # commits; each chunk starts git about seven times
 _MANY = 1000
 
 
@@ -81,15 +81,18 @@ def inspect_or_refuse(
         UnsoundRecordsError: At least one breaks a rule.
         GitStoppedError: An object is damaged.
     """
+    from gitml.index.collector import collector_paused
+
     findings: list[Finding] = []
     done = 0
-    for found, records in _inspected(git, [commit for commit, _ in commits], limits or Limits()):
-        done += len(records)
-        findings += found[: _MANY - len(findings)]
-        if on_records and not findings:
-            on_records(records)
-        if progress:
-            progress(done, len(commits))
+    with collector_paused():
+        for found, records in _inspected(git, [commit for commit, _ in commits], limits or Limits()):
+            done += len(records)
+            findings += found[: _MANY - len(findings)]
+            if on_records and not findings:
+                on_records(records)
+            if progress:
+                progress(done, len(commits))
     if findings:
         raise UnsoundRecordsError(source, findings)
 
@@ -101,7 +104,7 @@ def _inspected(git: GitRepo, commits: Sequence[str], limits: Limits) -> Iterator
     """Inspect commits chunk by chunk; gives findings and records of each chunk.
 
     Of many commits a second process does every other chunk, while this one does the
-    one behind it. A message fits into the pipe, so neither waits long for the other.
+    one behind it. Neither then waits long for the other.
     """
     from gitml.index.helper import helper_at, name_of
 
@@ -133,11 +136,9 @@ class _Inspector:
         self._inspection = Inspection(git, limits, on_record=self._records.__setitem__)
 
     def inspect(self, commits: Sequence[str]) -> _Inspected:
-        from gitml.index.collector import collector_paused
         from gitml.index.records import NO_RECORD
 
-        with collector_paused():
-            findings = list(islice(self._inspection.check(commits), _MANY))
+        findings = list(islice(self._inspection.check(commits), _MANY))
         records = [self._records.get(commit, NO_RECORD) for commit in commits]
         self._records.clear()
         return findings, records

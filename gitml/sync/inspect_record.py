@@ -26,7 +26,8 @@ _KINDS = {
     commit_message.MODEL_ID: run_tree.MODEL_FILE,
 }
 _OBJECT_ID = re.compile("[0-9a-f]{7,64}").fullmatch
-# Of such a name nobody needs to ask what is wrong with it.
+# Of such an id or name nobody needs to ask what is wrong with it.
+_IS_PLAIN_ID = re.compile("[0-9a-f]{32}").fullmatch
 _IS_PLAIN_NAME = re.compile("[!-~](?:[ -~]{0,248}[!-~])?").fullmatch
 _CODE_TREE = re.compile(rb'(?m)^  tree: "?([^"\n]*)')
 _HEADER = re.compile(
@@ -186,7 +187,10 @@ def _check_trailers(commit: RawCommit, expected: Mapping[str, object]) -> Iterat
 
 
 def _check_run(run: _RunFacts, code: str | None) -> Iterator[Trouble]:
-    yield from _check_ids(run.id, *((run.parent,) if run.parent is not None else ()))
+    if not (isinstance(run.id, str) and _IS_PLAIN_ID(run.id)):
+        yield from _check_ids(run.id)
+    if run.parent is not None:
+        yield from _check_ids(run.parent)
     if not (isinstance(run.name, str) and _IS_PLAIN_NAME(run.name)):
         yield from _check_names("run", [run.name])
     # Most runs of an experiment have the same names.

@@ -91,6 +91,9 @@ class _Sorted:
 
     def folder(self, oids: Sequence[str]) -> Folder:
         """Make the folder whose entries have these ids."""
+        if len(self.files) == len(oids):
+            files = [(inner, oid) for (inner, _), oid in zip(self.files, oids, strict=True)]
+            return Folder(files, troubles=self.troubles)
         return Folder(
             [(inner, oids[at]) for inner, at in self.files],
             [(inner, oids[at]) for inner, at in self.folders],
@@ -145,7 +148,8 @@ class RecordTrees:
                             *folder.troubles,
                             Trouble(key[0], "size", "there are too many files in the run"),
                         ]
-                following.update({key: root for key in folder.folders if key not in self._folders})
+                if folder.folders:
+                    following.update({key: root for key in folder.folders if key not in self._folders})
             level = following
 
     def _read(self, key: Key, found: tuple[str, bytes] | None) -> Folder:
@@ -159,7 +163,7 @@ class RecordTrees:
         for match_all, sorted_ in self._layouts.get((path, len(data)), ()):
             match = match_all(data)
             if match is not None:
-                return sorted_.folder([child.hex() for child in match.groups()])
+                return sorted_.folder(list(map(bytes.hex, match.groups())))
         try:
             entries = read_entries(data, oid)
         except MalformedTreeError as err:
