@@ -13,11 +13,12 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from gitml.errors import ConflictError, RefusedError
+from gitml.errors import ConflictError
 from gitml.git.remote import Progress, RefResult, RefUpdate, Remote, Verdict
 from gitml.repo import RUNS_REF, Repo
 from gitml.store.base import Transferred
 from gitml.sync.delivering import Delivered, Delivery, Left
+from gitml.sync.refusal import PushRefusedError
 from gitml.sync.seen import INBOX, Seen, places, seen, seen_and_tags
 from gitml.sync.settled import Settle, Settled
 from gitml.sync.tags import PushedTags, push_tags, tag_clashes
@@ -37,20 +38,6 @@ class Way(Enum):
     NOTHING = "nothing"
     BRANCH = "branch"
     INBOX = "inbox"
-
-
-class PushRefusedError(RefusedError):
-    """A rule of the host keeps runs out."""
-
-    def __init__(self, remote: str, ref: str, reason: str) -> None:
-        super().__init__(
-            f"'{remote}' does not take '{ref}': {reason}",
-            hint="nothing is lost; ask who runs that host to allow pushes to refs/heads/gitml/* "
-            "(and refs/tags/gitml/*, refs/gitml/inbox/*)",
-        )
-        self.remote = remote
-        self.ref = ref
-        self.reason = reason
 
 
 @dataclass(frozen=True, slots=True)

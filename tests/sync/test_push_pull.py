@@ -13,6 +13,7 @@ from gitml.repo import RUNS_REF
 from gitml.sync.join import ForeignHistoryError
 from gitml.sync.objects import ArtifactsNotSentError
 from gitml.sync.pushing import Way
+from gitml.sync.refusal import PushRefusedError
 from tests.sync.conftest import BIG
 
 OID = hashlib.sha256(BIG).hexdigest()
@@ -243,6 +244,28 @@ def test_a_host_that_forbids_the_branch(clone, server, git, hook):
     ada.record("hers")
     with pytest.raises(Exception, match=r"hook declined \(policy: no runs here"):
         ada.push()
+
+
+@pytest.mark.parametrize(
+    ("said", "remedy"),
+    [
+        ("fatal: write error: No space left on device", "to make room"),
+        ("gitml: refs/heads/gitml/runs is refused\n  -> gitml sync joins both", "what it says after '->'"),
+        ("fatal: Read-only file system", "can't be written to"),
+        ("GitLab: You are not allowed to push code to protected branches on this project.", "push --inbox"),
+        ("policy: no runs here", "ask who runs that host to allow pushes to refs/heads/gitml/*"),
+    ],
+)
+def test_what_helps_against_a_refusal_follows_from_its_reason(clone, server, said, remedy):
+    script = server / "hooks/pre-receive"
+    script.write_text(f"#!/bin/sh\ncat >&2 <<'END'\n{said}\nEND\nexit 1\n")
+    script.chmod(0o755)
+    ada = clone("ada")
+    ada.record("hers")
+    with pytest.raises(PushRefusedError) as caught:
+        ada.push()
+    assert "nothing is lost; " in (caught.value.hint or "")
+    assert remedy in (caught.value.hint or "")
 
 
 def test_a_clone_that_can_not_be_written_to_is_not_the_remotes_fault(clone, server):
