@@ -12,7 +12,7 @@ from gitml.formats.model_record import COMMENTS, decode_comment, decode_model
 from gitml.formats.registry_names import parse_ref
 from gitml.formats.registry_tag import decode_tag
 from gitml.formats.run_tree import MODEL_FILE
-from gitml.index.fold_models import fold_models
+from gitml.index.fold_models import Record, fold_models
 from gitml.registry.evidence import gather
 from gitml.registry.policy import judge
 from gitml.registry.policy_source import load_policy
@@ -59,8 +59,7 @@ def judge_push(repo: Repo, received: Sequence[ReceivedRef], runs: str | None) ->
 def _judge_model(
     repo: Repo, policy: Policy, model: str, tags: Sequence[VersionTag | MoveTag], runs: str | None
 ) -> Iterator[Rejection]:
-    heads = model_heads(repo, model, runs)
-    record = _folded(repo, heads)
+    heads, record = recorded(repo, model, runs)
     present = gather(repo, model, record).state
     versions = [*present.tags.values(), *(tag for tag in tags if isinstance(tag, VersionTag))]
     state = ModelState.of(model, versions, present.events, record)
@@ -78,8 +77,8 @@ def _judge_model(
         state = state.with_more([], [move])
 
 
-def model_heads(repo: Repo, model: str, runs: str | None) -> list[str]:
-    """Find the newest records of a model without an index, which a server may not have.
+def recorded(repo: Repo, model: str, runs: str | None) -> tuple[list[str], ModelRecord | None]:
+    """Find the newest records of a model, and what they come to, without an index: a server may not have one.
 
     Args:
         repo: The repository.
@@ -87,33 +86,44 @@ def model_heads(repo: Repo, model: str, runs: str | None) -> list[str]:
         runs: Tip of the branch of runs; None if there is none.
     """
     if runs is None:
-        return []
+        return [], None
     wanted = f"{commit_message.MODEL_ID}: {model}"
     out = repo.git.process.run(["rev-list", "--fixed-strings", f"--grep={wanted}", runs])
     found = {
-        commit
+        commit: None
         for commit in out.decode().split()
         if commit_message.trailers(repo.git.commit_info(commit).message).get(commit_message.MODEL_ID) == model
     }
     if len(found) < 2:
-        return list(found)
+        return list(found), _folded(repo, list(found), [])
     below: set[str] = set()
-    heads = []
+    heads: list[str] = []
+    older: list[str] = []
     for commit, parents in reversed(list(repo.git.rev_list(runs))):
-        if commit in found and commit not in below:
-            heads.append(commit)
+        if commit in found:
+            (older if commit in below else heads).append(commit)
         if commit in found or commit in below:
             below.update(parents)
-    return heads
+    return heads, _folded(repo, heads, older)
 
 
-def _folded(repo: Repo, heads: Sequence[str]) -> ModelRecord | None:
-    records = []
-    for head in heads:
-        data = repo.git.read_path(head, MODEL_FILE)
-        if data is not None:
-            records.append((repo.git.commit_info(head).time_ms, head, decode_model(data)))
-    return fold_models(records) if records else None
+def _folded(repo: Repo, heads: Sequence[str], older: Sequence[str]) -> ModelRecord | None:
+    """What records come to; `older` ones, the last first, are asked for what all of them descend from."""
+    states = _states(repo, heads)
+    if len(states) < 2:
+        return states[0][2] if states else None
+    shared = (one for one in older if all(repo.git.is_ancestor(one, head) for head in heads))
+    base = _states(repo, [one for one in [next(shared, None)] if one is not None])
+    return fold_models(states, base[0][2] if base else None)
+
+
+def _states(repo: Repo, commits: Sequence[str]) -> list[Record]:
+    found = ((commit, repo.git.read_path(commit, MODEL_FILE)) for commit in commits)
+    return [
+        (repo.git.commit_info(commit).time_ms, commit, decode_model(data))
+        for commit, data in found
+        if data is not None
+    ]
 
 
 def _comments(repo: Repo, heads: Sequence[str]) -> list[ModelComment]:

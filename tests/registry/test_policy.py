@@ -24,6 +24,7 @@ from gitml.registry.naming import project_stages
 from gitml.registry.policy import PolicyRefusedError
 from gitml.registry.policy_checks import Rival, check_metrics
 from gitml.registry.policy_source import load_policy
+from gitml.registry.received import recorded
 from gitml.registry.verification import verify
 from gitml.repo import Repo
 from gitml.tracking.hooks import PRE_RECEIVE, install_hook
@@ -369,6 +370,31 @@ def test_each_promotion_of_a_push_is_held_against_the_one_before(
     with ada.open() as repo:
         assert stages.rollback(repo, "churn", "Production").version == 1
     git(ada.folder, "push", "--quiet", "origin", *EVERYTHING)
+
+
+def test_a_server_knows_without_an_index_what_was_said_apart(clone: Callable[[str], Clone]):
+    ada, bob = clone("ada"), clone("bob")
+    version_of(ada, 0.4)
+    with ada.open() as repo:
+        models.tag_model(repo, "churn", {"draft": "yes"})
+        versions.delete_version(repo, "churn", 1)
+    ada.push()
+    bob.pull()
+    with ada.open() as repo:
+        models.untag_model(repo, "churn", "draft")
+        versions.restore_version(repo, "churn", 1)
+        assert recorded(repo, "churn", None) == ([], None)
+    with bob.open() as repo:
+        models.comment(repo, "churn", "not yet")
+    ada.push()
+    bob.pull()
+    with bob.open() as repo:
+        repo.index.catch_up()
+        ((record, heads),) = repo.index.models()
+        found, folded = recorded(repo, "churn", repo.git.tip("refs/heads/gitml/runs"))
+        assert len(heads) == 2
+        assert (sorted(found), folded) == (sorted(heads), record)
+        assert (folded.tags, dict(folded.versions)) == ({}, {})
 
 
 def test_only_those_who_may_sign_move_what_is_in_the_stage(
