@@ -7,6 +7,7 @@ the records.
 
 from __future__ import annotations
 
+import fcntl
 import gc
 import marshal
 import os
@@ -14,6 +15,7 @@ import select
 import signal
 import subprocess
 import sys
+import termios
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from importlib import import_module
@@ -23,7 +25,7 @@ from typing import IO, Any, cast
 
 from gitml.git.repo import GitRepo
 from gitml.index.facts import Facts
-from gitml.index.records import Record, read_records
+from gitml.index.records import Record, as_record, read_files, read_records
 from gitml.index.walk import Commit
 
 _WORTH_IT = 5000  # commits; starting Python and telling it what to read takes as long as 2,000
@@ -122,7 +124,7 @@ def _batches(
 ) -> Iterator[list[Record]]:
     if _give(process, __name__, (name_of(git), list(commits))):
         for message in _messages(process):
-            yield [as_record(plain) for plain in message]
+            yield [from_plain(plain) for plain in message]
 
 
 def _give(process: subprocess.Popen[bytes], worker: str, job: tuple[Any, ...]) -> bool:
@@ -154,8 +156,11 @@ def serve(worker: str, job: tuple[Any, ...]) -> None:
 
 
 @contextmanager
-def answering() -> Iterator[Callable[[Any], None]]:
-    """Give the helper what sends a message; what a module may print goes where errors go."""
+def answering() -> Iterator[tuple[Callable[[Any], None], Callable[[], bool]]]:
+    """Give the helper what sends a message, and what tells whether all that was sent has been read.
+
+    What a module may print goes where errors go.
+    """
     out = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
 
@@ -164,16 +169,21 @@ def answering() -> Iterator[Callable[[Any], None]]:
         out.write(len(data).to_bytes(4, "big") + data)
         out.flush()
 
+    def is_awaited() -> bool:
+        if sys.platform != "linux":  # elsewhere this end of a pipe can't be asked
+            return False
+        return int.from_bytes(fcntl.ioctl(out.fileno(), termios.FIONREAD, b"\0" * 4), sys.byteorder) == 0
+
     with out:
-        yield send
+        yield send, is_awaited
 
 
 def work(git: PlainGit, commits: Any) -> None:
-    """Send the records of commits."""
-    with answering() as send:
-        found = read_records(open_git(git), commits)
-        while batch := [as_plain(record) for record in islice(found, _BATCH)]:
-            send(batch)
+    """Send the records of commits: scanned, or only read while who waits has nothing to do."""
+    with answering() as (send, is_awaited):
+        found = read_files(open_git(git), commits)
+        while batch := list(islice(found, _BATCH)):
+            send(batch if is_awaited() else [as_plain(as_record(files)) for files in batch])
 
 
 def name_of(git: GitRepo) -> PlainGit:
@@ -196,7 +206,9 @@ def as_plain(record: Record) -> tuple[object, ...]:
     return (None if facts is None else tuple(facts), document, dict(files))
 
 
-def as_record(plain: tuple[Any, ...]) -> Record:
-    """Read a record back from plain tuples."""
+def from_plain(plain: Any) -> Record:
+    """Read a record back from plain tuples, or scan its files."""
+    if isinstance(plain, dict):
+        return as_record(plain)
     facts, document, files = plain
     return Record(None if facts is None else Facts(*facts), document, files)

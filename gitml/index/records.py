@@ -69,7 +69,8 @@ def record_of(files: Files, facts: Facts | None) -> Record:
     return Record(None, b"", {name: data for name, data in files.items() if name in _READ})
 
 
-def _record(files: Files) -> Record:
+def as_record(files: Files) -> Record:
+    """Scan a record's files."""
     return record_of(files, scan_run(files))
 
 
@@ -79,9 +80,18 @@ def read_records(git: GitRepo, commits: Sequence[Commit]) -> Iterator[Record]:
     Raises:
         DamagedError: git lacks an object.
     """
+    return map(as_record, read_files(git, commits))
+
+
+def read_files(git: GitRepo, commits: Sequence[Commit]) -> Iterator[Files]:
+    """Read the files of the records of commits, in their order; none of a commit that joins histories.
+
+    Raises:
+        DamagedError: git lacks an object.
+    """
     if len(commits) <= IN_PROCESS:
         for commit in commits:
-            yield _record(read_record(git, commit[0]) if len(commit[2]) < 2 else {})
+            yield read_record(git, commit[0]) if len(commit[2]) < 2 else {}
         return
     trees = read_objects(git, [tree for _, tree, parents in commits if len(parents) < 2])
     entry = _ENTRY[git.object_format]
@@ -98,7 +108,7 @@ def read_records(git: GitRepo, commits: Sequence[Commit]) -> Iterator[Record]:
             files = dict(zip(wanted, blobs))  # noqa: B905
             if None in files.values():
                 raise _missing(commit[0])
-            yield _record(cast("Files", files))
+            yield cast("Files", files)
 
 
 def _entries(tree: bytes | None, entry: re.Pattern[bytes], commit: str, oids: list[str]) -> Sequence[str]:

@@ -120,10 +120,10 @@ def _inspected(git: GitRepo, commits: Sequence[str], limits: Limits) -> Iterator
 
 
 def _read_answer(answer: tuple[Any, Any]) -> _Inspected:
-    from gitml.index.helper import as_record
+    from gitml.index.helper import from_plain
 
     findings, records = answer
-    return [Finding(*finding) for finding in findings], [as_record(record) for record in records]
+    return [Finding(*finding) for finding in findings], [from_plain(record) for record in records]
 
 
 class _Inspector:
@@ -149,7 +149,7 @@ def work(git: PlainGit, limits: tuple[int, ...], chunks: Sequence[Sequence[str]]
     from gitml.index.helper import answering, as_plain, open_git
 
     inspector = _Inspector(open_git(git), Limits(*limits))
-    with answering() as send:
+    with answering() as (send, _):
         for chunk in chunks:
             findings, records = inspector.inspect(chunk)
             send(([astuple(finding) for finding in findings], [as_plain(record) for record in records]))

@@ -14,6 +14,7 @@ import pytest
 from gitml.formats.run_tree import encode_run
 from gitml.git.repo import GitRepo
 from gitml.index import Index, Query, helper
+from gitml.index.records import as_record
 from gitml.index.walk import unseen_commits
 from tests.index.branch import REF, Branch, make_run, summary
 
@@ -98,11 +99,31 @@ def test_what_is_no_helper_is_done_without(repo, messages, monkeypatch, program)
     assert messages == []
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only there the helper can tell")
+@pytest.mark.parametrize("unread", [0, 1])
+def test_who_waits_scans_and_who_is_busy_does_not(repo, messages, monkeypatch, unread):
+    told = (
+        "import gitml.index.helper as helper\n"
+        f"helper.fcntl.ioctl = lambda *_: ({unread}).to_bytes(4, sys.byteorder)\n"
+        "helper.work(*job)\n"
+    )
+    monkeypatch.setattr(helper, "_PROGRAM", helper._PROGRAM.split("from gitml")[0] + told)
+    scanned = []
+    monkeypatch.setattr(helper, "as_record", lambda files: scanned.append(files) or as_record(files))
+    assert answers(repo) == alone(repo, monkeypatch)
+    assert bool(scanned) == (unread == 0)
+    assert sum(messages) == RUNS
+
+
 def test_a_helper_that_dies_is_taken_over_from(repo, messages, monkeypatch):
     mortal = (
         "import gitml.index.helper as helper\n"
-        "plain, left = helper.as_plain, iter(range(230))\n"
-        "helper.as_plain = lambda record: plain(record) if next(left) >= 0 else None\n"
+        "from itertools import islice\n"
+        "read = helper.read_files\n"
+        "def dying(*job):\n"
+        "    yield from islice(read(*job), 230)\n"
+        "    sys.exit(1)\n"
+        "helper.read_files = dying\n"
         "helper.work(*job)\n"
     )
     program = helper._PROGRAM.split("from gitml")[0] + mortal
