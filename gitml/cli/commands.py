@@ -52,6 +52,8 @@ SECTIONS: dict[str, tuple[Command, ...]] = {
     "Models": (
         Command("models", "models", "Register, promote, compare and get versions of models"),
         Command("verify", "verify", "Show what is proved of a model or run: signatures, files, source"),
+        Command("report", "report", "Report on a branch's runs, for its pull request"),
+        Command("ci", "ci", "Write workflows for promotions and pull requests"),
     ),
     "Share": (
         Command("push", "share", "Send runs, artifacts and tags to a remote", daily=True),

@@ -36,6 +36,7 @@ _COMMANDS = {
     "demote": _Command("models_move", "demote"),
     "archive": _Command("models_move", "archive"),
     "rollback": _Command("models_move", "rollback"),
+    "request": _Command("models_request", "request", formats=False),
     "check": _Command("models_check", "check"),
     "approve": _Command("models_check", "approve", formats=False),
     "alias": _Command("models_move", "alias"),

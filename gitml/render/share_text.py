@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from gitml.git.remote import Verdict
 from gitml.render.left_text import left_document
 from gitml.render.numbers import format_size
 from gitml.render.settled_text import renumbered_lines, settled_document, settled_problems
@@ -32,9 +33,22 @@ def push_lines(done: Pushed, *, dry_run: bool) -> list[str]:
             f"they wait in the inbox of {remote}: every pull sees them, and the next sync puts them on the branch"
         )
     lines += renumbered_lines(done.settled, dry_run=dry_run)
+    lines += _trigger_lines(done, dry_run=dry_run)
     if done.folded:
         lines.append(f"put {plural(len(done.folded), 'push', many='pushes')} from the inbox on the branch")
     return lines
+
+
+def _trigger_lines(done: Pushed, *, dry_run: bool) -> list[str]:
+    started = [one for one in done.tags.triggers if one.verdict is Verdict.DONE]
+    failed = [one for one in done.tags.triggers if one.verdict in (Verdict.REFUSED, Verdict.BEHIND)]
+    verb = "would start" if dry_run else "starts"
+    lines = [f"CI {verb} for {plural(len(started), 'promotion')}"] if started else []
+    return lines + [
+        f"CI was not started: '{clean(_short(one.ref))}' was refused ({clean(one.reason)}); "
+        f"later: gitml ci trigger {clean(_short(one.ref))}"
+        for one in failed
+    ]
 
 
 def push_problems(done: Pushed) -> list[str]:
@@ -67,6 +81,13 @@ def pull_problems(done: Pulled, objects: Transferred | None = None) -> list[str]
         for clash in done.clashes
     ]
     lines += [clean(f"left in the inbox: {refusal.message}") for refusal in done.refused]
+    if done.odd_tags:
+        ref, reason = next(iter(done.odd_tags.items()))
+        count = plural(len(done.odd_tags), "tag")
+        lines.append(
+            f"{count} of {clean(done.fetched.remote)} left there: '{clean(_short(ref))}': {clean(reason)}"
+            + (" (and so on)" if len(done.odd_tags) > 1 else "")
+        )
     if objects is not None and objects.failed:
         first = objects.failed[0].error
         lines.append(f"{plural(len(objects.failed), 'artifact')} did not come: {clean(str(first))}")
@@ -97,6 +118,10 @@ def push_document(done: Pushed) -> dict[str, Any]:
             "made": list(done.tags.made),
             "clashes": [{"ref": clash.ref, "reason": clash.reason} for clash in done.tags.clashes],
             "refused": [{"ref": refusal.ref, "reason": refusal.reason} for refusal in done.tags.refused],
+            "triggers": [
+                {"ref": one.ref, "state": one.verdict.value, "reason": one.reason}
+                for one in done.tags.triggers
+            ],
             **settled_document(done.settled),
         },
     }
@@ -121,6 +146,7 @@ def pull_document(done: Pulled, objects: Transferred | None = None) -> dict[str,
         "joined": done.joined,
         "tip": done.tip,
         "new_tags": list(done.tags),
+        "odd_tags": dict(done.odd_tags),
         "clashes": [{"ref": c.ref, "here": c.here, "there": c.there} for c in done.clashes],
         **settled_document(done.settled),
         "refused": [finding.commit for refusal in done.refused for finding in refusal.findings],

@@ -22,6 +22,7 @@ from gitml.sync.refusal import PushRefusedError
 from gitml.sync.seen import INBOX, Seen, places, seen, seen_and_tags
 from gitml.sync.settled import Settle, Settled
 from gitml.sync.tags import PushedTags, push_tags, tag_clashes
+from gitml.sync.triggers import push_triggers
 
 if TYPE_CHECKING:
     from gitml.sync.pulling import Inspected
@@ -229,7 +230,9 @@ class _Push:
             if tip is not None:  # what was said of a version that has another number now
                 self.send_runs(tip)
         given = self.settled.refs if self._options.dry_run else frozenset()
-        return PushedTags(done, tuple(one for one in tags.clashes if one.ref not in given), tags.refused)
+        clashes = tuple(one for one in tags.clashes if one.ref not in given)
+        triggers = push_triggers(self.repo, self.remote, done, dry_run=self._options.dry_run)
+        return PushedTags(done, clashes, tags.refused, tuple(triggers))
 
     def new_records(self, tip: str | None) -> list[str]:
         """List what the remote did not have when it was last seen."""

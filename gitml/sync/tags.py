@@ -35,11 +35,15 @@ class TagClash:
 
 @dataclass(frozen=True, slots=True)
 class PushedTags:
-    """What became of tags: made there now, something else there, refused by the host."""
+    """What became of tags: made there now, something else there, refused by the host.
+
+    `triggers` are those that start CI for the promotions that were made.
+    """
 
     made: tuple[str, ...] = ()
     clashes: tuple[RefResult, ...] = ()
     refused: tuple[RefResult, ...] = ()
+    triggers: tuple[RefResult, ...] = ()
 
 
 def local_tags(repo: Repo) -> dict[str, str]:
@@ -53,20 +57,25 @@ def tag_clashes(repo: Repo, there: Mapping[str, str]) -> list[TagClash]:
     return [TagClash(ref, here[ref], oid) for ref, oid in sorted(there.items()) if here.get(ref, oid) != oid]
 
 
-def adopt_tags(repo: Repo, there: Mapping[str, str]) -> tuple[list[str], list[TagClash]]:
-    """Make the tags of a remote that are not here yet.
+def adopt_tags(repo: Repo, there: Mapping[str, str]) -> tuple[list[str], list[TagClash], dict[str, str]]:
+    """Make the tags of a remote that are not here yet, if they are such as the registry makes.
 
     Returns:
-        The names of those that were made, and those that differ.
+        The names of those that were made, those that differ, and what is wrong with those
+        that were left.
     """
     here = local_tags(repo)
-    made = [
-        ref for ref, oid in sorted(there.items()) if ref not in here and repo.git.move_ref(ref, None, oid)
-    ]
+    new = {ref: oid for ref, oid in sorted(there.items()) if ref not in here}
+    odd: dict[str, str] = {}
+    if new:
+        from gitml.sync.receive_tags import odd_tags  # pushes import this module, and adopt nothing
+
+        odd = odd_tags(repo.git, new)
+    made = [ref for ref, oid in new.items() if ref not in odd and repo.git.move_ref(ref, None, oid)]
     clashes = [
         TagClash(ref, here[ref], oid) for ref, oid in sorted(there.items()) if here.get(ref, oid) != oid
     ]
-    return made, clashes
+    return made, clashes, odd
 
 
 def shared_tags(repo: Repo) -> set[str]:
