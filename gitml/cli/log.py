@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, NamedTuple
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -18,6 +18,7 @@ from gitml.cli.arguments import (
     order_keys,
     quoted,
 )
+from gitml.cli.log_shape import Found, Shape
 from gitml.cli.opened import open_repo
 from gitml.cli.output import Output, hint, listing
 from gitml.errors import UsageError
@@ -35,27 +36,6 @@ NOTHING_MATCHED = 1
 def register(app: typer.Typer) -> None:
     """Add the command to the application."""
     app.command("log")(listing(template=True)(log))
-
-
-class Shape(NamedTuple):
-    """How the runs are laid out."""
-
-    columns: tuple[str, ...] | None = None
-    keep: tuple[str, ...] = ()
-    everything: bool = False
-    group_by: str | None = None
-    graph: bool = False
-    oneline: bool = False
-    vertical: bool = False
-
-
-class Found(NamedTuple):
-    """The runs to show, how many match in all, and how many there are."""
-
-    runs: Sequence[Run]
-    matching: int
-    total: int
-    filtered: bool
 
 
 def log(

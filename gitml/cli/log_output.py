@@ -16,7 +16,7 @@ from gitml.render.table import draw
 from gitml.render.text import clean, clip, plural, width
 
 if TYPE_CHECKING:
-    from gitml.cli.log import Found, Shape
+    from gitml.cli.log_shape import Found, Shape
     from gitml.repo import Repo
 
 

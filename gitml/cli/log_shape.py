@@ -1,0 +1,31 @@
+"""What `gitml log` shows, and how it is laid out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from gitml.entities.run import Run
+
+
+class Shape(NamedTuple):
+    """How the runs are laid out."""
+
+    columns: tuple[str, ...] | None = None
+    keep: tuple[str, ...] = ()
+    everything: bool = False
+    group_by: str | None = None
+    graph: bool = False
+    oneline: bool = False
+    vertical: bool = False
+
+
+class Found(NamedTuple):
+    """The runs to show, how many match in all, and how many there are."""
+
+    runs: Sequence[Run]
+    matching: int
+    total: int
+    filtered: bool
