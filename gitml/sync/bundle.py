@@ -129,7 +129,7 @@ def apply(
     before = repo.git.tip(RUNS_REF)
     after = join_runs(repo, file.manifest.tips)
     note_handed_out(repo, tags.values())
-    made, clashes = adopt_tags(repo, tags)
+    made, clashes, _ = adopt_tags(repo, tags)
     joined = after != before and after not in file.manifest.tips
     return Applied(file.manifest, records, joined, objects, purged, tuple(made), tuple(clashes), after)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gitml.errors import RefusedError
@@ -61,11 +62,12 @@ class Finding:
 class UnsoundRecordsError(RefusedError):
     """Commits that were to join the runs are not what the format allows."""
 
-    def __init__(self, source: str, findings: list[Finding]) -> None:
+    def __init__(self, source: str, findings: Sequence[Finding], hint: str | None = None) -> None:
         told = "; ".join(map(str, findings[:_SHOWN])) + ("; …" if len(findings) > _SHOWN else "")
         super().__init__(
             f"what came from '{source}' can't join the runs: {told}",
-            hint="nothing was joined; ask who made these records to record them again, with gitml as it is now",
+            hint=hint
+            or "nothing was joined; ask who made these records to record them again, with gitml as it is now",
         )
         self.source = source
         self.findings = tuple(findings)

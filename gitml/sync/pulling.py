@@ -6,7 +6,7 @@ else than runs changes nothing here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -20,6 +20,7 @@ from gitml.sync.partial import bring_contents, completeness
 from gitml.sync.seen import Seen, places, seen
 from gitml.sync.settled import Settle, Settled
 from gitml.sync.tags import TagClash, adopt_tags
+from gitml.sync.way_out import last_sound, way_back
 
 Inspected = Callable[[int, int], None]
 
@@ -76,6 +77,7 @@ class Pulled:
         refused: Entries of the inbox that are not sound, and were left where they are.
         settled: Tags of ours that gave way to those of others.
         tip: Where the branch is now; None if there are no runs.
+        odd_tags: Tags that are not such as the registry makes, and what is wrong with them; they were left.
     """
 
     fetched: Fetched
@@ -86,6 +88,7 @@ class Pulled:
     tip: str | None
     refused: tuple[UnsoundRecordsError, ...] = ()
     settled: Settled = field(default_factory=Settled)
+    odd_tags: Mapping[str, str] = field(default_factory=dict)
 
 
 def fetch(
@@ -133,7 +136,7 @@ def pull(
     Raises:
         RemoteUnreachableError: It can't be read.
         ForeignHistoryError: Its branch was made by something else.
-        UnsoundRecordsError: Something on the branch is no sound record; nothing was joined.
+        UnsoundRecordsError: Something on the branch is no sound record; nothing of it was joined.
     """
     fetched = fetch(repo, remote, progress=progress, options=options)
     return take_in(repo, fetched, inspected=inspected, settle=settle)
@@ -142,7 +145,32 @@ def pull(
 def take_in(
     repo: Repo, fetched: Fetched, *, inspected: Inspected | None = None, settle: Settle | None = None
 ) -> Pulled:
-    """Join what was fetched."""
+    """Join what was fetched.
+
+    Of a remote whose branch is not sound the inbox is still taken, as far as it is sound by
+    itself, so that a team can go on. Tags are not: they may be of what did not join.
+
+    Raises:
+        ForeignHistoryError: The branch was made by something else.
+        UnsoundRecordsError: Something on the branch is no sound record; its hint is the way out.
+    """
+    try:
+        return _take_in(repo, fetched, inspected, settle)
+    except UnsoundRecordsError as err:
+        tip = fetched.after.runs
+        if tip is None:
+            raise
+        inbox, _ = _sound_inbox(repo, fetched, [], inspected)
+        if inbox:
+            join_runs(repo, inbox)
+        sound = last_sound(tip, fetched.new_commits(repo, [tip]), err.findings)
+        taken = "sound runs from the inbox were joined; " if inbox else ""
+        raise UnsoundRecordsError(
+            err.source, err.findings, taken + way_back(fetched.remote, tip, sound)
+        ) from err
+
+
+def _take_in(repo: Repo, fetched: Fetched, inspected: Inspected | None, settle: Settle | None) -> Pulled:
     branch = [fetched.after.runs] if fetched.after.runs else []
     with _inspected_branch(repo, fetched, branch, inspected) as joined:
         inbox, refused = _sound_inbox(repo, fetched, branch, inspected)
@@ -153,7 +181,7 @@ def take_in(
         records = len(_records(fetched.new_commits(repo, tips)))
         after = join_runs(repo, tips) if tips else before
         joined(after)
-    made, clashes = adopt_tags(repo, fetched.after.tags)
+    made, clashes, odd = adopt_tags(repo, fetched.after.tags)
     return Pulled(
         fetched,
         records,
@@ -163,6 +191,7 @@ def take_in(
         after,
         tuple(refused),
         settled,
+        odd,
     )
 
 

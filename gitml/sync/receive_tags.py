@@ -10,7 +10,7 @@ What a tag says below its subject must agree with its name and with what it tags
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from gitml.entities.registry import MoveTag, VersionTag
@@ -18,6 +18,7 @@ from gitml.errors import DamagedError
 from gitml.formats import commit_message
 from gitml.formats.registry_tag import decode_tag
 from gitml.formats.run_tree import RUN_FILE
+from gitml.git.repo import GitRepo
 from gitml.repo import Repo
 from gitml.sync.inspect_record import parse_commit
 from gitml.sync.rejection import ReceivedRef, Rejection
@@ -54,9 +55,30 @@ class _Tag:
 
 def is_registry_tag(ref: str, kind: str, content: bytes) -> bool:
     """Whether an object is the annotated tag that a ref of the registry must point at."""
+    return oddity(ref, kind, content) is None
+
+
+def oddity(ref: str, kind: str, content: bytes) -> str | None:
+    """Say why an object is not the annotated tag that a ref of the registry must point at; None if it is."""
+    if not (_VERSION.fullmatch(ref) or _EVENT.fullmatch(ref)):
+        return "it is no name of the registry's"
     header = _HEADER.match(content) if kind == "tag" else None
-    known = _VERSION.fullmatch(ref) or _EVENT.fullmatch(ref)
-    return known is not None and header is not None and header[3] == ref.removeprefix("refs/tags/").encode()
+    if header is None:
+        return "it is no annotated tag"
+    called = header[3].decode("utf-8", "replace")
+    return None if called == ref.removeprefix("refs/tags/") else f"the tag calls itself '{called[:100]}'"
+
+
+def odd_tags(git: GitRepo, tags: Mapping[str, str]) -> dict[str, str]:
+    """Find tags that are not such as the registry makes; gives what is wrong with each.
+
+    Args:
+        git: The repository that has them.
+        tags: Full name to what it points at.
+    """
+    contents = zip(tags, git.process.cat_objects(tags.values()), strict=True)
+    found = {ref: oddity(ref, *content) if content else "git lacks it" for ref, content in contents}
+    return {ref: reason for ref, reason in found.items() if reason is not None}
 
 
 def check_tags(repo: Repo, received: Sequence[ReceivedRef], histories: Sequence[str]) -> Iterator[Rejection]:

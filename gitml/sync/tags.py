@@ -35,15 +35,11 @@ class TagClash:
 
 @dataclass(frozen=True, slots=True)
 class PushedTags:
-    """What became of tags: made there now, something else there, refused by the host.
-
-    `triggers` are those that start CI for the promotions that were made.
-    """
+    """What became of tags: made there now, something else there, refused by the host."""
 
     made: tuple[str, ...] = ()
     clashes: tuple[RefResult, ...] = ()
     refused: tuple[RefResult, ...] = ()
-    triggers: tuple[RefResult, ...] = ()
 
 
 def local_tags(repo: Repo) -> dict[str, str]:

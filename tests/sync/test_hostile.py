@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+import subprocess
 from contextlib import closing
 
 import pytest
@@ -11,6 +13,7 @@ from gitml.errors import GitmlError
 from gitml.formats.pointer import encode_attributes, encode_pointer
 from gitml.git.repo import GitRepo
 from gitml.repo import RUNS_REF
+from gitml.sync.findings import UnsoundRecordsError
 from tests.sync.forge import EXECUTABLE, LINK, Forge, a_run
 
 _POINTER = Pointer("ab" * 32, 10**15)
@@ -77,6 +80,37 @@ def test_one_bad_record_among_good_ones(forge, victim, git):
     bad = forge.record(a_run(id="../../../../tmp/x"), message=None, parents=[good])
     forge.git.move_ref(RUNS_REF, None, bad)
     assert bad[:12] in _refuses(victim, git)
+
+
+def test_the_way_out_of_a_bad_record(forge, victim, git):
+    """Who may rewrite the branch is told what to type, and until then the inbox is open."""
+    folder = forge.git.common_dir
+    good = forge.record(a_run(name="good"))
+    bad = forge.record(a_run(id="../../../../tmp/x"), message=None, parents=[good])
+    tip = forge.record(a_run(name="after"), parents=[bad])
+    forge.git.move_ref(RUNS_REF, None, tip)
+    waiting = forge.record(a_run(name="waiting"))
+    forge.git.move_ref(f"refs/gitml/inbox/{waiting}", None, waiting)
+    with pytest.raises(UnsoundRecordsError) as caught:
+        victim.pull()
+    hint = caught.value.hint or ""
+    assert hint.startswith("sound runs from the inbox were joined; nothing of that branch was joined")
+    assert {run.name for run in victim.runs().values()} == {"his", "waiting"}
+    assert victim.push(inbox=True).inbox
+    command = hint.partition("types: ")[2].partition(" (docs")[0]
+    subprocess.run(shlex.split(command), cwd=victim.folder, check=True, capture_output=True)
+    assert git(folder, "rev-parse", RUNS_REF).strip() == good
+    victim.pull()
+    assert {run.name for run in victim.runs().values()} == {"his", "waiting", "good"}
+
+
+def test_a_branch_that_is_bad_from_its_beginning_goes(forge, victim, git):
+    forge.git.move_ref(RUNS_REF, None, forge.record(a_run(id="../x"), message=None))
+    with pytest.raises(UnsoundRecordsError) as caught:
+        victim.pull()
+    command = (caught.value.hint or "").partition("types: ")[2].partition(" (docs")[0]
+    subprocess.run(shlex.split(command), cwd=victim.folder, check=True, capture_output=True)
+    assert victim.pull().records == 0
 
 
 def test_the_inbox_is_inspected_too(forge, victim, git):

@@ -171,7 +171,7 @@ def test_tags_travel_and_clashes_are_told(clone, server, git):
     ada, bob = clone("ada"), clone("bob")
     ada.record("hers")
     for number in range(1, 6):
-        _tag(ada, git, f"gitml/stages/churn/production/000{number}")
+        _tag(ada, git, f"gitml/stages/churn/production/{number}")
     oid = _tag(ada, git, "gitml/models/churn/v1")
     done = ada.push()
     assert len(done.tags.made) == 6
@@ -184,6 +184,22 @@ def test_tags_travel_and_clashes_are_told(clone, server, git):
     assert [clash.ref for clash in pushed.tags.clashes] == ["refs/tags/gitml/models/churn/v1"]
     assert git(server, "rev-parse", "refs/tags/gitml/models/churn/v1").strip() == oid
     assert git(bob.folder, "rev-parse", "refs/tags/gitml/models/churn/v1").strip() == other
+
+
+def test_tags_that_the_registry_does_not_make_are_left(clone, server, git, gitml):
+    ada, bob = clone("ada"), clone("bob")
+    ada.record("hers")
+    _tag(ada, git, "gitml/models/churn/v1")
+    ada.push()
+    for name in ("gitml/models/--x/v1", "gitml/models/churn/v-1", "gitml/models/churn/v2", "gitml/weird"):
+        git(server, "update-ref", f"refs/tags/{name}", RUNS_REF)
+    told = gitml(bob.folder, "pull").stderr
+    assert "1 record and 1 tag came from origin" in told
+    assert "4 tags of origin left there: 'gitml/models/--x/v1': it is no name of the registry's" in told
+    assert git(bob.folder, "tag", "--list").split() == ["gitml/models/churn/v1"]
+    git(bob.folder, "update-ref", "refs/tags/gitml/models/churn/v2", RUNS_REF)
+    checked = gitml(bob.folder, "fsck").stdout
+    assert "tag 'gitml/models/churn/v2' counts for nothing: it is no annotated tag" in checked
 
 
 def test_a_clash_that_nobody_had_seen_yet(clone, server, git):
