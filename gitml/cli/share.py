@@ -17,10 +17,13 @@ from gitml.cli.output import json_errors
 from gitml.errors import RefusedError, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from gitml.repo import Repo
     from gitml.store.base import Transferred
     from gitml.sync.pulling import Fetched, Pulled
     from gitml.sync.pushing import Pushed, PushOptions
+    from gitml.sync.settled import Settled
 
 RemoteName = Annotated[
     str | None,
@@ -200,16 +203,22 @@ def _fetch(repo: Repo, name: str) -> Fetched:
 
 
 def _pull(repo: Repo, name: str) -> Pulled:
-    from gitml.registry.settling import settle
     from gitml.render.progress import count_progress, phase_progress
     from gitml.sync import pulling
 
     with phase_progress(f"pulling from {name}") as progress, count_progress("checking", "commits") as checked:
-        return pulling.pull(repo, name, progress=progress, inspected=checked, settle=settle)
+        return pulling.pull(repo, name, progress=progress, inspected=checked, settle=_settle)
+
+
+def _settle(repo: Repo, there: Mapping[str, str], dry_run: bool = False) -> Settled:
+    from gitml.registry.settling import (
+        settle,  # the registry takes 40 ms, and mostly there is nothing to settle
+    )
+
+    return settle(repo, there, dry_run)
 
 
 def _push(repo: Repo, name: str, options: PushOptions) -> Pushed:
-    from gitml.registry.settling import settle
     from gitml.render.progress import count_progress, phase_progress, progress
     from gitml.sync import pushing
     from gitml.tracking.commit import rescue_orphans
@@ -220,7 +229,9 @@ def _push(repo: Repo, name: str, options: PushOptions) -> Pushed:
         phase_progress(f"pushing to {name}") as phases,
         count_progress("checking", "commits") as checked,
     ):
-        return pushing.push(repo, name, options, sent=sent, progress=phases, inspected=checked, settle=settle)
+        return pushing.push(
+            repo, name, options, sent=sent, progress=phases, inspected=checked, settle=_settle
+        )
 
 
 def _bring_artifacts(repo: Repo, name: str, all_: bool, filter_: str | None) -> Transferred | None:
@@ -253,9 +264,8 @@ def _tell_push(done: Pushed, *, json: bool, dry_run: bool) -> None:
 
 
 def _complain(done: Pushed) -> None:
-    from gitml.render.share_text import push_problems
-
     from gitml.render.left_text import left_lines
+    from gitml.render.share_text import push_problems
 
     problems = push_problems(done)
     _say(problems + left_lines(done.left, done.remote))

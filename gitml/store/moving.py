@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from typing import TYPE_CHECKING
 
 from gitml.entities.artifact import Pointer
 from gitml.errors import GitmlError
 from gitml.store.base import Failure, Progress, StoreUnreachableError, Transferred
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 WORKERS = 8
 
@@ -66,6 +69,8 @@ def move_all(
     """
     if len(pointers) < 2 or workers < 2:
         return _summary([(pointer, _outcome(move, pointer)) for pointer in pointers])
+    from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait  # 5 ms, only for who moves some
+
     pool = ThreadPoolExecutor(min(workers, len(pointers)), "gitml-transfer")
     try:
         futures: list[Future[bool | GitmlError]] = [pool.submit(_outcome, move, p) for p in pointers]

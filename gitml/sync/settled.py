@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from gitml.entities.registry import MoveTag, VersionTag
 from gitml.errors import GitmlError
 from gitml.repo import Repo
+
+if TYPE_CHECKING:
+    from gitml.entities.registry import MoveTag, VersionTag
 
 
 @dataclass(frozen=True, slots=True)

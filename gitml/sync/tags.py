@@ -10,11 +10,14 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from typing import TYPE_CHECKING
 
-from gitml.formats.registry_names import parse_ref
 from gitml.git.remote import NotAtomicError, RefResult, RefUpdate, Remote, Verdict
 from gitml.repo import Repo
 from gitml.sync.seen import TAGS, list_refs, places
+
+if TYPE_CHECKING:
+    from gitml.formats.registry_names import RegistryRef
 
 _STAGES = (f"{TAGS}stages/", f"{TAGS}aliases/")
 # A host that gets more tags at once may tell its CI of none, and a promotion is what CI waits for.
@@ -35,11 +38,15 @@ class TagClash:
 
 @dataclass(frozen=True, slots=True)
 class PushedTags:
-    """What became of tags: made there now, something else there, refused by the host."""
+    """What became of tags: made there now, something else there, refused by the host.
+
+    `triggers` are those that start CI for the promotions that were made.
+    """
 
     made: tuple[str, ...] = ()
     clashes: tuple[RefResult, ...] = ()
     refused: tuple[RefResult, ...] = ()
+    triggers: tuple[RefResult, ...] = ()
 
 
 def local_tags(repo: Repo) -> dict[str, str]:
@@ -131,13 +138,19 @@ def _is_there(result: RefResult) -> bool:
     return result.verdict in _SENT
 
 
+def _parsed(ref: str) -> RegistryRef | None:
+    from gitml.formats.registry_names import parse_ref  # the registry's facts, only for who has tags of it
+
+    return parse_ref(ref)
+
+
 def _is_version(ref: str) -> bool:
-    known = parse_ref(ref)
+    known = _parsed(ref)
     return known is not None and known.kind == "version"
 
 
 def _model(ref: str) -> str:
-    known = parse_ref(ref)
+    known = _parsed(ref)
     return known.model if known else ""
 
 
