@@ -88,13 +88,6 @@ def pull_problems(done: Pulled, objects: Transferred | None = None) -> list[str]
             f"{count} of {clean(done.fetched.remote)} left there: '{clean(_short(ref))}': {clean(reason)}"
             + (" (and so on)" if len(done.odd_tags) > 1 else "")
         )
-    if done.odd_tags:
-        ref, reason = next(iter(done.odd_tags.items()))
-        count = plural(len(done.odd_tags), "tag")
-        lines.append(
-            f"{count} of {clean(done.fetched.remote)} left there: '{clean(_short(ref))}': {clean(reason)}"
-            + (" (and so on)" if len(done.odd_tags) > 1 else "")
-        )
     if objects is not None and objects.failed:
         first = objects.failed[0].error
         lines.append(f"{plural(len(objects.failed), 'artifact')} did not come: {clean(str(first))}")
@@ -153,7 +146,6 @@ def pull_document(done: Pulled, objects: Transferred | None = None) -> dict[str,
         "joined": done.joined,
         "tip": done.tip,
         "new_tags": list(done.tags),
-        "odd_tags": dict(done.odd_tags),
         "odd_tags": dict(done.odd_tags),
         "clashes": [{"ref": c.ref, "here": c.here, "there": c.there} for c in done.clashes],
         **settled_document(done.settled),
