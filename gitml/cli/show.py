@@ -16,7 +16,7 @@ from gitml.cli.terminal import screen
 from gitml.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from gitml.entities.run import Number, Run
     from gitml.render.run_text import RunPage
@@ -111,7 +111,7 @@ def run_page(repo: Repo, run: Run, metrics: Sequence[str]) -> RunPage:
     children = repo.index.children(run.id, _CHILDREN)
     return RunPage(
         run=run,
-        curves=curves(repo, run, metrics),
+        curves=curves(repo, run, metrics, lambda trouble: print(trouble, file=sys.stderr)),
         files=list_artifacts(repo, run),
         subject=_subject(repo, run),
         children=children,
@@ -119,10 +119,20 @@ def run_page(repo: Repo, run: Run, metrics: Sequence[str]) -> RunPage:
     )
 
 
-def curves(repo: Repo, run: Run, metrics: Sequence[str]) -> Mapping[str, Sequence[Number]]:
-    """Read the curves of some metrics, thinned; one that is not here is left out."""
-    from gitml.errors import NotFoundError, RemoteError
+def curves(
+    repo: Repo, run: Run, metrics: Sequence[str], tell: Callable[[str], None] | None = None
+) -> Mapping[str, Sequence[Number]]:
+    """Read the curves of some metrics, thinned; one that is not here, or is damaged, is left out.
+
+    Args:
+        repo: The repository.
+        run: The run.
+        metrics: Which ones.
+        tell: Told what is damaged.
+    """
+    from gitml.errors import DamagedError, NotFoundError
     from gitml.render.sparkline import min_max_buckets
+    from gitml.render.text import clean
     from gitml.tracking.history import read_metric
 
     found = {}
@@ -130,8 +140,12 @@ def curves(repo: Repo, run: Run, metrics: Sequence[str]) -> Mapping[str, Sequenc
         if run.metrics[key].count < 2:
             continue
         try:
-            points = read_metric(repo, run, key)
-        except (NotFoundError, RemoteError):  # a long history can be an object that was not fetched
+            points = read_metric(repo, run, key, fetch=False)
+        except NotFoundError:  # a long history can be an object that was not fetched
+            continue
+        except DamagedError as err:
+            if tell:
+                tell(f"the curve of '{clean(key)}' is damaged: {clean(str(err))}")
             continue
         found[key] = [point.value for point in min_max_buckets(points, _CURVE_POINTS)]
     return found

@@ -32,6 +32,14 @@ def sound_lines(data: bytes) -> bytes:
     return b"".join(line for line in data.splitlines(keepends=True) if _POINT.fullmatch(line))
 
 
+_POINTS = re.compile(b"(?:%s)*" % _POINT.pattern)
+
+
+def has_form(data: bytes) -> bool:
+    """Whether all lines are points as gitml writes them; quick, and of what others write `iter_points` decides."""
+    return _POINTS.fullmatch(data) is not None
+
+
 def decode_points(data: bytes, *, source: str) -> list[MetricPoint]:
     """Read all points, in the order they were logged.
 

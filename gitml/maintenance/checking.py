@@ -14,6 +14,7 @@ from typing import TypeVar
 from gitml.entities.artifact import Pointer
 from gitml.errors import DamagedError, GitmlError
 from gitml.maintenance import leftovers
+from gitml.maintenance.check_curves import check_curves
 from gitml.maintenance.check_git import check_git
 from gitml.maintenance.check_index import index_problem, rebuild
 from gitml.maintenance.check_objects import (
@@ -25,7 +26,7 @@ from gitml.maintenance.check_objects import (
 )
 from gitml.maintenance.collecting import DEFAULT_AGE_S
 from gitml.maintenance.problems import Area, Checked, Problem, Severity
-from gitml.maintenance.references import References, find_references
+from gitml.maintenance.references import References, find_references, record_tips
 from gitml.maintenance.stored import remove_object
 from gitml.repo import Repo
 from gitml.sync.objects import fetch_objects, likely_remotes
@@ -79,6 +80,7 @@ def check(repo: Repo, options: FsckOptions = FsckOptions(), told: Told = Told())
         objects = check_objects(repo, found, hash_content=not options.quick, progress=told.hashed)
         problems += _objects(repo, found, objects, options, told, notes)
         problems += _index(repo, told)
+        problems += check_curves(repo, record_tips(repo))
         notes += _odd_tags(repo)
     else:
         notes.append("objects and index were not checked: git can't say which runs there are")

@@ -98,20 +98,27 @@ def get_run(repo: Repo, run_id: str) -> Run:
 # Curves
 
 
-def read_history(repo: Repo, run: Run, metric: str) -> bytes:
+def read_history(repo: Repo, run: Run, metric: str, *, fetch: bool = True) -> bytes:
     """Read a metric's whole history as the bytes of its file.
+
+    Args:
+        repo: The repository.
+        run: The run.
+        metric: Which one.
+        fetch: Bring the object of a long history that is not here, as those of artifacts are.
 
     Raises:
         NotFoundError: The run has no such metric.
         HistoryPurgedError: The history was an object, which was purged.
-        ObjectMissingError: The history is behind a pointer whose object is not here.
+        ObjectMissingError: The history is behind a pointer whose object is not here, and no remote has it.
+        RemoteError: Why it did not come.
     """
     path = f"{run_tree.HISTORY}/{names.metric_path(metric)}"
     if run.live:
         file = repo.journal.folder(run.id) / path
         if file.exists():
             return history.whole_lines(file.read_bytes())
-    data = united.read_curve(repo, run, path)
+    data = united.read_curve(repo, run, path, fetch=fetch)
     if data is None:
         raise NotFoundError(
             f"run '{run.id[:8]}' has no metric '{metric}'", hint=f"it has: {', '.join(run.metrics) or 'none'}"
@@ -119,13 +126,15 @@ def read_history(repo: Repo, run: Run, metric: str) -> bytes:
     return data
 
 
-def read_metric(repo: Repo, run: Run, metric: str) -> list[MetricPoint]:
-    """Read a metric's points exactly as they were logged, in that order.
+def read_metric(repo: Repo, run: Run, metric: str, *, fetch: bool = True) -> list[MetricPoint]:
+    """Read a metric's points exactly as they were logged, in that order; see `read_history`.
 
     Raises:
         NotFoundError: The run has no such metric.
+        DamagedError: A line of it is no point.
     """
-    return history.decode_points(read_history(repo, run, metric), source=f"{run.id[:8]}:{metric}")
+    data = read_history(repo, run, metric, fetch=fetch)
+    return history.decode_points(data, source=f"{run.id[:8]}:{metric}")
 
 
 def metric_frame(repo: Repo, run: Run, metric: str) -> pd.DataFrame:

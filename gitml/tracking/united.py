@@ -95,17 +95,20 @@ def read_file(repo: Repo, run: Run, path: str) -> bytes | None:
     return None if entry is None else repo.git.read_blob(entry.oid)
 
 
-def read_curve(repo: Repo, run: Run, path: str) -> bytes | None:
-    """Read a metric's history, united where it was written in two places; None if there is none."""
+def read_curve(repo: Repo, run: Run, path: str, *, fetch: bool = True) -> bytes | None:
+    """Read a metric's history, united where it was written in two places; None if there is none.
+
+    An object that it needs and is not here is fetched, unless `fetch` is off.
+    """
     heads, bases = sides(repo, run)
     if not heads:
         data = repo.git.read_path(run.commit, path) if run.commit else None
-        return None if data is None else _content(repo, data, path, [run.commit or ""])
+        return None if data is None else _content(repo, data, path, [run.commit or ""], fetch=fetch)
     found = {head: repo.git.read_path(head, path) for head in heads}
-    held = [_content(repo, data, path, heads) for data in found.values() if data is not None]
+    held = [_content(repo, data, path, heads, fetch=fetch) for data in found.values() if data is not None]
     if not held:
         return None
-    return unite_curve(held, _shared_curve(repo, bases, path, heads))
+    return unite_curve(held, _shared_curve(repo, bases, path, heads, fetch=fetch))
 
 
 def entries_of(repo: Repo, run: Run) -> dict[str, TreeEntry]:
@@ -171,12 +174,12 @@ def _base(repo: Repo, bases: Sequence[str]) -> dict[str, TreeEntry]:
     }
 
 
-def _shared_curve(repo: Repo, bases: Sequence[str], path: str, heads: Sequence[str]) -> bytes:
+def _shared_curve(repo: Repo, bases: Sequence[str], path: str, heads: Sequence[str], *, fetch: bool) -> bytes:
     data = repo.git.read_path(bases[0], path) if len(bases) == 1 else None
-    return b"" if data is None else _content(repo, data, path, heads)
+    return b"" if data is None else _content(repo, data, path, heads, fetch=fetch)
 
 
-def _content(repo: Repo, data: bytes, path: str, heads: Sequence[str]) -> bytes:
+def _content(repo: Repo, data: bytes, path: str, heads: Sequence[str], *, fetch: bool) -> bytes:
     pointer = decode_pointer(data)
     if pointer is None:
         return data
@@ -184,5 +187,9 @@ def _content(repo: Repo, data: bytes, path: str, heads: Sequence[str]) -> bytes:
         purge = of_records(repo.git, heads).get(pointer.oid)
         if purge is not None:
             raise HistoryPurgedError(metric_name(path.removeprefix(_HISTORY)), purge)
+        if fetch:
+            from gitml.sync.objects import ensure_here  # stores of remotes: few histories are so long
+
+            ensure_here(repo, [pointer])
     with repo.objects.open(pointer) as stream:
         return stream.read()

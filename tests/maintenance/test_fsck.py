@@ -11,9 +11,16 @@ from pathlib import Path
 
 import pytest
 
+from gitml.entities.run import RunStatus
+from gitml.git.repo import TreeEntry
+from gitml.index import Query
 from gitml.maintenance.checking import FsckOptions, check
 from gitml.maintenance.problems import Area, Checked, Severity
 from gitml.repo import RUNS_REF
+from gitml.sync.objects import pointers_in
+from gitml.tracking import history
+from gitml.tracking.commit import finish_run
+from gitml.tracking.start import start_run
 from tests.maintenance.conftest import age, content, oid_of, stored
 from tests.sync.forge import Forge, a_run
 
@@ -49,6 +56,51 @@ def test_a_sound_repository(pushed):
     assert (done.worst, done.objects) == (None, 2)
     assert done.bytes_read == len(content(1)) + len(content(2))
     assert done.commits == 1
+
+
+def test_a_damaged_curve_is_found_and_the_rest_shown(ada, bob, server, gitml):
+    with ada.open() as repo:
+        live = start_run(repo, name="first")
+        run_id = live.run_id
+        for step in range(3):
+            live.log_metric("acc", 0.5 + step / 8, step=step)
+            live.log_metric("loss", 0.5 + step / 8, step=step + 1)
+        finish_run(repo, live, RunStatus.FINISHED)
+        tip = repo.git.tip(RUNS_REF)
+        entries = {entry.path: TreeEntry(entry.oid) for entry in repo.git.list_tree(tip)}
+        entries["history/acc.tsv"] = TreeEntry(repo.git.write_blob(b"0\t1\t0.5\nnot a point\n"))
+        message = repo.git.commit_info(tip).message
+        made = repo.git.write_commit(
+            repo.git.write_tree(entries), [tip], message, author="Eve <eve@example.org>", time_s=1760000000
+        )
+        repo.git.move_ref(RUNS_REF, tip, made)
+    ada.push()
+    bob.pull()
+    (problem,) = fsck(bob).problems
+    assert (problem.area, problem.severity, problem.oid) == (Area.RECORDS, Severity.DAMAGED, made)
+    assert f"run {run_id[:8]}: 'history/acc.tsv', line 2 is not" in problem.what
+    shown = gitml(bob.folder, "show", "first")
+    assert "the curve of 'acc' is damaged" in shown.stderr
+    assert "loss" in shown.stdout
+    assert "acc" in shown.stdout
+
+
+def test_a_long_history_comes_when_it_is_read(ada, bob, git, gitml, server):
+    git(ada.folder, "config", "gitml.historyLimit", "100")
+    with ada.open() as repo:
+        live = start_run(repo, name="first")
+        for step in range(50):
+            live.log_metric("loss", 0.1 * step, step=step)
+        finish_run(repo, live, RunStatus.FINISHED)
+    ada.push()
+    bob.pull()
+    gitml(bob.folder, "show", "first")
+    with bob.open() as repo:
+        (pointer,) = pointers_in(repo.git, [repo.git.tip(RUNS_REF)])
+        assert not repo.objects.has(pointer.oid)  # looking at a page uses no network
+        (run,) = history.search(repo, Query())
+        assert len(history.read_metric(repo, run, "loss")) == 50
+        assert repo.objects.has(pointer.oid)
 
 
 def test_an_empty_one(ada, gitml):
