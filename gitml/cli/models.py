@@ -42,6 +42,7 @@ _COMMANDS = {
     "alias": _Command("models_move", "alias"),
     "get": _Command("models_make", "get", formats=False),
     "download": _Command("models_make", "get", formats=False, hidden=True),  # MLflow's word
+    "gto": _Command("models_gto", "gto", formats=False, bare=True),
     "copy": _Command("models_make", "copy"),
     "annotate": _Command("models_say", "annotate", formats=False),
     "comment": _Command("models_say", "comment"),
