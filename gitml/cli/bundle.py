@@ -228,7 +228,7 @@ def _records(repo: Repo, names: list[str], filter_: str | None, *, no_artifacts:
 
 
 def _size(file: Path) -> int:
-    return file.stat().st_size
+    return file.stat().st_size if file.is_file() else 0  # opening it says what is wrong
 
 
 def _dump(kind: str, document: dict[str, Any]) -> None:

@@ -19,6 +19,7 @@ from gitml.errors import RefusedError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from gitml.entities.artifact import Pointer
     from gitml.repo import Repo
     from gitml.store.base import Transferred
     from gitml.sync.pulling import Fetched, Pulled
@@ -130,7 +131,8 @@ def pull(
     repo = open_repo()
     name = _remote(repo, remote)
     if dry_run:
-        _tell_fetch(_fetch(repo, name), json=json)
+        fetched = _fetch(repo, name)
+        _tell_fetch(fetched, json=json, wanted=_lacking_artifacts(repo, fetched, artifacts, filter_))
         return
     pulled = _pull(repo, name)
     _tell_pull(pulled, _bring_artifacts(repo, name, artifacts, filter_), json=json)
@@ -184,6 +186,8 @@ def _remote(repo: Repo, given: str | None) -> str:
     """Choose the remote; with none given and none known there is nothing to guess."""
     from gitml.sync.objects import likely_remotes
 
+    if given == "":
+        raise UsageError("'' can't be a remote", hint="git remote --verbose lists them")
     if given is not None:
         if given not in repo.settings.remotes and ":" not in given and Path(given).exists():
             return str(Path(given).absolute())  # as the user sees it, not from the top of the work tree
@@ -249,6 +253,24 @@ def _bring_artifacts(repo: Repo, name: str, all_: bool, filter_: str | None) -> 
         return fetch_objects(repo, wanted, remotes=[name], progress=advance)
 
 
+def _lacking_artifacts(repo: Repo, fetched: Fetched, all_: bool, filter_: str | None) -> list[Pointer] | None:
+    """List the artifacts that a pull would bring; a filter can tell of runs that are here only."""
+    if not all_ and filter_ is None:
+        return None
+    from gitml.repo import RUNS_REF
+    from gitml.sync.objects import missing_here, pointers_in
+
+    if filter_ is not None:
+        from gitml.index import Query
+        from gitml.tracking import history
+
+        found = history.search(repo, Query(filter=filter_))
+        return missing_here(repo, pointers_in(repo.git, [run.commit for run in found if run.commit]))
+    tips = [tip for tip in (repo.git.tip(RUNS_REF), *fetched.after.tips) if tip is not None]
+    commits = [commit for commit, parents in repo.git.rev_list(tips) if len(parents) < 2] if tips else []
+    return missing_here(repo, pointers_in(repo.git, commits))
+
+
 # What is said about it
 
 
@@ -290,14 +312,15 @@ def _tell_pull(done: Pulled, objects: Transferred | None, *, json: bool) -> None
         raise objects.failed[0].error
 
 
-def _tell_fetch(done: Fetched, *, json: bool) -> None:
+def _tell_fetch(done: Fetched, *, json: bool, wanted: list[Pointer] | None = None) -> None:
     from gitml.render.as_json import dump_json
-    from gitml.render.share_text import fetch_document, fetch_lines
+    from gitml.render.share_text import fetch_document, fetch_lines, wanted_document, wanted_line
 
     if json:
-        sys.stdout.write(dump_json("fetch", fetch_document(done)))
+        more = {} if wanted is None else {"artifacts": wanted_document(wanted)}
+        sys.stdout.write(dump_json("fetch", {**fetch_document(done), **more}))
     else:
-        _say(fetch_lines(done))
+        _say(fetch_lines(done) + ([] if wanted is None else [wanted_line(wanted)]))
 
 
 def _say(lines: list[str]) -> None:

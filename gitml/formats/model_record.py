@@ -11,6 +11,7 @@ from gitml.entities.registry import ModelComment, ModelRecord, VersionNotes
 from gitml.errors import DamagedError
 from gitml.formats import yaml
 from gitml.formats.run_tree import MODEL_FILE, format_time, parse_time
+from gitml.formats.wrong import what_is_wrong
 
 COMMENTS = "comments"
 _KNOWN = frozenset(
@@ -75,7 +76,7 @@ def decode_model(data: bytes, *, source: str = MODEL_FILE) -> ModelRecord:
             extra={key: value for key, value in facts.items() if key not in _KNOWN},
         )
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as err:
-        raise DamagedError(f"'{source}' lacks or garbles {err}") from err
+        raise DamagedError(f"'{source}' {what_is_wrong(err)}") from err
 
 
 def _decode_notes(notes: dict[str, Any]) -> VersionNotes:
@@ -142,4 +143,4 @@ def decode_comment(data: bytes, *, source: str) -> ModelComment:
             _text_or_none(facts.get("approves")), withdrawn,
         )  # fmt: skip
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as err:
-        raise DamagedError(f"'{source}' lacks or garbles {err}") from err
+        raise DamagedError(f"'{source}' {what_is_wrong(err)}") from err

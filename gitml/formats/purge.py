@@ -13,6 +13,7 @@ from gitml.entities.artifact import Purge
 from gitml.errors import DamagedError
 from gitml.formats import yaml
 from gitml.formats.run_tree import format_time, parse_time
+from gitml.formats.wrong import what_is_wrong
 
 FOLDER = "purged"
 _NAME = re.compile(rb"100644 ([0-9a-f]{64})\.yaml\0")
@@ -53,4 +54,4 @@ def decode_purge(oid: str, data: bytes) -> Purge:
             oid, parse_time(facts["time"]), str(facts.get("by", "unknown")), str(facts.get("reason", ""))
         )
     except (KeyError, ValueError, TypeError) as err:
-        raise DamagedError(f"'{source}' lacks or garbles {err}") from err
+        raise DamagedError(f"'{source}' {what_is_wrong(err)}") from err

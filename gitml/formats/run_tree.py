@@ -19,6 +19,7 @@ from gitml.entities.run import (
 )
 from gitml.errors import DamagedError
 from gitml.formats import yaml
+from gitml.formats.wrong import what_is_wrong
 
 RUN_FILE = "run.yaml"
 PARAMS_FILE = "params.yaml"
@@ -168,7 +169,7 @@ def decode_run(files: Mapping[str, bytes], *, commit: str | None) -> Run:
             **_run_facts(facts),
         )
     except (KeyError, ValueError, TypeError, AttributeError, OverflowError) as err:
-        raise DamagedError(f"'{where}{RUN_FILE}' lacks or garbles {err}") from err
+        raise DamagedError(f"'{where}{RUN_FILE}' {what_is_wrong(err)}") from err
 
 
 _KNOWN = frozenset(
@@ -306,7 +307,7 @@ def _summary(key: str, fields: Any, source: str) -> MetricSummary:
             int(fields["count"]),
         )
     except (KeyError, TypeError, ValueError, OverflowError) as err:
-        raise DamagedError(f"'{source}': metric '{key}' lacks or garbles {err}") from err
+        raise DamagedError(f"'{source}': metric '{key}' {what_is_wrong(err)}") from err
 
 
 def decode_inputs(data: bytes, *, source: str) -> tuple[DatasetInput, ...]:
@@ -331,7 +332,7 @@ def decode_inputs(data: bytes, *, source: str) -> tuple[DatasetInput, ...]:
             for item in items
         )
     except (KeyError, TypeError, AttributeError) as err:
-        raise DamagedError(f"'{source}': a data set lacks or garbles {err}") from err
+        raise DamagedError(f"'{source}': a data set {what_is_wrong(err)}") from err
 
 
 def encode_experiment(experiment: Experiment) -> bytes:
@@ -365,4 +366,4 @@ def decode_experiment(data: bytes, *, source: str = EXPERIMENT_FILE) -> Experime
             tags=_tags(facts.get("tags", {})),
         )
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as err:
-        raise DamagedError(f"'{source}' lacks or garbles {err}") from err
+        raise DamagedError(f"'{source}' {what_is_wrong(err)}") from err

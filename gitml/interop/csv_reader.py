@@ -16,6 +16,7 @@ from gitml.formats import history
 from gitml.interop.mapping import param_value
 from gitml.interop.sources import Curve, Problem, SourceRun
 
+_LOOKED_AT = 64 * 1024  # bytes
 _INTEGER = re.compile(r"[-+]?[0-9]{1,4000}")
 Row = Mapping[str, str]
 
@@ -220,6 +221,11 @@ def _read(file: Path) -> tuple[list[dict[str, str]], list[str]]:
 
     if not file.is_file():
         raise NotFoundError(f"there is no file '{file}'", hint="check the path")
+    with file.open("rb") as stream:
+        if b"\0" in stream.read(_LOOKED_AT):
+            raise DamagedError(
+                f"'{file}' is no text: CSV has no zero bytes", hint="save the table as CSV, in UTF-8"
+            )
     options: dict[str, Any] = {"dtype": str, "keep_default_na": False, "encoding_errors": "replace"}
     try:
         frame = pd.read_csv(file, encoding="utf-8-sig", index_col=False, **options)

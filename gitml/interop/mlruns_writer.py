@@ -16,6 +16,7 @@ from gitml.entities.run import DatasetInput, Experiment, Run, RunStatus
 from gitml.errors import DamagedError, GitmlError, RefusedError
 from gitml.formats import history, names, run_tree, yaml
 from gitml.formats.pointer import decode_pointer
+from gitml.formats.wrong import what_is_wrong
 from gitml.index import Query
 from gitml.interop import gitml_folder
 from gitml.interop.experiments import DIGEST_TAG, GITML_ID_TAG, ID_TAG, derived_id
@@ -306,7 +307,7 @@ class _RunExport:
         try:
             return self._write_kept_models(json.loads(kept))
         except (KeyError, TypeError, ValueError, AttributeError) as err:
-            raise DamagedError(f"'{MODELS_FILE}' lacks or garbles {err}") from err
+            raise DamagedError(f"'{MODELS_FILE}' {what_is_wrong(err)}") from err
 
     def _write_kept_models(self, document: Mapping[str, Any]) -> dict[str, Path]:
         places: dict[str, Path] = {}

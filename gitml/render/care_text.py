@@ -109,7 +109,7 @@ def gc_lines(done: Collected, *, dry_run: bool, remote: str | None) -> list[str]
         )
     for what, group in (
         ("{} that nothing points at", done.unreferenced),
-        ("{} that were purged", done.purged),
+        ("{} that runs purged", done.purged),
         (f"{{}} that {remote} has too", done.offloaded),
     ):
         if group:
@@ -128,7 +128,7 @@ def gc_lines(done: Collected, *, dry_run: bool, remote: str | None) -> list[str]
         lines.append(f"{'would put' if dry_run else 'put'} refs into one file")
     if done.kept_young:
         lines.append(
-            f"kept {plural(done.kept_young, 'object')} that nothing points at, but are too new (--older-than)"
+            f"kept {plural(done.kept_young, 'object')} that nothing points at, too new to go (--older-than)"
         )
     if done.not_there:
         lines.append(f"kept {plural(done.not_there, 'object')} that {remote} lacks: gitml push {remote}")

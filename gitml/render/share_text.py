@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
+from gitml.entities.artifact import Pointer
 from gitml.git.remote import Verdict
 from gitml.render.left_text import left_document
 from gitml.render.numbers import format_size
@@ -68,7 +70,7 @@ def pull_lines(done: Pulled, objects: Transferred | None = None) -> list[str]:
     parts += [plural(len(done.tags), "tag")] if done.tags else []
     parts += _objects(objects or Transferred())
     lines = [f"{_list(parts)} came from {remote}" if parts else f"nothing new at {remote}"]
-    if done.joined:
+    if done.joined and done.fetched.walk.beside:  # else what came were several histories, and none is yours
         lines[0] += ", joined with yours"
     return lines + renumbered_lines(done.settled)
 
@@ -102,6 +104,17 @@ def fetch_lines(done: Fetched) -> list[str]:
     if not done.new:
         return [f"nothing new at {remote}"]
     return [f"{plural(done.new, 'record')} at {remote} that you don't have: gitml pull {remote}"]
+
+
+def wanted_line(wanted: Sequence[Pointer]) -> str:
+    """Say which artifacts a pull would bring."""
+    size = format_size(sum(pointer.size for pointer in wanted))
+    return f"would fetch {plural(len(wanted), 'artifact')} ({size})" if wanted else "all artifacts are here"
+
+
+def wanted_document(wanted: Sequence[Pointer]) -> dict[str, int]:
+    """Describe the artifacts that a pull would bring."""
+    return {"wanted": len(wanted), "bytes": sum(pointer.size for pointer in wanted)}
 
 
 def push_document(done: Pushed) -> dict[str, Any]:

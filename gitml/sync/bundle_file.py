@@ -22,7 +22,7 @@ from types import TracebackType
 from typing import IO, TYPE_CHECKING, cast
 
 from gitml.entities.artifact import Pointer
-from gitml.errors import RefusedError
+from gitml.errors import NotFoundError, RefusedError, UsageError
 from gitml.store.local import ChecksumMismatchError
 from gitml.sync.bundle_manifest import BundleDamagedError, Manifest, decode_manifest, encode_manifest
 
@@ -44,6 +44,17 @@ class FileExistsHereError(RefusedError):
 
     def __init__(self, path: Path) -> None:
         super().__init__(f"'{path}' exists", hint="choose another name, or --force to replace it")
+        self.path = path
+
+
+class BundleNotFoundError(NotFoundError):
+    """There is no file of that name."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(
+            f"there is no file '{path}'",
+            hint="see whether the name is right, and the disk that it is on is mounted",
+        )
         self.path = path
 
 
@@ -162,9 +173,15 @@ class BundleFile:
         Raises:
             BundleDamagedError: It is no bundle.
             BundleTooNewError: This gitml is too old for it.
+            BundleNotFoundError: There is no such file.
+            UsageError: It is a folder.
             OSError: It can't be read.
         """
         self.path = path
+        if not path.exists():
+            raise BundleNotFoundError(path)
+        if path.is_dir():
+            raise UsageError(f"'{path}' is a folder", hint="name the file that gitml bundle create wrote")
         self._stream = path.open("rb")
         try:
             self._size = os.fstat(self._stream.fileno()).st_size

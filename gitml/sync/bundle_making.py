@@ -41,6 +41,17 @@ class IncompleteHistoryError(RefusedError):
         )
 
 
+class NoRoomForBundleError(RefusedError):
+    """git's part of a bundle, which is made in the repository, does not fit there."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(
+            f"git can't write its part of the bundle into '{folder}': the disk is full",
+            hint="make room on the disk of the repository, and run the command again",
+        )
+        self.folder = folder
+
+
 class ArtifactsNotHereError(RefusedError):
     """Artifacts that a bundle should hold are not here."""
 
@@ -174,6 +185,8 @@ def _make_git_part(repo: Repo, path: Path, known: Sequence[str], tags: Mapping[s
         told = err.decode("utf-8", "replace")
         if "empty bundle" in told:
             return None
+        if any(sign in told for sign in ("No space left", "Disk quota", "unable to write", "write error")):
+            raise NoRoomForBundleError(path.parent)
         raise GitCommandFailedError(arguments, process.returncode, told)
     digest, size = hashlib.sha256(), 0
     with path.open("rb") as stream:

@@ -144,7 +144,9 @@ def check_record(
             yield from _check_ids(experiment.id, file=run_tree.EXPERIMENT_FILE)
             expected = {commit_message.EXPERIMENT_ID: experiment.id}
     except DamagedError as err:
-        yield Trouble(commit.record_file, "record", err.message.replace("000000000000:", ""))
+        message = err.message.replace("000000000000:", "")
+        named = message.partition("'")[2].partition("'")[0]
+        yield Trouble(named if named in files else commit.record_file, "record", message)
         return
     yield from _check_trailers(commit, expected)
 

@@ -89,3 +89,9 @@ def test_wrong_words_record_nothing(cli, repo, tmp_path, text, words, status, sa
 
 def test_no_file(cli, tmp_path):
     assert "there is no file" in cli("import", "csv", tmp_path / "none.csv", code=3).err
+
+
+def test_a_file_that_is_no_text(cli, tmp_path):
+    file = tmp_path / "model.csv"
+    file.write_bytes(bytes(range(256)) * 4)
+    assert "is no text" in cli("import", "csv", file, "--metrics", "a", code=6).err

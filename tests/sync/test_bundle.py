@@ -215,6 +215,12 @@ def test_what_can_not_be_made(ada: Clone, site: Clone, stick: Path, git, clone):
 # What is refused
 
 
+@pytest.mark.parametrize("verb", ["apply", "verify", "list"])
+def test_what_is_no_file(git_repo, tmp_path, gitml, verb):
+    assert "there is no file" in gitml(git_repo, "bundle", verb, str(tmp_path / "gone"), code=3).stderr
+    assert "is a folder" in gitml(git_repo, "bundle", verb, str(tmp_path), code=2).stderr
+
+
 def test_it_goes_on_from_runs_that_are_not_here(ada: Clone, site: Clone, stick: Path):
     ada.record("one")
     first = write(ada, stick / "all")

@@ -86,6 +86,32 @@ def test_a_damaged_object_at_the_remote_is_not_accepted(clone, server, gitml):
     assert not (bob.folder / ".git" / STORED).exists()
 
 
+def test_a_dry_run_of_a_pull_tells_of_artifacts(clone, gitml):
+    ada, bob = clone("ada"), clone("bob")
+    ada.record("hers", {"model.bin": BIG})
+    ada.push()
+    told = gitml(bob.folder, "pull", "--dry-run", "--artifacts").stderr
+    assert "1 record at origin that you don't have" in told
+    assert "would fetch 1 artifact (256 kB)" in told
+    bob.pull()
+    for options in (["--artifacts"], ["--filter", "metrics.loss > 0"]):
+        done = json.loads(gitml(bob.folder, "pull", "--dry-run", "--json", *options).stdout)["fetch"]
+        assert done["artifacts"] == {"wanted": 1, "bytes": len(BIG)}
+
+
+@pytest.mark.parametrize("verb", ["push", "pull"])
+def test_no_name_is_no_remote(clone, gitml, verb):
+    assert "'' can't be a remote" in gitml(clone("ada").folder, verb, "", code=2).stderr
+
+
+def test_histories_of_others_alone_are_not_joined_with_ours(clone, gitml):
+    for name in ("ada", "bob"):
+        person = clone(name)
+        person.record(name)
+        person.push(inbox=True)
+    assert "joined with yours" not in gitml(clone("eve").folder, "pull").stderr
+
+
 @pytest.mark.parametrize("verb", ["push", "pull", "fetch", "sync"])
 def test_without_a_remote(git_repo, gitml, verb):
     done = gitml(git_repo, verb, code=2)
