@@ -8,7 +8,7 @@ that they pin.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from gitml.formats import run_tree
@@ -63,7 +63,14 @@ def bring_contents(repo: Repo, remote: str, commits: Sequence[str]) -> int:
     """
     if remote not in completeness(repo).promisors or not commits:
         return 0
-    lacking = [oid for oid in dict.fromkeys(_blobs(repo, commits)) if not repo.git.has_object(oid)]
+    if repo.settings.values.get(f"remote.{remote}.partialclonefilter", "").startswith("tree:"):
+        # A folder comes with all that are below it, those of code too.
+        _bring(repo, remote, (repo.git.commit_info(commit).tree for commit in commits))
+    return _bring(repo, remote, _blobs(repo, commits))
+
+
+def _bring(repo: Repo, remote: str, oids: Iterable[str]) -> int:
+    lacking = [oid for oid in dict.fromkeys(oids) if not repo.git.has_object(oid)]
     for start in range(0, len(lacking), _BATCH):
         Remote(repo.git.process, remote).fetch_objects(lacking[start : start + _BATCH])
     return len(lacking)

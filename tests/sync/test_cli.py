@@ -155,14 +155,15 @@ def test_a_shallow_clone_says_what_it_lacks(clone, server, gitml, tmp_path, git)
     assert len(json.loads(gitml(mine, "log", "--json").stdout)["runs"]) == 6
 
 
-def test_a_partial_clone_has_the_runs_and_asks_for_the_rest(clone, server, gitml, tmp_path, git):
+@pytest.mark.parametrize("filter_", ["blob:none", "tree:0"])
+def test_a_partial_clone_has_the_runs_and_asks_for_the_rest(clone, server, gitml, tmp_path, git, filter_):
     git(server, "config", "uploadpack.allowFilter", "true")
     git(server, "config", "uploadpack.allowAnySHA1InWant", "true")
     ada = clone("ada")
     (ada.folder / "train.py").write_text("print('changed')\n")
     ada.record("hers", {"notes.txt": b"some notes", "model.bin": BIG})
     ada.push()
-    done = gitml(tmp_path, "clone", "--filter", "blob:none", server.as_uri(), "mine")
+    done = gitml(tmp_path, "clone", "--filter", filter_, server.as_uri(), "mine")
     assert "partial clone" in done.stderr
     mine = tmp_path / "mine"
     server.rename(tmp_path / "away.git")  # no network from here on
