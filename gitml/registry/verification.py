@@ -50,7 +50,7 @@ from gitml.registry.naming import parse_any
 from gitml.registry.reading import read_registry
 from gitml.registry.signatures import Signers, check_signature, find_signers
 from gitml.repo import Repo
-from gitml.tracking.history import RunNotFoundError
+from gitml.tracking.history import RunNotFoundError, list_record_artifacts
 from gitml.tracking.resolve import resolve_run
 
 __all__ = ["Wanted", "verify"]
@@ -145,9 +145,18 @@ def _verify_run(walk: _Walk, run: Run, path: str = "") -> Verification:
     step, found = check_run(walk.repo, run.commit, run.id, walk.signers, walk.wanted, vouched=False)
     walk.steps.append(step)
     if found is not None:
+        _require_path(walk.repo, found.commit or "", path, f"run '{run.id[:8]}'")
         walk.steps.append(check_artifacts(walk.repo, found, None, path, walk.wanted, walk.progress))
         walk.steps.append(check_code(walk.repo, found, walk.signers, walk.wanted))
     return walk.done(run=run)
+
+
+def _require_path(repo: Repo, record: str, path: str, owner: str) -> None:
+    """Nothing is proved of what is not there."""
+    if path and not list_record_artifacts(repo, record, path):
+        raise NotFoundError(
+            f"{owner} has nothing at '{path}'", hint="name it without the path to verify all of it"
+        )
 
 
 # From a tag
@@ -212,6 +221,10 @@ def _verify_model(walk: _Walk, asked: ModelName) -> Verification:
     _add_history(walk, evidence, _series(evidence, kind, part), findings)
     if version is None and walk.steps[-1].proof is not Proof.CHANGED:
         _raise_not_found(walk.repo, asked, kind, part)
+    sound = walk.steps[-1].proof is not Proof.CHANGED
+    if version is not None and asked.path and sound and walk.repo.git.has_object(version.record):
+        inner = "/".join(part for part in (version.path, asked.path) if part)
+        _require_path(walk.repo, version.record, inner, f"{asked.name} v{version.number}")
     return _go_down(walk, evidence, version, above=head)
 
 
@@ -234,11 +247,12 @@ def _place(evidence: Evidence, asked: ModelName) -> tuple[str, str]:
         return asked.kind, asked.what
     key = stage_key(asked.what)
     staged = key in evidence.state.moves.lines or key in ("staging", "production", "archived")
-    aliased = ("alias", asked.what) in evidence.state.moves.numbers
+    aliased = asked.what in evidence.state.moves.aliases
     if staged and aliased:
+        number = evidence.state.moves.numbers["alias", asked.what]
         raise UsageError(
             f"'{asked.name}@{asked.what}' means two things: there is an alias and a stage of this name",
-            hint=f"'{asked.name}#{asked.what}' is the stage; 'gitml/aliases/{evidence.model}/{asked.what}/N' a tag of the alias",
+            hint=f"'{asked.name}#{asked.what}' is the stage; 'gitml/aliases/{evidence.model}/{encode_part(asked.what)}/{number}' the alias",
         )
     if not staged:
         return "alias", asked.what

@@ -162,9 +162,22 @@ def test_names_that_lead_nowhere(lab: Lab):
         aliases.set_alias(
             repo, "churn", "Production", 1
         )  # whoever may push could make `@Production` mean this
-    with pytest.raises(UsageError, match="means two things"):
+    with pytest.raises(UsageError, match="means two things") as caught:
         lab.verify("churn@Production")
+    assert "gitml/aliases/churn/Production/1" in (caught.value.hint or "")
     assert lab.verify("churn#Production").version == 2
+    with closing(lab.open()) as repo:
+        aliases.remove_alias(repo, "churn", "Production")
+    assert lab.verify("churn@Production").version == 2  # one mistaken alias does not spoil the name for good
+
+
+def test_nothing_is_proved_of_a_path_that_is_not_there(lab: Lab):
+    with closing(lab.open()) as repo:
+        run_id = read_registry(repo).models["churn"].tags[1].run_id
+    assert lab.verify("models:/churn/1/weights.bin").proof is Proof.PROVED
+    for name in (f"runs:/{run_id}/nothing", "models:/churn/1/nothing", "models:/churn/Production/nothing"):
+        with pytest.raises(NotFoundError, match="has nothing at"):
+            lab.verify(name)
 
 
 # Signers
