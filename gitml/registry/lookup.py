@@ -73,6 +73,8 @@ class NobodyHoldsError(NotFoundError):
             there = ", ".join(f"@{alias} is v{version}" for alias, version in model.model().aliases.items())
             message = f"model '{model.name}' has no alias '{name}'"
             remedy = f"gitml models alias '{model.name}' {name} VERSION"
+            if model.holder(name) is not None:  # NAME@Production is tried for NAME#Production
+                there = f"'{model.name}#{name}' is the stage"
         super().__init__(message, hint=there or remedy)
         self.model = model.name
         self.name = name

@@ -35,8 +35,10 @@ class ModelExistsError(RefusedError):
 
     error_code = "RESOURCE_ALREADY_EXISTS"
 
-    def __init__(self, name: str) -> None:
-        super().__init__(f"there is a model '{name}' already", hint="choose another name, or use that model")
+    def __init__(self, name: str, hint: str | None = None) -> None:
+        super().__init__(
+            f"there is a model '{name}' already", hint=hint or "choose another name, or use that model"
+        )
         self.name = name
 
 
@@ -137,10 +139,10 @@ def rename_model(repo: Repo, name: str, new_name: str) -> RegisteredModel:
     )
 
 
-def _refuse_taken(repo: Repo, name: str, model: str) -> None:
+def _refuse_taken(repo: Repo, name: str, model: str, hint: str | None = None) -> None:
     for other in read_registry(repo).models.values():
         if other.name == name and other.id != model and not other.is_deleted:
-            raise ModelExistsError(name)
+            raise ModelExistsError(name, hint)
 
 
 def delete_model(repo: Repo, name: str) -> RegisteredModel:
@@ -165,7 +167,10 @@ def restore_model(repo: Repo, name: str) -> RegisteredModel:
     state = next((model for model in found if model.is_deleted), None) or registry.named(name)
     if state is None:
         raise ModelNotFoundError(name, registry)
-    _refuse_taken(repo, state.name, state.id)
+    _refuse_taken(
+        repo, state.name, state.id,
+        f"gitml models rename '{name}' NAME gives that one another name; then restore this one",
+    )  # fmt: skip
     return _change(repo, state, "restored", lambda old: replace(old, deleted_ms=None))
 
 

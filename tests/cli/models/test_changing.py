@@ -153,6 +153,10 @@ def test_rename_delete_and_restore_lose_nothing(project: Path, look: Look, git: 
     assert "no version" in look("models", "get", "churn eu#production", code=3).err
     look("models", "restore", "churn eu@v1")
     assert shown(look, "churn eu#production")["version"] == 1
+    assert (
+        "hint: 'churn eu#Production' is the stage"
+        in look("models", "show", "churn eu@Production", code=3).err
+    )
     look("models", "delete", "churn eu")
     assert (
         "gitml models restore 'churn eu'" in look("models", "promote", "churn eu@v1", "staging", code=3).err
@@ -161,6 +165,13 @@ def test_rename_delete_and_restore_lose_nothing(project: Path, look: Look, git: 
     assert git(project, "tag", "--list") == tags
     assert look("models", "copy", "churn eu@champion", "churn us").out == "models:/churn us/1\n"
     assert shown(look, "churn us@v1")["source"] == "models:/churn eu/1"
+    look("models", "delete", "churn us")
+    look("models", "copy", "churn eu@champion", "churn us")
+    said = look("models", "restore", "churn us", code=4).err
+    assert "gitml models rename 'churn us' NAME" in said
+    look("models", "rename", "churn us", "churn ca")
+    look("models", "restore", "churn us")
+    assert shown(look, "churn us@v1")["deleted"] is None
 
 
 def offered(words: list[tuple[str, str]]) -> list[str]:
