@@ -79,7 +79,13 @@ def _explain_usage(err: click.ClickException) -> tuple[str, str | None]:
         if err.possibilities:
             return message, f"did you mean {' or '.join(sorted(err.possibilities))}?"
     context = err.ctx if isinstance(err, click.UsageError) else None
-    return message, f"{context.command_path} --help" if context else None
+    help_text = f"{context.command_path} --help" if context else None
+    # typer and newer versions of click each add what could be meant.
+    message, _, close = message.partition(". Did you mean ")
+    return (
+        message,
+        f"did you mean {close.partition('?')[0]}? {help_text or ''}".rstrip() if close else help_text,
+    )
 
 
 def _tell(err: BaseException, message: str, hint: str | None, status: int, asked: Session) -> None:

@@ -152,3 +152,8 @@ def test_what_is_not_text_is_kept_from_a_terminal(in_repo, recorded):
         assert "--force" in said
     assert on_a_terminal(in_repo, "artifacts", "cat", "@", "ok.txt")[1] == "é\tok\r\n".encode()
     assert b"\x1b]0;title" in on_a_terminal(in_repo, "artifacts", "cat", "@", "evil.txt", "--force")[1]
+
+
+def test_a_command_that_is_not_there_is_told_once(cli):
+    said = cli("artifacts", "ls", "@", code=2).err
+    assert said.lower().count("did you mean 'list'") == 1
