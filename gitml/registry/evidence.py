@@ -206,7 +206,7 @@ def moved_tags(repo: Repo, evidence: Evidence, wanted: tuple[str, ...]) -> Itera
                     f"{name} is {present[ref][:12]} here, and was {oid[:12]} when '{remote}' was last seen",
                     "a tag of the registry is never moved: find out who moved it, here or there",
                 )  # fmt: skip
-            elif ref not in present and series_of(ref).startswith(wanted):
+            elif ref not in present and series_of(ref).startswith(wanted) and parse_ref(ref) is not None:
                 yield Finding(
                     "missing-tag", Proof.FAILED, f"'{remote}' has {name}, which is not here",
                     f"gitml pull {remote}",

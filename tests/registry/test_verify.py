@@ -171,6 +171,15 @@ def test_names_that_lead_nowhere(lab: Lab):
     assert lab.verify("churn@Production").version == 2  # one mistaken alias does not spoil the name for good
 
 
+def test_a_remote_may_have_tags_that_are_none_of_the_registrys(lab: Lab):
+    tip = lab.git("rev-parse", f"{MODEL}/v1")
+    for name in ("v" + "9" * 30, "v01", "note"):
+        lab.git("update-ref", f"refs/gitml/remotes/origin/tags/models/churn/{name}", tip)
+    assert lab.verify("churn@v1").proof is not Proof.FAILED
+    lab.git("update-ref", "refs/gitml/remotes/origin/tags/models/churn/v3", tip)
+    assert codes(lab.verify("churn@v1"), Proof.FAILED) == {"missing-tag"}
+
+
 def test_nothing_is_proved_of_a_path_that_is_not_there(lab: Lab):
     with closing(lab.open()) as repo:
         run_id = read_registry(repo).models["churn"].tags[1].run_id
