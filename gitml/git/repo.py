@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from gitml.errors import ConflictError, DamagedError, NotARepositoryError, RefusedError
 from gitml.git.loose import LooseObjects
 from gitml.git.process import GitCommandFailedError, GitProcess
-from gitml.git.refs import RefLockedError, create_ref, read_ref
+from gitml.git.refs import RefLockedError, is_symbolic, read_ref, set_ref
 
 if TYPE_CHECKING:
     from dulwich.object_store import DiskObjectStore
@@ -377,8 +377,8 @@ class GitRepo:
         lock = _WaitForLock(self.common_dir / f"{ref}.lock")
         while True:
             try:
-                if old is None and new is not None:
-                    return create_ref(self.common_dir, ref, new)
+                if new is not None and not is_symbolic(self.common_dir, ref):
+                    return set_ref(self.common_dir, ref, old, new)
                 return self._replace_ref(ref, old, new)
             except RefLockedError:
                 if not lock.wait():

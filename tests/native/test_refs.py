@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gitml.errors import DamagedError
-from gitml.git.refs import read_ref
+from gitml.git.refs import RefLockedError, read_ref, set_ref
 
 NAMES = ["refs/heads/main", "refs/heads/gitml/runs", "refs/heads/way", "refs/heads/none", "refs/heads/gitml"]
 
@@ -42,3 +42,27 @@ def test_refs_that_go_round_in_a_circle_end(recorded, git):
     git(recorded.folder, "symbolic-ref", "refs/heads/two", "refs/heads/one")
     with pytest.raises(DamagedError):
         read_ref(recorded.folder / ".git", "refs/heads/one")
+
+
+def test_a_ref_moves_only_from_where_it_must_be(recorded, git):
+    git_dir, ref = recorded.folder / ".git", "refs/heads/gitml/runs"
+    git(recorded.folder, "pack-refs", "--all")
+    assert not set_ref(git_dir, ref, recorded.first, recorded.first)
+    assert not set_ref(git_dir, ref, None, recorded.first)
+    assert set_ref(git_dir, ref, recorded.second, recorded.first)
+    assert git(recorded.folder, "rev-parse", ref).strip() == recorded.first
+    (git_dir / f"{ref}.lock").touch()
+    with pytest.raises(RefLockedError):
+        set_ref(git_dir, ref, recorded.first, recorded.second)
+    assert read_ref(git_dir, ref) == recorded.first
+
+
+@pytest.mark.parametrize("ref", ["refs/heads/main/below", "refs/heads/gitml"])
+@pytest.mark.parametrize("packed", [True, False])
+def test_no_ref_is_made_above_or_below_another(recorded, git, ref, packed):
+    if packed:
+        git(recorded.folder, "pack-refs", "--all", "--prune")
+    with pytest.raises((NotADirectoryError, IsADirectoryError)):
+        set_ref(recorded.folder / ".git", ref, None, recorded.first)
+    assert "lock" not in " ".join(path.name for path in (recorded.folder / ".git/refs").rglob("*"))
+    git(recorded.folder, "fsck", "--strict")
