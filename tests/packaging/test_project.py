@@ -49,17 +49,18 @@ def test_hooks_are_short_shell_scripts_that_call_gitml(hook: Path):
     subprocess.run(["sh", "-n", str(hook)], check=True)
 
 
-def test_a_hook_lets_git_go_on_where_gitml_is_not_installed(tmp_path: Path):
+@pytest.mark.parametrize("line", ["", "HEAD 1 refs/heads/gitml/runs 0\n", "refs/heads/main 1 refs/heads/main 0\n"])
+def test_a_hook_lets_git_go_on_where_gitml_is_not_installed(tmp_path: Path, line: str):
     done = subprocess.run(
         ["/bin/sh", str(ROOT / "hooks" / "pre-push"), "origin", "somewhere"],
-        env={"PATH": str(tmp_path)},
-        input="",
+        env={"PATH": str(tmp_path), "left": "from outside"},
+        input=line,
         capture_output=True,
         text=True,
         check=False,
     )
     assert done.returncode == 0
-    assert "gitml is not installed" in done.stderr
+    assert ("gitml is not on PATH" in done.stderr) == ("gitml" in line)
 
 
 @pytest.mark.parametrize("name", ["demo", "tests"])
