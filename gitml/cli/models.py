@@ -40,6 +40,7 @@ _COMMANDS = {
     "check": _Command("models_check", "check"),
     "approve": _Command("models_check", "approve", formats=False),
     "alias": _Command("models_move", "alias"),
+    "withdraw": _Command("models_withdraw", "withdraw"),
     "get": _Command("models_make", "get", formats=False),
     "download": _Command("models_make", "get", formats=False, hidden=True),  # MLflow's word
     "gto": _Command("models_gto", "gto", formats=False, bare=True),

@@ -110,7 +110,7 @@ def push(
         raise UsageError("--artifacts and --no-artifacts exclude each other", hint="gitml push --artifacts")
     repo = open_repo()
     options = PushOptions(inbox=inbox, artifacts=not no_artifacts, all_artifacts=artifacts, dry_run=dry_run)
-    _tell_push(_push(repo, _remote(repo, remote), options), json=json, dry_run=dry_run)
+    _tell_push(repo, _push(repo, _remote(repo, remote), options), json=json, dry_run=dry_run)
 
 
 def pull(
@@ -173,10 +173,10 @@ def sync(
 
         document = {"pull": pull_document(pulled, objects), "push": push_document(pushed)}
         sys.stdout.write(dump_json("sync", document))
-        _complain(pushed)
+        _complain(repo, pushed)
         return
     _tell_pull(pulled, objects, json=False)
-    _tell_push(pushed, json=False, dry_run=False)
+    _tell_push(repo, pushed, json=False, dry_run=False)
 
 
 # The work
@@ -274,7 +274,7 @@ def _lacking_artifacts(repo: Repo, fetched: Fetched, all_: bool, filter_: str | 
 # What is said about it
 
 
-def _tell_push(done: Pushed, *, json: bool, dry_run: bool) -> None:
+def _tell_push(repo: Repo, done: Pushed, *, json: bool, dry_run: bool) -> None:
     from gitml.render.as_json import dump_json
     from gitml.render.share_text import push_document, push_lines
 
@@ -282,14 +282,14 @@ def _tell_push(done: Pushed, *, json: bool, dry_run: bool) -> None:
         sys.stdout.write(dump_json("push", push_document(done)))
     else:
         _say(push_lines(done, dry_run=dry_run))
-    _complain(done)
+    _complain(repo, done)
 
 
-def _complain(done: Pushed) -> None:
+def _complain(repo: Repo, done: Pushed) -> None:
     from gitml.render.left_text import left_lines
     from gitml.render.share_text import push_problems
 
-    problems = push_problems(done)
+    problems = push_problems(done, _remedies(repo, done))
     _say(problems + left_lines(done.left, done.remote))
     if problems:
         raise TagsNotSharedError(done.remote, len(problems))
@@ -297,6 +297,17 @@ def _complain(done: Pushed) -> None:
         from gitml.sync.delivering import ArtifactsLeftError
 
         raise ArtifactsLeftError(done.remote, done.left.failed, done.left.failed_of)
+
+
+def _remedies(repo: Repo, done: Pushed) -> dict[str, str]:
+    """By the name of a refused tag, the command that takes it back, where that can be."""
+    if not done.tags.refused:
+        return {}
+    from gitml.registry.withdrawing import withdrawals
+    from gitml.render.withdrawn_text import withdrawal_command
+
+    found = withdrawals(repo, [refusal.ref for refusal in done.tags.refused])
+    return {ref: withdrawal_command(one) for ref, one in found.items()}
 
 
 def _tell_pull(done: Pulled, objects: Transferred | None, *, json: bool) -> None:

@@ -56,6 +56,11 @@ def settle(repo: Repo, there: Mapping[str, str], dry_run: bool = False) -> Settl
     raise ConflictError(next(iter(there)), _ATTEMPTS)
 
 
+def kept_ref(tag: VersionTag | MoveTag) -> str:
+    """Name the ref that keeps a tag which is put aside."""
+    return f"{LOST}{tag.ref.removeprefix(_PREFIX)}-{tag.oid[:12]}"
+
+
 class _UnsignedError(Exception):
     """A tag that was signed can't be signed anew."""
 
@@ -67,7 +72,7 @@ class _UnsignedError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class _Ours:
+class OwnTag:
     """A tag of ours that nobody has seen."""
 
     tag: VersionTag | MoveTag
@@ -77,6 +82,18 @@ class _Ours:
     def subject(self) -> str:
         """Its first line, for people."""
         return self.content.decode("utf-8", "replace").partition("\n\n")[2].partition("\n")[0]
+
+
+def unseen_tags(repo: Repo) -> dict[str, OwnTag]:
+    """Read the user's own tags that nobody else has, as far as is known here: by full name."""
+    shared = shared_tags(repo)
+    refs = {ref: oid for ref, oid in local_tags(repo).items() if oid not in shared and parse_ref(ref)}
+    email = _email(repo.settings.author)
+    return {
+        ref: ours
+        for ref, ours in _read(repo, refs)
+        if _email(ours.tag.who) == email  # another's came here by a way of its own
+    }
 
 
 @dataclass(slots=True)
@@ -100,7 +117,7 @@ class _Plan:
         self._there = there
         self._here = local_tags(repo)
         clashing = {ref for ref, oid in there.items() if self._here.get(ref, oid) != oid}
-        self._ours = self._unseen() if clashing else {}
+        self._ours = unseen_tags(repo) if clashing else {}
         self._names = (
             {state.id: state.name for state in read_registry(repo).models.values()} if clashing else {}
         )
@@ -114,17 +131,6 @@ class _Plan:
             tuple(self._put_aside(tag, first.get(tag.ref)) for tag in self._aside),
             tuple(blocked.values()),
         )
-
-    def _unseen(self) -> dict[str, _Ours]:
-        """Our own tags that nobody else has, as far as is known here."""
-        shared = shared_tags(self._repo)
-        refs = {ref: oid for ref, oid in self._here.items() if oid not in shared and parse_ref(ref)}
-        email = _email(self._repo.settings.author)
-        return {
-            ref: ours
-            for ref, ours in _read(self._repo, refs)
-            if _email(ours.tag.who) == email  # another's came here by a way of its own
-        }
 
     def _new_numbers(self, versions: Iterable[VersionTag]) -> dict[str, dict[int, int]]:
         numbers: dict[str, dict[int, int]] = {}
@@ -161,9 +167,8 @@ class _Plan:
 
     def _put_aside(self, tag: MoveTag, first: VersionTag | MoveTag | None) -> PutAside:
         version = self._number(tag.model, tag.version)
-        kept = f"{LOST}{tag.ref.removeprefix(_PREFIX)}-{tag.oid[:12]}"
         name = self._names.get(tag.model, tag.model)
-        return PutAside(name, version, tag, kept, first if isinstance(first, MoveTag) else None)
+        return PutAside(name, version, tag, kept_ref(tag), first if isinstance(first, MoveTag) else None)
 
     def _number(self, model: str, version: int) -> int:
         return self.numbers.get(model, {}).get(version, version)
@@ -184,7 +189,7 @@ class _Plan:
             self._make_anew(ours, changes)
         return changes.moves
 
-    def _make_anew(self, ours: _Ours, changes: _Changes) -> None:
+    def _make_anew(self, ours: OwnTag, changes: _Changes) -> None:
         """Make a tag anew if it is another version's, or leads to one that was made anew, now."""
         old = ours.tag
         if isinstance(old, VersionTag):
@@ -218,7 +223,7 @@ class _Plan:
                 return f"{head}{self._number(model, int(source[len(head) :]))}"
         return source
 
-    def _write(self, ours: _Ours, new: VersionTag | MoveTag) -> str:
+    def _write(self, ours: OwnTag, new: VersionTag | MoveTag) -> str:
         numbers = self.numbers.get(new.model, {})
         subject = _renumber_words(ours.subject, numbers)
         message = encode_version(new, subject) if isinstance(new, VersionTag) else encode_move(new, subject)
@@ -231,14 +236,14 @@ class _Plan:
             raise _UnsignedError(new.model, ours.tag.ref, err) from err
 
 
-def _read(repo: Repo, refs: Mapping[str, str]) -> Iterator[tuple[str, _Ours]]:
+def _read(repo: Repo, refs: Mapping[str, str]) -> Iterator[tuple[str, OwnTag]]:
     """Read tags; those that are malformed count for nothing, as everywhere."""
     contents = repo.git.process.cat_objects(refs.values())
     for (ref, oid), found in zip(refs.items(), contents, strict=True):
         if found is None or found[0] != "tag":
             continue
         try:
-            yield ref, _Ours(decode_tag(ref, oid, found[1]), found[1])
+            yield ref, OwnTag(decode_tag(ref, oid, found[1]), found[1])
         except DamagedError:
             continue
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gitml.entities.artifact import Pointer
@@ -53,11 +53,18 @@ def _trigger_lines(done: Pushed, *, dry_run: bool) -> list[str]:
     ]
 
 
-def push_problems(done: Pushed) -> list[str]:
-    """Say what did not go, one problem a line."""
+def push_problems(done: Pushed, remedies: Mapping[str, str] = {}) -> list[str]:
+    """Say what did not go, one problem a line.
+
+    Args:
+        done: What a push did.
+        remedies: By the name of a refused tag, the command that takes it back.
+    """
     lines = settled_problems(done.settled, done.remote)
     return lines + [f"tag '{clean(_short(clash.ref))}' is another one there: {clean(clash.reason)}" for clash in done.tags.clashes] + [
-        f"tag '{clean(_short(refusal.ref))}' was refused: {clean(refusal.reason)}" for refusal in done.tags.refused
+        f"tag '{clean(_short(refusal.ref))}' was refused: {clean(refusal.reason)}"
+        + (f"; to take it back: {remedies[refusal.ref]}" if refusal.ref in remedies else "")
+        for refusal in done.tags.refused
     ]  # fmt: skip
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,8 +15,12 @@ from gitml.registry.versions import register
 from gitml.repo import Repo
 from gitml.tracking.commit import finish_run
 from gitml.tracking.history import get_run
+from gitml.tracking.hooks import PRE_RECEIVE, install_hook
 from gitml.tracking.start import start_run
+from tests import forked_gitml
+from tests.quick import QuickGitml
 from tests.registry.keys import SshKeys, close_gpg, need, open_gpg
+from tests.sync.conftest import Clone
 from tests.sync.conftest import clone as clone  # noqa: PLC0414
 from tests.sync.conftest import server as server  # noqa: PLC0414
 
@@ -63,3 +69,17 @@ def gpg():
     home.make("Ada Example <ada@example.org>")
     yield home
     close_gpg(home)
+
+
+@pytest.fixture
+def hooked(server: Path, quick: QuickGitml, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, git) -> Path:
+    """The server, with gitml's hook."""
+    program = tmp_path / "bin/gitml"
+    program.parent.mkdir()
+    run = f'exec "{sys.executable}" -I -S "{forked_gitml.__file__}" run "{quick.socket}" "$@"'
+    program.write_text(f"#!/bin/sh\n{run}\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}{os.pathsep}{os.environ['PATH']}")
+    with Clone(server).open() as repo:
+        install_hook(repo, PRE_RECEIVE)
+    return server

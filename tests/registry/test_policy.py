@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -27,10 +25,7 @@ from gitml.registry.policy_source import load_policy
 from gitml.registry.received import recorded
 from gitml.registry.verification import verify
 from gitml.repo import Repo
-from gitml.tracking.hooks import PRE_RECEIVE, install_hook
 from gitml.tracking.resolve import resolve_run
-from tests import forked_gitml
-from tests.quick import QuickGitml
 from tests.registry.keys import SshKeys
 from tests.sync.conftest import Clone
 
@@ -283,20 +278,6 @@ def refused(git, one: Clone, *refs: str) -> str:
     with pytest.raises(AssertionError) as caught:
         git(one.folder, "push", "origin", *refs, *EVERYTHING)
     return str(caught.value)
-
-
-@pytest.fixture
-def hooked(server: Path, quick: QuickGitml, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, git) -> Path:
-    """The server, with gitml's hook."""
-    program = tmp_path / "bin/gitml"
-    program.parent.mkdir()
-    run = f'exec "{sys.executable}" -I -S "{forked_gitml.__file__}" run "{quick.socket}" "$@"'
-    program.write_text(f"#!/bin/sh\n{run}\n")
-    program.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{program.parent}{os.pathsep}{os.environ['PATH']}")
-    with Clone(server).open() as repo:
-        install_hook(repo, PRE_RECEIVE)
-    return server
 
 
 def test_a_server_asks_what_its_own_branch_says(
