@@ -49,7 +49,9 @@ def test_hooks_are_short_shell_scripts_that_call_gitml(hook: Path):
     subprocess.run(["sh", "-n", str(hook)], check=True)
 
 
-@pytest.mark.parametrize("line", ["", "HEAD 1 refs/heads/gitml/runs 0\n", "refs/heads/main 1 refs/heads/main 0\n"])
+@pytest.mark.parametrize(
+    "line", ["", "HEAD 1 refs/heads/gitml/runs 0\n", "refs/heads/main 1 refs/heads/main 0\n"]
+)
 def test_a_hook_lets_git_go_on_where_gitml_is_not_installed(tmp_path: Path, line: str):
     done = subprocess.run(
         ["/bin/sh", str(ROOT / "hooks" / "pre-push"), "origin", "somewhere"],
