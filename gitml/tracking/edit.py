@@ -17,10 +17,10 @@ from gitml.repo import Repo
 from gitml.tracking.commit import append_record
 from gitml.tracking.history import get_run
 from gitml.tracking.live import LiveRun
-from gitml.tracking.redaction import redacted_text, redacted_value
+from gitml.tracking.redaction import redacted_tags, redacted_text
 from gitml.tracking.start import attach_run
 from gitml.tracking.united import entries_of
-from gitml.tracking.values import clean_text, to_tag
+from gitml.tracking.values import clean_text
 
 
 def set_tags(repo: Repo, run_id: str, tags: Mapping[str, object]) -> None:
@@ -29,10 +29,7 @@ def set_tags(repo: Repo, run_id: str, tags: Mapping[str, object]) -> None:
     Raises:
         RunNotFoundError: There is no such run.
     """
-    clean = {
-        key: str(redacted_value("tag", key, to_tag(check_name("tag", key), value)))
-        for key, value in tags.items()
-    }
+    clean = redacted_tags(tags)
     _edit(
         repo,
         run_id,

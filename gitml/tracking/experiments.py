@@ -20,8 +20,7 @@ from gitml.formats.names import check_name
 from gitml.git.repo import TreeEntry
 from gitml.repo import Repo
 from gitml.tracking.commit import append_record
-from gitml.tracking.redaction import redacted_value
-from gitml.tracking.values import to_tag
+from gitml.tracking.redaction import redacted_tags
 
 
 class ExperimentNotFoundError(NotFoundError):
@@ -206,7 +205,4 @@ def _record(repo: Repo, experiment: Experiment, action: str) -> Experiment:
 
 
 def _checked(tags: Mapping[str, object]) -> dict[str, str]:
-    return {
-        check_name("tag", key): str(redacted_value("tag", key, to_tag(key, value)))
-        for key, value in tags.items()
-    }
+    return redacted_tags(tags)

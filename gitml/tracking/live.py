@@ -35,8 +35,8 @@ from gitml.journal import (
 from gitml.repo import Repo
 from gitml.store.local import Progress
 from gitml.tracking.artifacts import ArtifactWriter
-from gitml.tracking.redaction import redacted_text, redacted_value
-from gitml.tracking.values import clean_text, flatten_params, same_param, to_number, to_param, to_tag
+from gitml.tracking.redaction import redacted_tags, redacted_text, redacted_value
+from gitml.tracking.values import clean_text, flatten_params, same_param, to_number, to_param
 
 _MAX_OPEN = 256
 
@@ -222,10 +222,7 @@ class LiveRun:
     def set_tags(self, tags: Mapping[str, Any]) -> None:
         """Set several tags: all of them, or on a wrong one none."""
         self._refuse_if_ended()
-        clean = {
-            key: redacted_value("tag", key, to_tag(check_name("tag", key), value))
-            for key, value in tags.items()
-        }
+        clean = redacted_tags(tags)
         lines = "".join(yaml.dump_line(key, value) for key, value in clean.items())
         self._append(self.folder / run_tree.TAGS_FILE, lines.encode())
 
