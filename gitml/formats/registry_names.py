@@ -7,6 +7,7 @@ git host, file system and shell takes it; letters of every script stay as they a
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -168,6 +169,17 @@ def decode_part(part: str) -> str:
 def model_id(name: str, count: int = 1) -> str:
     """Derive the id of a model from its name; `count` is 2 where the first id is another model's."""
     return encode_part(name) if count == 1 else f"{encode_part(name)}={count}"
+
+
+def collision_key(model: str) -> str:
+    """What ids of different models must differ in: neither case nor the form of Unicode counts."""
+    folded = unicodedata.normalize("NFC", decode_part(model)).casefold()
+    return unicodedata.normalize("NFC", folded)
+
+
+def is_same_name(one: str, other: str) -> bool:
+    """Whether two names differ by their form of Unicode (NFC, NFD) at most."""
+    return one == other or unicodedata.normalize("NFC", one) == unicodedata.normalize("NFC", other)
 
 
 def name_of_id(model: str) -> str:

@@ -17,8 +17,7 @@ from gitml.entities.registry import ModelComment, ModelRecord, RegisteredModel
 from gitml.errors import NotFoundError, RefusedError
 from gitml.formats import commit_message
 from gitml.formats.model_record import COMMENTS, decode_comment, encode_comment, encode_model
-from gitml.formats.names import check_name
-from gitml.formats.registry_names import check_model_name, model_id
+from gitml.formats.registry_names import check_model_name, collision_key, is_same_name, model_id
 from gitml.formats.run_tree import MODEL_FILE
 from gitml.git.repo import TreeEntry
 from gitml.registry.lookup import ModelNotFoundError, get_state, version_of
@@ -26,8 +25,8 @@ from gitml.registry.reading import Registry, read_registry
 from gitml.registry.state import ModelState
 from gitml.repo import Repo
 from gitml.tracking.commit import append_record
-from gitml.tracking.redaction import redacted_text, redacted_value
-from gitml.tracking.values import clean_text, to_tag
+from gitml.tracking.redaction import redacted_tags, redacted_text
+from gitml.tracking.values import clean_text
 
 
 class ModelExistsError(RefusedError):
@@ -97,8 +96,8 @@ def create_model(
     check_model_name(name)
     registry = read_registry(repo)
     taken = registry.named(name)
-    if taken is not None and taken.name == name and not taken.is_deleted:
-        raise ModelExistsError(name)
+    if taken is not None and is_same_name(taken.name, name) and not taken.is_deleted:
+        raise ModelExistsError(taken.name)
     now = _now_ms()
     record = ModelRecord(
         free_id(registry, name), name, now if created_ms is None else created_ms,
@@ -111,13 +110,14 @@ def create_model(
 def free_id(registry: Registry, name: str) -> str:
     """Derive the id of a new model; count on where another model has it.
 
-    Ids that differ by case alone would be the same file on some systems.
+    Ids that differ by case alone would be the same file on some systems, and those that differ
+    by their form of Unicode alone the same to people.
     """
-    taken = {model.casefold() for model in registry.models}
+    taken = {collision_key(model) for model in registry.models}
     return next(
         candidate
         for count in itertools.count(1)
-        if (candidate := model_id(name, count)).casefold() not in taken
+        if collision_key(candidate := model_id(name, count)) not in taken
     )
 
 
@@ -141,7 +141,7 @@ def rename_model(repo: Repo, name: str, new_name: str) -> RegisteredModel:
 
 def _refuse_taken(repo: Repo, name: str, model: str, hint: str | None = None) -> None:
     for other in read_registry(repo).models.values():
-        if other.name == name and other.id != model and not other.is_deleted:
+        if is_same_name(other.name, name) and other.id != model and not other.is_deleted:
             raise ModelExistsError(name, hint)
 
 
@@ -301,10 +301,7 @@ def clean_tags(tags: Mapping[str, object]) -> dict[str, str]:
     Raises:
         InvalidNameError: A key can't be used.
     """
-    return {
-        check_name("tag", key): str(redacted_value("tag", key, to_tag(key, value)))
-        for key, value in tags.items()
-    }
+    return redacted_tags(tags)
 
 
 def clean_description(kind: str, text: str | None) -> str:

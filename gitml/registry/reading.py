@@ -17,7 +17,7 @@ from weakref import WeakKeyDictionary
 
 from gitml.entities.registry import ModelRecord, MoveTag, TagFinding, VersionTag
 from gitml.errors import DamagedError
-from gitml.formats.registry_names import parse_ref
+from gitml.formats.registry_names import is_same_name, parse_ref
 from gitml.formats.registry_tag import decode_tag
 from gitml.git.ref_listing import RefListing
 from gitml.git.runs_branch import RUNS_REF
@@ -45,10 +45,15 @@ class Registry:
     findings: tuple[TagFinding, ...] = ()
 
     def named(self, name: str) -> ModelState | None:
-        """Find a model by its name, or else by one that it had; one that was not deleted first."""
+        """Find a model by its name, or else by one that it had; one that was not deleted first.
+
+        A name in another form of Unicode (NFC, NFD) is the same, unless there is one in this very form.
+        """
         found = [model for model in self.models.values() if model.name == name]
         if not found:
             found = [model for model in self.models.values() if model.record and name in model.record.former]
+        if not found and not name.isascii():  # people can't see in which form of Unicode a name is written
+            found = [model for model in self.models.values() if is_same_name(model.name, name)]
         return min(found, key=lambda model: (model.is_deleted, len(model.id), model.id), default=None)
 
     def free_number(self, kind: str, model: str, part: str = "") -> int:
@@ -59,13 +64,16 @@ class Registry:
             model: The model's id.
             part: The stage or alias, encoded.
         """
-        known = (parse_ref(finding.ref) for finding in self.findings)
-        taken = (
-            one.number
-            for one in known
+        return max(self.taken(kind, model, part), default=0) + 1
+
+    def taken(self, kind: str, model: str, part: str = "") -> dict[int, TagFinding]:
+        """The numbers that malformed tags took; arguments are those of `free_number`."""
+        known = ((parse_ref(finding.ref), finding) for finding in self.findings)
+        return {
+            one.number: finding
+            for one, finding in known
             if one is not None and (one.kind, one.model, one.part) == (kind, model, part)
-        )
-        return max(taken, default=0) + 1
+        }
 
 
 def read_registry(repo: Repo) -> Registry:

@@ -7,11 +7,12 @@ by their hashes, never where they are.
 from __future__ import annotations
 
 import hashlib
+import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from gitml.entities.artifact import Artifact
-from gitml.entities.registry import ModelRecord, ModelVersion, VersionNotes, VersionTag
+from gitml.entities.registry import ModelRecord, ModelVersion, TagFinding, VersionNotes, VersionTag
 from gitml.entities.run import Run
 from gitml.errors import ConflictError, NotFoundError, RefusedError
 from gitml.formats.names import check_artifact_path
@@ -23,6 +24,7 @@ from gitml.registry.reading import Registry, read_registry
 from gitml.registry.state import ModelState
 from gitml.registry.tags import Sign, make_tag, now_ms
 from gitml.repo import Repo
+from gitml.sync.tags import shared_tags
 from gitml.tracking import united
 from gitml.tracking.history import get_run, list_artifacts
 
@@ -37,6 +39,19 @@ class Past:
     number: int
     time_ms: int
     source: str | None = None
+
+
+class ForeignTagError(RefusedError):
+    """A tag that is none of the registry's has a number that the next version needs, or one above it."""
+
+    def __init__(self, finding: TagFinding, name: str, number: int) -> None:
+        tag = finding.ref.removeprefix("refs/tags/")
+        super().__init__(
+            f"the next version of '{name}' is v{number}, and the tag '{tag}', which is none of the registry's, "
+            f"is in its way: {finding.problem}",
+            hint=f"look at it: git show {shlex.quote(tag)}; if nobody needs it: git tag -d {shlex.quote(tag)}",
+        )
+        self.ref = finding.ref
 
 
 # Making
@@ -60,6 +75,7 @@ def register(
 
     Raises:
         ConflictError: Its number there is not the next one here.
+        ForeignTagError: A tag that is none of the registry's is in the way.
         InvalidNameError: The name can't be used.
         RefusedError: The run is live or deleted, or the bytes of a file were dropped for good.
         NotFoundError: The run has nothing at the path.
@@ -179,7 +195,7 @@ def _make(
     ref = ""
     for _ in range(_ATTEMPTS):
         registry = read_registry(repo)
-        model, number = _next(registry, name)
+        model, number = _next(repo, registry, name)
         ref = version_ref(model, number)
         if only not in (None, number):
             raise ConflictError(version_ref(model, only or 0), 1)
@@ -190,12 +206,28 @@ def _make(
     raise ConflictError(ref, _ATTEMPTS)
 
 
-def _next(registry: Registry, name: str) -> tuple[str, int]:
-    """The id of a model and the number of its next version; a deleted one's name is free."""
+def _next(repo: Repo, registry: Registry, name: str) -> tuple[str, int]:
+    """The id of a model and the number of its next version; a deleted one's name is free.
+
+    A malformed tag that others have keeps its number, and the next one is free. Any other would
+    leave a gap in the numbers, for ever: its number was never given.
+
+    Raises:
+        ForeignTagError: A tag that is none of the registry's is in the way.
+    """
     known = registry.named(name)
     if known is None or known.is_deleted:
-        return free_id(registry, name), 1
-    return known.id, max(known.next_number, registry.free_number("version", known.id))
+        model, number = free_id(registry, name), 1
+    else:
+        model, number = known.id, known.next_number
+    taken = registry.taken("version", model)
+    shared = shared_tags(repo) if number in taken else set()
+    while number in taken and repo.git.tip(taken[number].ref) in shared:
+        number += 1
+    above = [other for other in taken if other >= number]
+    if above:
+        raise ForeignTagError(taken[min(above)], name, number)
+    return model, number
 
 
 # Reading
