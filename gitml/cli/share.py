@@ -287,10 +287,10 @@ def _tell_push(repo: Repo, done: Pushed, *, json: bool, dry_run: bool) -> None:
 
 def _complain(repo: Repo, done: Pushed) -> None:
     from gitml.render.left_text import left_lines
-    from gitml.render.share_text import push_problems
+    from gitml.render.share_text import push_notes, push_problems
 
     problems = push_problems(done, _remedies(repo, done))
-    _say(problems + left_lines(done.left, done.remote))
+    _say(problems + push_notes(done) + left_lines(done.left, done.remote))
     if problems:
         raise TagsNotSharedError(done.remote, len(problems))
     if done.left.failed:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from gitml.errors import DamagedError, GitmlError
@@ -10,7 +10,8 @@ from gitml.maintenance.problems import Area, Problem, Severity
 from gitml.repo import RUNS_REF, Repo
 from gitml.sync.inspect import inspect
 from gitml.sync.partial import completeness
-from gitml.sync.seen import record_refs
+from gitml.sync.receive_tags import foreign_tags
+from gitml.sync.seen import TAGS, record_refs
 
 Progress = Callable[[int, int], None]
 _CHUNK = 2000
@@ -19,11 +20,19 @@ _REFETCH = "fetch it from a clone or remote that has it: git fetch --refetch REM
 
 @dataclass
 class GitChecked:
-    """What was found; `whole` is whether all histories can be walked."""
+    """What was found.
+
+    Attributes:
+        problems: What is not as it should be.
+        commits: How many were inspected.
+        whole: Whether all histories can be walked.
+        foreign: Tags that count for nothing, and why; where they lead was not looked at.
+    """
 
     problems: list[Problem] = field(default_factory=list)
     commits: int = 0
     whole: bool = True
+    foreign: Mapping[str, str] = field(default_factory=dict)
 
 
 def check_git(repo: Repo, *, full: bool, progress: Progress | None = None) -> GitChecked:
@@ -52,8 +61,14 @@ def check_git(repo: Repo, *, full: bool, progress: Progress | None = None) -> Gi
 
 
 def _check_refs(repo: Repo, checked: GitChecked) -> Iterator[str]:
+    """Find where the histories of runs end; tags that are none of the registry's may lead anywhere."""
     tips: dict[str, None] = {}
-    for ref, oid in record_refs(repo).items():
+    refs = record_refs(repo)
+    tags = {ref: oid for ref, oid in refs.items() if ref.startswith(TAGS) and repo.git.has_object(oid)}
+    checked.foreign = foreign_tags(repo.git, tags)
+    for ref, oid in refs.items():
+        if ref in checked.foreign:
+            continue
         if repo.git.has_object(oid):
             tips[oid] = None
             continue

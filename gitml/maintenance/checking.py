@@ -7,7 +7,7 @@ for remotes that are named, or for what is to be repaired.
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -31,8 +31,6 @@ from gitml.maintenance.stored import remove_object
 from gitml.repo import Repo
 from gitml.sync.objects import fetch_objects, likely_remotes
 from gitml.sync.partial import completeness
-from gitml.sync.receive_tags import odd_tags
-from gitml.sync.tags import local_tags
 from gitml.tracking.commit import rescue_orphans
 
 T = TypeVar("T")
@@ -81,19 +79,18 @@ def check(repo: Repo, options: FsckOptions = FsckOptions(), told: Told = Told())
         problems += _objects(repo, found, objects, options, told, notes)
         problems += _index(repo, told)
         problems += check_curves(repo, record_tips(repo))
-        notes += _odd_tags(repo)
     else:
         notes.append("objects and index were not checked: git can't say which runs there are")
+    notes += _foreign_tags(git.foreign)
     problems += _leftovers(repo, repair=options.repair)
     return Checked(tuple(problems), git.commits, len(found.in_use), objects.bytes_read, tuple(notes))
 
 
-def _odd_tags(repo: Repo) -> list[str]:
-    odd = odd_tags(repo.git, local_tags(repo))
+def _foreign_tags(foreign: Mapping[str, str]) -> list[str]:
     return [
         f"tag '{ref.removeprefix('refs/tags/')}' counts for nothing: {reason}; "
         f"git tag -d {shlex.quote(ref.removeprefix('refs/tags/'))} removes it"
-        for ref, reason in odd.items()
+        for ref, reason in foreign.items()
     ]
 
 

@@ -23,7 +23,7 @@ def renumbered_lines(settled: Settled, *, dry_run: bool = False) -> list[str]:
 
 def settled_problems(settled: Settled, remote: str) -> list[str]:
     """Say what did not happen, one problem a line, and what to type."""
-    lines = [_lost(one, remote) for one in settled.aside]
+    lines = [_lost(one, remote) for one in settled.aside if not _is_the_same(one)]
     lines += [
         clean(
             f"tag '{one.ref.removeprefix('refs/tags/')}' is another one there, and yours could not be renumbered: "
@@ -32,6 +32,20 @@ def settled_problems(settled: Settled, remote: str) -> list[str]:
         for one in settled.stuck
     ]
     return lines
+
+
+def settled_notes(settled: Settled, remote: str) -> list[str]:
+    """Say what was not made because somebody else had made the very same: nothing is amiss."""
+    return [_lost(one, remote) for one in settled.aside if _is_the_same(one)]
+
+
+def _is_the_same(one: PutAside) -> bool:
+    ours, first = one.event, one.first
+    return (
+        first is not None
+        and (first.version, first.event) == (one.version, ours.event)
+        and first.ref == ours.ref
+    )
 
 
 def _lost(one: PutAside, remote: str) -> str:
@@ -43,7 +57,7 @@ def _lost(one: PutAside, remote: str) -> str:
         return f"{head}'{clean(ours.ref.removeprefix('refs/tags/'))}' is taken at {clean(remote)}; {kept}"
     said = f" ('{clean(first.comment)}')" if first.comment else ""
     head += f"{_who(first)} changed {place} first, to {_did(first)}{said}; {kept}"
-    if (first.version, first.event) == (one.version, ours.event) and first.ref == ours.ref:
+    if _is_the_same(one):
         return f"{head}; that is the same, nothing is left to do"
     return f"{head}; look: gitml models history {shlex.quote(model)}; if you still want it: {again(one)}"
 

@@ -9,7 +9,7 @@ from gitml.entities.artifact import Pointer
 from gitml.git.remote import Verdict
 from gitml.render.left_text import left_document
 from gitml.render.numbers import format_size
-from gitml.render.settled_text import renumbered_lines, settled_document, settled_problems
+from gitml.render.settled_text import renumbered_lines, settled_document, settled_notes, settled_problems
 from gitml.render.text import clean, plural
 from gitml.store.base import Transferred
 from gitml.sync.pulling import Fetched, Pulled
@@ -68,6 +68,11 @@ def push_problems(done: Pushed, remedies: Mapping[str, str] = {}) -> list[str]:
     ]  # fmt: skip
 
 
+def push_notes(done: Pushed) -> list[str]:
+    """Say what did not go and need not, one thing a line."""
+    return settled_notes(done.settled, done.remote) + _left_tags("here", done.tags.odd)
+
+
 def pull_lines(done: Pulled, objects: Transferred | None = None) -> list[str]:
     """Say what came."""
     remote = clean(done.fetched.remote)
@@ -84,23 +89,28 @@ def pull_lines(done: Pulled, objects: Transferred | None = None) -> list[str]:
 
 def pull_problems(done: Pulled, objects: Transferred | None = None) -> list[str]:
     """Say what did not come, one problem a line."""
+    remote = clean(done.fetched.remote)
     lines = settled_problems(done.settled, done.fetched.remote)
+    lines += settled_notes(done.settled, done.fetched.remote)
     lines += [
-        f"tag '{clean(_short(clash.ref))}' is another one at {clean(done.fetched.remote)}; yours is kept"
+        f"tag '{clean(_short(clash.ref))}' is another one at {remote}; yours is kept"
         for clash in done.clashes
     ]
     lines += [clean(f"left in the inbox: {refusal.message}") for refusal in done.refused]
-    if done.odd_tags:
-        ref, reason = next(iter(done.odd_tags.items()))
-        count = plural(len(done.odd_tags), "tag")
-        lines.append(
-            f"{count} of {clean(done.fetched.remote)} left there: '{clean(_short(ref))}': {clean(reason)}"
-            + (" (and so on)" if len(done.odd_tags) > 1 else "")
-        )
+    lines += _left_tags("there", done.odd_tags, f" of {remote}")
     if objects is not None and objects.failed:
         first = objects.failed[0].error
         lines.append(f"{plural(len(objects.failed), 'artifact')} did not come: {clean(str(first))}")
     return lines
+
+
+def _left_tags(where: str, odd: Mapping[str, str], whose: str = "") -> list[str]:
+    """Say once that tags were left which are none of the registry's."""
+    if not odd:
+        return []
+    ref, reason = next(iter(odd.items()))
+    more = " (and so on)" if len(odd) > 1 else ""
+    return [f"{plural(len(odd), 'tag')}{whose} left {where}: '{clean(_short(ref))}': {clean(reason)}{more}"]
 
 
 def fetch_lines(done: Fetched) -> list[str]:
@@ -142,6 +152,7 @@ def push_document(done: Pushed) -> dict[str, Any]:
                 {"ref": one.ref, "state": one.verdict.value, "reason": one.reason}
                 for one in done.tags.triggers
             ],
+            "odd": dict(done.tags.odd),
             **settled_document(done.settled),
         },
     }

@@ -232,7 +232,7 @@ class _Push:
         given = self.settled.refs if self._options.dry_run else frozenset()
         clashes = tuple(one for one in tags.clashes if one.ref not in given)
         triggers = push_triggers(self.repo, self.remote, done, dry_run=self._options.dry_run)
-        return PushedTags(done, clashes, tags.refused, tuple(triggers))
+        return PushedTags(done, clashes, tags.refused, tuple(triggers), tags.odd)
 
     def new_records(self, tip: str | None) -> list[str]:
         """List what the remote did not have when it was last seen."""

@@ -81,6 +81,31 @@ def odd_tags(git: GitRepo, tags: Mapping[str, str]) -> dict[str, str]:
     return {ref: reason for ref, reason in found.items() if reason is not None}
 
 
+def foreign_tags(git: GitRepo, tags: Mapping[str, str]) -> dict[str, str]:
+    """Find tags that count for nothing: odd ones, and those that do not say what the registry's do.
+
+    Args:
+        git: The repository that has them.
+        tags: Full name to what it points at.
+    """
+    contents = zip(tags.items(), git.process.cat_objects(tags.values()), strict=True)
+    found = {ref: _strangeness(ref, oid, content) for (ref, oid), content in contents}
+    return {ref: reason for ref, reason in found.items() if reason is not None}
+
+
+def _strangeness(ref: str, oid: str, content: tuple[str, bytes] | None) -> str | None:
+    if content is None:
+        return "git lacks it"
+    reason = oddity(ref, *content)
+    if reason is not None:
+        return reason
+    try:
+        decode_tag(ref, oid, content[1])
+    except DamagedError as err:
+        return err.message
+    return None
+
+
 def check_tags(repo: Repo, received: Sequence[ReceivedRef], histories: Sequence[str]) -> Iterator[Rejection]:
     """Find what speaks against tags of the registry.
 

@@ -8,7 +8,7 @@ and the user is told.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -40,13 +40,15 @@ class TagClash:
 class PushedTags:
     """What became of tags: made there now, something else there, refused by the host.
 
-    `triggers` are those that start CI for the promotions that were made.
+    `triggers` are those that start CI for the promotions that were made; `odd` are tags that are
+    none of the registry's, and what is wrong with them: they were left here.
     """
 
     made: tuple[str, ...] = ()
     clashes: tuple[RefResult, ...] = ()
     refused: tuple[RefResult, ...] = ()
     triggers: tuple[RefResult, ...] = ()
+    odd: Mapping[str, str] = field(default_factory=dict)
 
 
 def local_tags(repo: Repo) -> dict[str, str]:
@@ -102,10 +104,17 @@ def push_tags(repo: Repo, remote: Remote, there: Mapping[str, str], *, dry_run: 
     """Send the tags that a remote did not have when it was last seen.
 
     Versions first, since stages point at them; stages and aliases a few at a time, and
-    none before the one that it follows is there.
+    none before the one that it follows is there. Tags that are none of the registry's stay
+    here: a host that holds tags to the rules would refuse what goes with them too.
     """
     here = local_tags(repo)
     waiting = sorted((ref for ref in here if ref not in there), key=_counted)
+    odd: dict[str, str] = {}
+    if waiting:
+        from gitml.sync.receive_tags import foreign_tags  # most pushes have no new tag
+
+        odd = foreign_tags(repo.git, {ref: here[ref] for ref in waiting})
+        waiting = [ref for ref in waiting if ref not in odd]
     known_clashes = [
         RefResult(ref, Verdict.EXISTS, f"it is '{there[ref][:12]}' there and '{oid[:12]}' here")
         for ref, oid in sorted(here.items())
@@ -131,6 +140,7 @@ def push_tags(repo: Repo, remote: Remote, there: Mapping[str, str], *, dry_run: 
         made,
         tuple(result for result in results if result.verdict in (Verdict.EXISTS, Verdict.BEHIND)),
         tuple(result for result in results if result.verdict is Verdict.REFUSED),
+        odd=odd,
     )
 
 

@@ -200,10 +200,12 @@ def test_where_artifacts_travel(clone, gitml, git, tmp_path):
 def test_a_tag_that_clashes_is_told_by_the_exit_code(clone, server, gitml, git):
     ada, bob = clone("ada"), clone("bob")
     ada.record("hers")
-    git(ada.folder, "tag", "-a", "gitml/models/churn/v1", "-m", "x", "gitml/runs")
+    facts = f"kind: version\nmodel: churn\nversion: 1\nrun: abc\ndigest: sha256:{'ab' * 32}"
+    git(ada.folder, "tag", "-a", "gitml/models/churn/v1", "-m", f"x\n\n{facts}", "gitml/runs")
     gitml(ada.folder, "push")
     bob.record("his")
-    git(bob.folder, "tag", "-a", "gitml/models/churn/v1", "-m", "y", "gitml/runs")
+    someone = ("-c", "user.email=eve@example.org")  # one of his own would give way
+    git(bob.folder, *someone, "tag", "-a", "gitml/models/churn/v1", "-m", f"y\n\n{facts}", "gitml/runs")
     done = gitml(bob.folder, "push", code=4)
     assert "tag 'gitml/models/churn/v1' is another one there" in done.stderr
     gitml(ada.folder, "pull")

@@ -162,17 +162,24 @@ def test_the_users_own_things_stay(clone, server, git):
 # Tags of the registry
 
 
-def _tag(clone, git, name: str, message: str = "x") -> str:
-    git(clone.folder, "tag", "-a", name, "-m", message, RUNS_REF)
+def _tag(clone, git, name: str, subject: str = "x") -> str:
+    """Make a tag that says what the registry's do: v1 of churn, or that it came into Production."""
+    number = name.rpartition("/")[2].removeprefix("v")
+    if "/models/" in name:
+        target, facts = RUNS_REF, f"kind: version\nversion: {number}\nrun: abc\ndigest: sha256:{'ab' * 32}"
+    else:
+        target = "gitml/models/churn/v1"
+        facts = f"kind: stage\nversion: 1\nstage: Production\nevent: assigned\norder: {number}"
+    git(clone.folder, "tag", "-a", name, "-m", f"{subject}\n\nmodel: churn\n{facts}", target)
     return git(clone.folder, "rev-parse", f"refs/tags/{name}").strip()
 
 
 def test_tags_travel_and_clashes_are_told(clone, server, git):
     ada, bob = clone("ada"), clone("bob")
     ada.record("hers")
+    oid = _tag(ada, git, "gitml/models/churn/v1")
     for number in range(1, 6):
         _tag(ada, git, f"gitml/stages/churn/production/{number}")
-    oid = _tag(ada, git, "gitml/models/churn/v1")
     done = ada.push()
     assert len(done.tags.made) == 6
     bob.record("his")
