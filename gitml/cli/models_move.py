@@ -66,7 +66,7 @@ def promote(
             repo, found.name, found.version, place, comment=comment, archive_existing=archive_existing,
             allowed=allowed, expected=before.holder(place), sign=sign, override=override,
         )  # fmt: skip
-        _tell(repo, before, event, _promoted(before, event), output)
+        _tell(repo, before, event, _promoted(before, event), output, override)
 
 
 def _promoted(before: ModelState, event: MoveTag) -> str:
@@ -120,7 +120,7 @@ def demote(
         )  # fmt: skip
         now = get_state(repo, found.name).holder(event.name)
         holder = f"v{now} holds it now" if now is not None else "nothing is in it now"
-        _tell(repo, before, event, f"v{event.version} is out of {event.name}; {holder}", output)
+        _tell(repo, before, event, f"v{event.version} is out of {event.name}; {holder}", output, override)
 
 
 def archive(
@@ -147,7 +147,7 @@ def archive(
         before = get_state(repo, found.name)
         event = stages.archive(repo, found.name, found.version, comment=comment, sign=sign, override=override)
         left = f"; it was in {found.stage}" if found.stage is not None else ""
-        _tell(repo, before, event, f"v{found.version} is archived{left}", output)
+        _tell(repo, before, event, f"v{found.version} is archived{left}", output, override)
 
 
 def rollback(
@@ -185,7 +185,7 @@ def rollback(
             repo, before.name, place, comment=comment, allowed=allowed, sign=sign, override=override
         )
         left = f"; {_versions(event.left)} left it" if event.left else ""
-        _tell(repo, before, event, f"v{event.version} is back in {event.name}{left}", output)
+        _tell(repo, before, event, f"v{event.version} is back in {event.name}{left}", output, override)
 
 
 def alias(
@@ -252,13 +252,17 @@ def _list_aliases(model: ModelState, output: Output) -> None:
     output.write(Listing.of("aliases", rows, ("alias", "version")))
 
 
-def _tell(repo: Repo, before: ModelState, event: MoveTag, what: str, output: Output) -> None:
-    """Say what was done, or that it had been done before."""
+def _tell(
+    repo: Repo, before: ModelState, event: MoveTag, what: str, output: Output, override: str | None = None
+) -> None:
+    """Say what was done, or that it had been done before; and if a reason to override was not needed."""
     from gitml.render.model_version_text import happened
     from gitml.render.models_text import person
     from gitml.render.numbers import local_text
     from gitml.render.text import clean
 
+    if override is not None and (event.override is None or event.order < before.next_order):
+        say(f"nothing had to be overridden: the reason is not recorded ({clean(override)})")
     if not output.is_text:
         from gitml.render.model_documents import history_listing
 
