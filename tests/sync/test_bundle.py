@@ -397,4 +397,4 @@ def test_the_commands(ada: Clone, site: Clone, stick: Path, command, tmp_path: P
     listed = command(tmp_path, "list", file, "--porcelain")[0].splitlines()
     assert [line.split("\t")[0] for line in listed[1:]] == ["tip", "artifact", "artifact"]
     assert "--no-artifacts" in command(here, "create", "x", "--no-artifacts", "--run", "one", code=2)[1]
-    assert "no such file" in command(here, "apply", stick / "none", code=1)[1]
+    assert "there is no file" in command(here, "apply", stick / "none", code=3)[1]
