@@ -3,7 +3,8 @@
 URIs are `runs:/<run id>/<path>`, as `gitml.get_artifact_uri` and
 `run.info.artifact_uri` give them; a run is also found by any other name for it.
 `models:/NAME/3`, `models:/NAME@alias`, `models:/NAME/Production` and
-`models:/NAME/latest` are versions of models, with a path after them if wanted.
+`models:/NAME/latest` are versions of models, with a path after them if wanted; so are
+`NAME@v3`, `NAME@alias` and `NAME#production`, where no file has that name.
 Local paths and `file://` URIs are taken as they are.
 """
 
@@ -144,7 +145,12 @@ def _client(tracking_uri: str | None) -> Client:
 
 
 def _is_model(artifact_uri: str | None) -> bool:
-    return artifact_uri is not None and artifact_uri.startswith("models:/")
+    """Whether a version of a model is meant: `models:/churn/3`, `churn@v3`, `churn#production`."""
+    if artifact_uri is None or artifact_uri.startswith("runs:/") or "://" in artifact_uri:
+        return False
+    from gitml.registry.names import is_model_name
+
+    return is_model_name(artifact_uri) and not Path(artifact_uri).exists()
 
 
 def _place(artifact_uri: str | None, run_id: str | None, artifact_path: str | None) -> tuple[str, str]:
@@ -168,7 +174,7 @@ def _place(artifact_uri: str | None, run_id: str | None, artifact_path: str | No
 
 def _local_file(artifact_uri: str | None) -> Path | None:
     """The local path that a URI is, None if it is an artifact of a run or model."""
-    if artifact_uri is None or artifact_uri.startswith(("runs:/", "models:/")):
+    if artifact_uri is None or artifact_uri.startswith("runs:/") or _is_model(artifact_uri):
         return None
     if artifact_uri.startswith("file://"):
         return Path(unquote(artifact_uri[len("file://") :]))

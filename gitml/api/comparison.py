@@ -55,7 +55,8 @@ def diff_runs(*runs: str | Run) -> Diff:
 
     Args:
         runs: Two or more runs, or names of them as commands take them: an id,
-            a prefix of one, a name, `@`, `@~1`, `@{best:acc}`.
+            a prefix of one, a name, `@`, `@~1`, `@{best:acc}`; or versions of
+            models: `churn@v3`, `churn#production`.
 
     Raises:
         UsageError: There is only one.
@@ -63,9 +64,9 @@ def diff_runs(*runs: str | Run) -> Diff:
     """
     if len(runs) < 2:
         raise UsageError("a comparison needs two runs or more", hint="gitml.diff_runs('@~1', '@')")
+    from gitml.registry.naming import resolve_run_or_version  # the index is needed only to find runs
     from gitml.tracking.diff import diff_runs as compare
-    from gitml.tracking.resolve import resolve_run  # the index is needed only to find runs
 
     repo = get_client().repo
-    found = [run.entity if isinstance(run, Run) else resolve_run(repo, run) for run in runs]
+    found = [run.entity if isinstance(run, Run) else resolve_run_or_version(repo, run) for run in runs]
     return Diff(compare(repo, found))

@@ -68,6 +68,7 @@ def register_version(
     with closing(Repo.open()) as repo:
         run, path = _source(repo, source)
         made = versions.register(repo, run, model, path, description=description, tags=tags, sign=sign)
+        _tell_of_no_model(repo, made)
         if not output.is_text:
             _write(made, run, output)
             return
@@ -104,6 +105,20 @@ def _source(repo: Repo, source: str) -> tuple[Run, str]:
         except RunNotFoundError:
             pass
         raise
+
+
+def _tell_of_no_model(repo: Repo, made: ModelVersion) -> None:
+    """Say that nothing in it can be a model; the registry keeps any file."""
+    from gitml.cli.output import warn
+    from gitml.formats.serialization import is_no_model
+    from gitml.registry.content import list_files
+
+    if is_no_model(file.path for file in list_files(repo, made)):
+        what = f"'{made.path}'" if made.path else f"run {made.run_id[:8]}"
+        warn(
+            f"{what} has no model in it, only tables, pictures or pages; if a model was meant:"
+            f" gitml artifacts list {made.run_id[:8]}, gitml models delete '{made.name}' {made.version}"
+        )
 
 
 def _same(repo: Repo, made: ModelVersion) -> str:

@@ -52,6 +52,8 @@ _BESIDE = (
     MLMODEL.lower(), ".yaml", ".yml", ".json", ".jsonl", ".txt", ".md", ".csv", ".tsv", ".toml", ".cfg", ".ini",
     ".html", ".png", ".jpg", ".jpeg", ".svg", ".pdf", ".jinja", ".gitattributes", "license", "readme",
 )  # fmt: skip
+# Tables, pictures and pages: text such as JSON may well be a model, these are none.
+_NO_MODELS = (".csv", ".tsv", ".md", ".html", ".png", ".jpg", ".jpeg", ".svg", ".pdf", ".log")
 _PICKLES = ("pickle", "cloudpickle", "joblib", "dill")
 _MAX_FLAVORS = 100
 
@@ -79,6 +81,11 @@ def formats_of(paths: Iterable[str], mlmodel: bytes | None = None) -> dict[str, 
         if by_name is not None:
             found[path] = by_name
     return found
+
+
+def is_no_model(paths: Iterable[str]) -> bool:
+    """Whether files are, by their names, nothing but tables, pictures and pages."""
+    return all(path.lower().endswith(_NO_MODELS) for path in paths)
 
 
 def _by_name(path: str) -> str | None:

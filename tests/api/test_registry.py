@@ -77,6 +77,12 @@ def test_a_version_names_content_that_stays(mlflow, uri, tmp_path):
     assert (Path(weights), Path(weights).stat().st_size) == (tmp_path / "one/data/weights.bin", 150_000)
     single = mlflow.register_model(f"runs:/{run_id}/notes.txt", "note")
     assert mlflow.artifacts.load_text(f"models:/note/{single.version}") == "beside\n"
+    assert mlflow.artifacts.load_text("note@v1") == "beside\n"
+    client.transition_model_version_stage("note", 1, "Production")
+    assert [f.path for f in mlflow.artifacts.list_artifacts("note#production")] == ["notes.txt"]
+    assert [run.name for run in mlflow.diff_runs("note@v1", "churn@v1").entity.runs] == [
+        mlflow.get_run(run_id).info.run_name
+    ] * 2
     with pytest.raises(MlflowException, match="is a folder"):
         mlflow.artifacts.load_text("models:/churn/1/data")
     with pytest.raises(MlflowException, match="has nothing at 'none'"):

@@ -23,6 +23,13 @@ def shown(look: Look, name: str) -> dict:
     return json.loads(look("models", "show", name, "--json").out)["version"]
 
 
+def test_what_holds_no_model_is_told(project: Path, look: Look) -> None:
+    said = look("models", "register", "brisk-heron:eval.csv", "table").err
+    assert "'eval.csv' has no model in it, only tables, pictures or pages" in said
+    assert "gitml models delete 'table' 1" in said
+    assert "no model in it" not in look("models", "register", "brisk-heron:model.bin", "churn").err
+
+
 def test_register_takes_every_name_of_a_run(project: Path, look: Look) -> None:
     for number, source in enumerate(
         ("quiet-fox:model.bin", "@{best:acc}:model.bin", "runs:/quiet-fox/model.bin"), 4
