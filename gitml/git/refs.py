@@ -7,6 +7,7 @@ ones, which takes 0.2 s with twenty thousand. What is symbolic, and removing, is
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 from contextlib import suppress
@@ -91,20 +92,24 @@ def set_ref(common_dir: Path, ref: str, old: str | None, new: str) -> bool:
     """
     path = common_dir / ref
     lock = path.with_name(f"{path.name}.lock")
-    fd = _open_lock(lock)
+    file = os.fdopen(_open_lock(lock), "wb", buffering=0)
     done = False
     try:
-        # Whoever wants to make or pack it too has to wait for the lock.
-        if read_ref(common_dir, ref) == old:
-            if old is None:
-                _refuse_in_the_way(common_dir, ref)
-            if path.is_dir():
-                _remove_empty(path)
-            os.write(fd, f"{new}\n".encode())
+        with file:
+            # Whoever wants to make or pack it too has to wait for the lock.
+            fits = read_ref(common_dir, ref) == old
+            if fits:
+                if old is None:
+                    _refuse_in_the_way(common_dir, ref)
+                if path.is_dir():
+                    _remove_empty(path)
+                content = f"{new}\n".encode()
+                if file.write(content) != len(content):
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(lock))
+        if fits:  # only what is closed is whole: a full disk of a server is told at that moment
             lock.rename(path)
             done = True
     finally:
-        os.close(fd)
         if not done:  # else the name is free again, and may be the lock of another program
             lock.unlink()
     return done

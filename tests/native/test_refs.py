@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import resource
+
 import pytest
 
 from gitml.errors import DamagedError
@@ -66,3 +68,18 @@ def test_no_ref_is_made_above_or_below_another(recorded, git, ref, packed):
         set_ref(recorded.folder / ".git", ref, None, recorded.first)
     assert "lock" not in " ".join(path.name for path in (recorded.folder / ".git/refs").rglob("*"))
     git(recorded.folder, "fsck", "--strict")
+
+
+def test_a_ref_that_has_no_room_stays_as_it_was(recorded, git):
+    """The system takes ten bytes of forty-one, as a disk that fills up does."""
+    git_dir, ref = recorded.folder / ".git", "refs/heads/gitml/runs"
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10, limits[1]))
+    try:
+        with pytest.raises(OSError, match="space"):
+            set_ref(git_dir, ref, recorded.second, recorded.first)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert read_ref(git_dir, ref) == recorded.second
+    assert not (git_dir / f"{ref}.lock").exists()
+    assert set_ref(git_dir, ref, recorded.second, recorded.first)
