@@ -6,11 +6,9 @@ index, which is a cache. What is foreign or malformed is a finding and counts fo
 
 from __future__ import annotations
 
-import gc
 import json
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from operator import attrgetter
 from weakref import WeakKeyDictionary
@@ -21,6 +19,7 @@ from gitml.formats.registry_names import is_same_name, parse_ref
 from gitml.formats.registry_tag import decode_tag
 from gitml.git.ref_listing import RefListing
 from gitml.git.runs_branch import RUNS_REF
+from gitml.index.collector import collector_paused
 from gitml.index.objects import read_objects
 from gitml.registry.state import ModelState
 from gitml.repo import Repo
@@ -103,7 +102,7 @@ class _Reader:
 
     def read(self, repo: Repo) -> Registry:
         with self._lock:
-            with _collector_paused():
+            with collector_paused():
                 changed = self._follow_records(repo) | self._follow_tags(repo)
             if changed:
                 ours = [finding for found in self._findings.values() for finding in found]
@@ -188,18 +187,6 @@ class _Reader:
         self._put(model, state)
         if findings:
             self._findings[model] = (*self._findings.get(model, ()), *findings)
-
-
-@contextmanager
-def _collector_paused() -> Iterator[None]:
-    """Tags make no cycles, and looking for some among tens of thousands takes a fifth of the time."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
 
 
 _readers: WeakKeyDictionary[Repo, _Reader] = WeakKeyDictionary()
