@@ -13,7 +13,7 @@ from gitml.errors import UsageError
 if TYPE_CHECKING:
     from gitml.config import CodeMode
     from gitml.entities.run import ParamValue
-    from gitml.projects.launch import LaunchResult
+    from gitml.launching.launch import LaunchResult
 
 
 def register(app: typer.Typer) -> None:
@@ -108,7 +108,7 @@ def run(
 
     Example: gitml run -e churn --scalars auto -a model.pkl python train.py --lr 0.1
     """
-    from gitml.projects.launch import LaunchRequest, launch  # the recording part of gitml
+    from gitml.launching.launch import LaunchRequest, launch  # the recording part of gitml
     from gitml.render.progress import progress
     from gitml.repo import Repo
 
@@ -146,7 +146,7 @@ def _tags(texts: list[str]) -> dict[str, str]:
 
 
 def _params(texts: list[str]) -> dict[str, ParamValue]:
-    from gitml.projects.arguments import parse_param
+    from gitml.launching.arguments import parse_param
 
     params: dict[str, ParamValue] = {}
     for text in texts:

@@ -12,7 +12,7 @@ import pytest
 from gitml.errors import RemoteError
 from gitml.git.remote import RemoteUnreachableError
 from gitml.repo import RUNS_REF
-from tests.projects.harness import child_environment
+from tests.launching.harness import child_environment
 from tests.servers.git_http import git_http_server
 
 # What one writer does: a process of its own, as on a cluster.

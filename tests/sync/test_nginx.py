@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from gitml.repo import RUNS_REF
-from tests.projects.harness import child_environment
+from tests.launching.harness import child_environment
 from tests.servers.nginx_git import nginx_git_server
 
 pytestmark = [pytest.mark.heavy, pytest.mark.timeout(600)]

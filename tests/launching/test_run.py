@@ -15,7 +15,7 @@ import pytest
 from gitml.entities.run import RunStatus
 from gitml.repo import Repo
 from gitml.tracking.commit import rescue_orphans
-from tests.projects.harness import GITML, TIMEOUT_S, Project, Screen, child_environment, wait_until
+from tests.launching.harness import GITML, TIMEOUT_S, Project, Screen, child_environment, wait_until
 
 
 def test_a_whole_run(project: Project) -> None:

@@ -12,10 +12,10 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
-from gitml.projects.keyboard import Keyboard
-from gitml.projects.signals import SignalRelay
-from gitml.projects.spawn import Placement
-from gitml.projects.terminal import UserTerminal
+from gitml.launching.keyboard import Keyboard
+from gitml.launching.signals import SignalRelay
+from gitml.launching.spawn import Placement
+from gitml.launching.terminal import UserTerminal
 
 _CHUNK = 1 << 16
 _PIPE_CAPACITY = 1 << 20  # the most that a program can have left in a pipe

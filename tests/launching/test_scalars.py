@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gitml.errors import GitmlError, InvalidNameError, UsageError
-from gitml.projects.scalars import MAX_LINE_CHARACTERS, ScalarScanner, compile_rule
+from gitml.launching.scalars import MAX_LINE_CHARACTERS, ScalarScanner, compile_rule
 
 Found = list[tuple[str, float, "int | None"]]
 

@@ -8,14 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gitml.projects.arguments import (
+from gitml.launching.arguments import (
     MAX_ITEMS,
     MAX_PARAMS,
     MAX_VALUE_CHARACTERS,
     params_from_arguments,
     parse_param,
 )
-from gitml.projects.command_line import parse_command_line
+from gitml.launching.command_line import parse_command_line
 
 TABLE = [
     ("--lr 0.1", {"lr": 0.1}),

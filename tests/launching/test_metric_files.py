@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from gitml.errors import InvalidNameError
-from gitml.projects.metric_files import MetricFiles, read_metrics
+from gitml.launching.metric_files import MetricFiles, read_metrics
 
 
 def read(folder: Path, name: str, text: str) -> list[tuple[dict[str, Any], int | None]]:

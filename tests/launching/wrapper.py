@@ -11,9 +11,9 @@ import sys
 import time
 from pathlib import Path
 
-from gitml.projects.process import run_process
-from gitml.projects.signals import SignalRelay
-from gitml.projects.spawn import CommandNotStartedError
+from gitml.launching.process import run_process
+from gitml.launching.signals import SignalRelay
+from gitml.launching.spawn import CommandNotStartedError
 
 
 def main() -> int:

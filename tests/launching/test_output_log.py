@@ -6,10 +6,10 @@ import os
 import threading
 import time
 
-from gitml.projects.output_log import OutputLog
-from gitml.projects.relay import Relay, Source
-from gitml.projects.signals import SignalRelay
-from gitml.projects.spawn import Placement, spawn
+from gitml.launching.output_log import OutputLog
+from gitml.launching.relay import Relay, Source
+from gitml.launching.signals import SignalRelay
+from gitml.launching.spawn import Placement, spawn
 
 
 def test_everything_is_written_in_order() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.projects.harness import Project
+from tests.launching.harness import Project
 from tests.quick import QuickGitml
 
 

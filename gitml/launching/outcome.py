@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from gitml.entities.run import RunStatus
 from gitml.errors import GitmlError
-from gitml.projects.process import ProcessResult
-from gitml.projects.signals import signal_name
+from gitml.launching.process import ProcessResult
+from gitml.launching.signals import signal_name
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from gitml.errors import InvalidNameError
-from gitml.projects.outputs import check_pattern, find_outputs
+from gitml.launching.outputs import check_pattern, find_outputs
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.projects.harness import TIMEOUT_S, Wrapped, is_alive, wait_until
+from tests.launching.harness import TIMEOUT_S, Wrapped, is_alive, wait_until
 
 READY_THEN_SLEEP = "import time; print('ready', flush=True); time.sleep(60)"
 
@@ -177,7 +177,7 @@ def test_ignored_signals_stay_ignored(tmp_path: Path) -> None:
     nohup = ["nohup", *wrapped.command("sh", "-c", "kill -HUP $PPID; sleep 0.3; echo alive")]
     import subprocess
 
-    from tests.projects.harness import child_environment
+    from tests.launching.harness import child_environment
 
     done = subprocess.run(nohup, env=child_environment(), capture_output=True, check=False, timeout=TIMEOUT_S)
     assert done.stdout == b"alive\n"
@@ -244,7 +244,7 @@ def test_closed_standard_streams(tmp_path: Path) -> None:
     quoted = " ".join(f"'{word}'" for word in wrapped.command("echo", "hello"))
     import subprocess
 
-    from tests.projects.harness import child_environment
+    from tests.launching.harness import child_environment
 
     done = subprocess.run(
         ["sh", "-c", f"{quoted} <&- >&- 2>&-"], env=child_environment(), check=False, timeout=TIMEOUT_S

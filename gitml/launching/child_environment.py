@@ -8,7 +8,7 @@ from pathlib import Path
 from gitml.entities.run import Run
 from gitml.errors import GitmlError
 from gitml.git.repo import GitRepo
-from gitml.projects.process import stdout_is_terminal
+from gitml.launching.process import stdout_is_terminal
 from gitml.repo import Repo
 
 RUN_VARIABLE = "GITML_RUN_ID"

@@ -19,7 +19,7 @@ from typing import Any
 
 from gitml.entities.run import Number
 from gitml.errors import DamagedError, GitmlError
-from gitml.projects.scalars import to_number
+from gitml.launching.scalars import to_number
 
 MAX_DOCUMENT_BYTES = 64 << 20
 _STEP_COLUMNS = ("step", "global_step", "iteration", "iter", "epoch")

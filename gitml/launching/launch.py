@@ -19,12 +19,17 @@ from typing import TYPE_CHECKING, Any
 from gitml.config import CodeMode
 from gitml.entities.run import ParamValue, RunStatus
 from gitml.errors import GitmlError, UsageError
-from gitml.projects.arguments import params_from_arguments
-from gitml.projects.child_environment import child_environment, experiment_of, unset_variables, wrapper_run_id
-from gitml.projects.command_line import CommandLine, parse_command_line
-from gitml.projects.outcome import Outcome, interrupted_outcome, not_started_outcome, process_outcome
-from gitml.projects.process import run_process
-from gitml.projects.signals import SignalRelay
+from gitml.launching.arguments import params_from_arguments
+from gitml.launching.child_environment import (
+    child_environment,
+    experiment_of,
+    unset_variables,
+    wrapper_run_id,
+)
+from gitml.launching.command_line import CommandLine, parse_command_line
+from gitml.launching.outcome import Outcome, interrupted_outcome, not_started_outcome, process_outcome
+from gitml.launching.process import run_process
+from gitml.launching.signals import SignalRelay
 from gitml.repo import Repo
 from gitml.tracking.capture import environ_subset
 from gitml.tracking.commit import finish_run
@@ -35,9 +40,9 @@ from gitml.tracking.start import start_run
 
 if TYPE_CHECKING:
     # At run time only where a request has use for them: `gitml run true` should cost little.
-    from gitml.projects.metric_files import MetricFiles
-    from gitml.projects.outputs import Output
-    from gitml.projects.scalars import Rule
+    from gitml.launching.metric_files import MetricFiles
+    from gitml.launching.outputs import Output
+    from gitml.launching.scalars import Rule
 
 _WORKERS = 4
 
@@ -173,7 +178,7 @@ def launch(
 def _rules(texts: tuple[str, ...]) -> tuple[Rule, ...]:
     if not texts:
         return ()
-    from gitml.projects.scalars import compile_rule
+    from gitml.launching.scalars import compile_rule
 
     return tuple(compile_rule(text) for text in texts)
 
@@ -181,7 +186,7 @@ def _rules(texts: tuple[str, ...]) -> tuple[Rule, ...]:
 def _patterns(texts: tuple[str, ...], base: Path) -> tuple[str, ...]:
     if not texts:
         return ()
-    from gitml.projects.outputs import check_pattern
+    from gitml.launching.outputs import check_pattern
 
     return tuple(check_pattern(text, base) for text in texts)
 
@@ -189,7 +194,7 @@ def _patterns(texts: tuple[str, ...], base: Path) -> tuple[str, ...]:
 def _metric_files(paths: tuple[str, ...], base: Path) -> MetricFiles | None:
     if not paths:
         return None
-    from gitml.projects.metric_files import MetricFiles
+    from gitml.launching.metric_files import MetricFiles
 
     return MetricFiles(paths, base)
 
@@ -254,7 +259,7 @@ class _Session:
         scanner = None
         on_output: Callable[[bytes], None] = self._live.append_output
         if rules:
-            from gitml.projects.scalars import ScalarScanner
+            from gitml.launching.scalars import ScalarScanner
 
             scanner = ScalarScanner(rules, self._live.log_metric)
             on_output = _both(self._live.append_output, scanner.feed)
@@ -312,7 +317,7 @@ class _Session:
             return
         from concurrent.futures import ThreadPoolExecutor
 
-        from gitml.projects.outputs import find_outputs
+        from gitml.launching.outputs import find_outputs
 
         outputs = find_outputs(patterns, base)
         self._noticed += outputs.warnings

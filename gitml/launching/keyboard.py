@@ -6,7 +6,7 @@ import os
 import selectors
 from collections.abc import Callable
 
-from gitml.projects.terminal import UserTerminal, suspend_key
+from gitml.launching.terminal import UserTerminal, suspend_key
 
 _MOST_WAITING = 1 << 16
 

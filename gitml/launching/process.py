@@ -12,11 +12,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from gitml.errors import UsageError
-from gitml.projects.output_log import OutputLog
-from gitml.projects.relay import Relay, Source
-from gitml.projects.signals import SignalRelay
-from gitml.projects.spawn import Placement, ensure_standard_streams, spawn
-from gitml.projects.terminal import UserTerminal
+from gitml.launching.output_log import OutputLog
+from gitml.launching.relay import Relay, Source
+from gitml.launching.signals import SignalRelay
+from gitml.launching.spawn import Placement, ensure_standard_streams, spawn
+from gitml.launching.terminal import UserTerminal
 
 STDIN, STDOUT, STDERR = 0, 1, 2
 

@@ -9,7 +9,7 @@ import termios
 import time
 from pathlib import Path
 
-from tests.projects.harness import TIMEOUT_S, Screen, Wrapped, child_environment
+from tests.launching.harness import TIMEOUT_S, Screen, Wrapped, child_environment
 
 LOCAL_FLAGS = 3
 

@@ -11,7 +11,7 @@ import pytest
 
 from gitml.entities.run import RunStatus
 from tests import forked_gitml
-from tests.projects.harness import Project
+from tests.launching.harness import Project
 
 R_SCRIPT = """
 arguments <- commandArgs(trailingOnly = TRUE)

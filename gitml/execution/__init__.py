@@ -1,0 +1,1 @@
+"""Code as something to run: projects, their environments, where they run, and running them again."""
