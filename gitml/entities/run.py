@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import NamedTuple, Union
 
+from gitml.entities.project import ProjectState
+
 Number = Union[int, float]
 ParamValue = Union[int, float, bool, str, None, list["ParamValue"]]
 
@@ -95,7 +97,9 @@ class DatasetInput:
 class Run:
     """One execution and everything recorded of it, except its curves and files.
 
-    `commit` is the record that was read, None while the run is live.
+    `directory` is the folder that its program ran in, below the root of the
+    code; empty at the top. `project` says how a run of a project was asked
+    for. `commit` is the record that was read, None while the run is live.
     `incomplete` says that something could not be written while it ran.
     """
 
@@ -117,6 +121,8 @@ class Run:
     incomplete: bool = False
     deleted_ms: int | None = None
     code: CodeState = field(default_factory=CodeState)
+    directory: str = ""
+    project: ProjectState | None = None
     params: Mapping[str, ParamValue] = field(default_factory=dict)
     metrics: Mapping[str, MetricSummary] = field(default_factory=dict)
     tags: Mapping[str, str] = field(default_factory=dict)

@@ -19,6 +19,7 @@ from gitml.entities.run import (
 )
 from gitml.errors import DamagedError
 from gitml.formats import yaml
+from gitml.formats.project_state import decode_project_state, encode_project_state
 from gitml.formats.wrong import what_is_wrong
 
 RUN_FILE = "run.yaml"
@@ -107,6 +108,8 @@ def encode_run_file(run: Run) -> bytes:
             if value is not None
         }
         or None,
+        "directory": run.directory or None,
+        "project": None if run.project is None else encode_project_state(run.project),
         **run.extra,
     }
     present = {key: value for key, value in facts.items() if value is not None}
@@ -192,6 +195,8 @@ _KNOWN = frozenset(
         "incomplete",
         "deleted",
         "code",
+        "directory",
+        "project",
     ]
 )
 
@@ -201,6 +206,7 @@ def _run_facts(facts: dict[str, Any]) -> dict[str, Any]:
     end = get("end")
     deleted = get("deleted")
     code = get("code")
+    project = get("project")
     unknown = facts.keys() - _KNOWN
     run_id = str(facts["id"])
     return {
@@ -222,6 +228,8 @@ def _run_facts(facts: dict[str, Any]) -> dict[str, Any]:
         "incomplete": bool(get("incomplete", False)),
         "deleted_ms": None if deleted is None else parse_time(deleted),
         "code": _code_state(code) if code else _NO_CODE,
+        "directory": str(get("directory", "")),
+        "project": decode_project_state(project) if project else None,
         "extra": {key: facts[key] for key in facts if key in unknown} if unknown else {},
     }
 

@@ -26,7 +26,7 @@ _GROUPS = (
     ("parent_id",),
     ("user",),
     ("host",),
-    ("entry_point", "command"),
+    ("entry_point", "command", "directory", "project"),
     ("code",),
     ("deleted_ms",),
     ("note",),

@@ -76,6 +76,9 @@ _RUN = re.compile(
     r"(?:  remote: ([^\n]+)\n)?"
     r"(?:  left_out: ([^\n]+)\n)?"
     r")?"
+    # How it can be run again is asked of the record itself.
+    r"(?:directory: [^\n]+\n)?"
+    r"(?:project:\n(?:  [^\n]+\n)+)?"
 ).fullmatch
 
 # Words that some version of YAML reads as something other than text.

@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gitml.config import CodeMode
-from gitml.entities.run import ParamValue, RunStatus
+from gitml.entities.project import ProjectState
+from gitml.entities.run import CodeState, ParamValue, RunStatus
 from gitml.errors import GitmlError, UsageError
 from gitml.launching.arguments import params_from_arguments
 from gitml.launching.child_environment import (
@@ -67,9 +68,17 @@ class LaunchRequest:
         scalars: Rules that find metrics in what it prints; see `scalars`.
         parent: The run that this one is part of, by any name; None: the run
             that `environment` says we are in.
-        code: What to keep of the source; None: the repository's setting.
+        code: What to keep of the source, or what it is, where that is known;
+            None: the repository's setting.
         recorded_variables: Names of environment variables to record.
         pty: Whether the program gets a pseudo-terminal; None: where we have one.
+        entry_point: What to call what is run; None: what the command shows.
+        directory: The folder that it runs in, below the root of the code; None:
+            where we are. It is our current folder in any case.
+        project: How a run of a project was asked for.
+        environment_files: What is known of its environment, by file name.
+        interpreter: The Python behind the command, where that doesn't show it.
+        prefix: Words before the command that say where it runs; not recorded.
     """
 
     command: tuple[str, ...]
@@ -84,9 +93,15 @@ class LaunchRequest:
     metrics: tuple[str, ...] = ()
     scalars: tuple[str, ...] = ()
     parent: str | None = None
-    code: CodeMode | None = None
+    code: CodeMode | CodeState | None = None
     recorded_variables: tuple[str, ...] = ()
     pty: bool | None = None
+    entry_point: str | None = None
+    directory: str | None = None
+    project: ProjectState | None = None
+    environment_files: Mapping[str, bytes] = field(default_factory=dict)
+    interpreter: Path | None = None
+    prefix: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,11 +224,25 @@ def _start(repo: Repo, request: LaunchRequest, line: CommandLine) -> LiveRun:
         params=request.params,
         note=request.note,
         command=request.command,
-        entry_point=line.entry_point,
+        entry_point=request.entry_point or line.entry_point,
         code=request.code,
+        directory=_directory(repo) if request.directory is None else request.directory,
+        project=request.project,
         variables=environ_subset(request.recorded_variables, request.environment),
+        environment=request.environment_files,
+        interpreter=request.interpreter,
         wrapped=True,
     )
+
+
+def _directory(repo: Repo) -> str:
+    """Say where in the work tree we are; empty at its top, or outside of it."""
+    root = repo.git.work_tree
+    try:
+        inside = Path.cwd().relative_to(root) if root is not None else Path()
+    except (ValueError, OSError):
+        return ""
+    return "" if inside == Path() else inside.as_posix()
 
 
 def _notice_secrets(request: LaunchRequest, redacted: list[str]) -> None:
@@ -265,7 +294,7 @@ class _Session:
             on_output = _both(self._live.append_output, scanner.feed)
         try:
             result = run_process(
-                self._request.command,
+                (*self._request.prefix, *self._request.command),
                 environment=child_environment(
                     self._repo,
                     self._request.environment,

@@ -12,6 +12,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from gitml.entities.project import ProjectState
 from gitml.entities.run import CodeState, DatasetInput, Experiment, MetricPoint, MetricSummary, Run
 from gitml.render.numbers import utc_text
 
@@ -68,6 +69,8 @@ def run_document(run: Run) -> dict[str, Any]:
         "incomplete": run.incomplete,
         "deleted": _time(run.deleted_ms),
         "code": _code(run.code),
+        "directory": run.directory,
+        "project": None if run.project is None else _project(run.project),
         "params": dict(run.params),
         "metrics": {name: summary_document(summary) for name, summary in run.metrics.items()},
         "tags": dict(run.tags),
@@ -120,6 +123,18 @@ def _code(code: CodeState) -> dict[str, Any]:
         "dirty": code.dirty,
         "remote": code.remote,
         "left_out": list(code.left_out),
+    }
+
+
+def _project(project: ProjectState) -> dict[str, Any]:
+    return {
+        "entry_point": project.entry_point,
+        "parameters": dict(project.parameters),
+        "uri": project.uri,
+        "version": project.version,
+        "environment": project.manager,
+        "definition": project.definition.value,
+        "backend": project.backend,
     }
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from gitml.entities.artifact import Artifact
+from gitml.entities.project import ProjectState
 from gitml.entities.run import Number, Run
 from gitml.render.better import arrow, best_point, has_goal
 from gitml.render.fields import SHORT_ID
@@ -106,6 +107,8 @@ def _facts(page: RunPage) -> list[tuple[str, str, str]]:
         facts.append(("warning", "something could not be written while it ran", "yellow"))
     if run.code.commit or run.code.tree:
         facts.append(("commit", _commit(page), ""))
+    if run.project is not None:
+        facts.append(("project", clean(_project(run.project, run.directory)), ""))
     if run.command:
         facts.append(("command", clean(" ".join(run.command)), ""))
     who = " on ".join(clean(text) for text in (run.user, run.host) if text)
@@ -117,6 +120,13 @@ def _facts(page: RunPage) -> list[tuple[str, str, str]]:
         context = f" ({data.context})" if data.context else ""
         facts.append(("data", clean(f"{data.name}{context}  {data.digest}  {data.source}"), ""))
     return facts
+
+
+def _project(project: ProjectState, directory: str) -> str:
+    place = (project.uri or "") + (f"#{directory}" if directory else "")
+    version = f"version {project.version}" if project.version else ""
+    words = (place, version, f"entry point {project.entry_point}", project.manager, project.backend)
+    return _DOT.join(word for word in words if word and word != "local")
 
 
 def _commit(page: RunPage) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from gitml.config import CodeMode
+from gitml.entities.project import ProjectState
 from gitml.entities.run import DEFAULT_EXPERIMENT, DEFAULT_EXPERIMENT_ID, CodeState, Run, RunStatus
 from gitml.errors import RefusedError, UsageError
 from gitml.formats import run_tree, yaml
@@ -51,8 +52,12 @@ def start_run(  # noqa: PLR0913 - the facts that a run can begin with, all by na
     note: str | None = None,
     command: Sequence[str] = (),
     entry_point: str | None = None,
-    code: CodeMode | None = None,
+    code: CodeMode | CodeState | None = None,
+    directory: str = "",
+    project: ProjectState | None = None,
     variables: Mapping[str, str] | None = None,
+    environment: Mapping[str, bytes] | None = None,
+    interpreter: Path | None = None,
     wrapped: bool = False,
     strict: bool = False,
 ) -> LiveRun:
@@ -70,8 +75,14 @@ def start_run(  # noqa: PLR0913 - the facts that a run can begin with, all by na
         note: First note.
         command: The command line, program first; secrets in it are redacted.
         entry_point: What the project calls it.
-        code: What to keep of the source; the repository's setting if not given.
+        code: What to keep of the source, or what it is, where that is known;
+            the repository's setting if not given. Objects of a state must be here.
+        directory: The folder that the command runs in, below the root of the code.
+        project: How a run of a project was asked for.
         variables: Environment variables to record.
+        environment: Files about the environment, by name, that say more
+            than what can be seen of it.
+        interpreter: The Python behind `command`, where that doesn't show it.
         wrapped: Whether `command` is another program, so that its packages
             are recorded instead of those of this process.
         strict: Whether trouble with the disk raises while the run lasts.
@@ -88,7 +99,7 @@ def start_run(  # noqa: PLR0913 - the facts that a run can begin with, all by na
     rescue_orphans(repo)
     home = _experiment(repo, experiment, experiment_id)
     run_id = check_run_id(run_id) if run_id else uuid.uuid4().hex
-    state = capture_code(repo.git, code or repo.settings.code, max_file_size=repo.settings.snapshot_limit)
+    state = code if isinstance(code, CodeState) else _capture(repo, code)
     run = Run(
         id=run_id,
         name=redacted_text("run's name", check_name("run", name)) if name else random_name(),
@@ -102,15 +113,21 @@ def start_run(  # noqa: PLR0913 - the facts that a run can begin with, all by na
         entry_point=entry_point,
         command=redact_command(command)[0],
         code=state,
+        directory=directory,
+        project=project,
     )
     files = {run_tree.RUN_FILE: run_tree.encode_run_file(run)}
     cache = repo.root / "cache"
-    environment = capture_command_environment(cache, command) if wrapped else capture_environment(cache)
-    files |= {f"{run_tree.ENVIRONMENT}/{file}": data for file, data in environment.items()}
+    if wrapped and interpreter is None:
+        seen = capture_command_environment(cache, command)
+    else:
+        seen = capture_environment(cache, interpreter)
+    seen |= environment or {}
+    files |= {f"{run_tree.ENVIRONMENT}/{file}": data for file, data in seen.items()}
     if variables:
         files[f"{run_tree.ENVIRONMENT}/variables.yaml"] = yaml.dump_mapping(variables).encode()
     try:
-        _pin(repo, run_id, state)
+        _pin(repo, run_id, state, given=state is code)
         folder, lock = repo.journal.create(run_id, files)
     except FileExistsError:
         raise RefusedError(f"there is a live run of the id '{run_id}' already") from None
@@ -210,9 +227,13 @@ def _experiment(repo: Repo, name: str | None, experiment_id: str | None) -> tupl
     return found.id, found.name
 
 
-def _pin(repo: Repo, run_id: str, code: CodeState) -> None:
-    """Keep a snapshot from `git gc` while only the live run knows of it."""
-    if code.tree is not None and code.dirty:
+def _capture(repo: Repo, mode: CodeMode | None) -> CodeState:
+    return capture_code(repo.git, mode or repo.settings.code, max_file_size=repo.settings.snapshot_limit)
+
+
+def _pin(repo: Repo, run_id: str, code: CodeState, *, given: bool = False) -> None:
+    """Keep code that no branch has from `git gc` while only the live run knows of it."""
+    if code.tree is not None and (code.dirty or given):
         ref = LIVE_REFS + run_id
         repo.git.move_ref(ref, repo.git.tip(ref), code.tree)
 
