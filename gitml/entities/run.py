@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import NamedTuple, Union
+from typing import TYPE_CHECKING, NamedTuple, Union
 
-from gitml.entities.project import ProjectState
+if TYPE_CHECKING:
+    from gitml.entities.project import ProjectState  # most runs are of none
 
 Number = Union[int, float]
 ParamValue = Union[int, float, bool, str, None, list["ParamValue"]]

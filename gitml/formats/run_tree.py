@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta, timezone
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gitml.entities.run import (
     DEFAULT_EXPERIMENT,
@@ -19,8 +19,10 @@ from gitml.entities.run import (
 )
 from gitml.errors import DamagedError
 from gitml.formats import yaml
-from gitml.formats.project_state import decode_project_state, encode_project_state
 from gitml.formats.wrong import what_is_wrong
+
+if TYPE_CHECKING:
+    from gitml.entities.project import ProjectState
 
 RUN_FILE = "run.yaml"
 PARAMS_FILE = "params.yaml"
@@ -109,7 +111,7 @@ def encode_run_file(run: Run) -> bytes:
         }
         or None,
         "directory": run.directory or None,
-        "project": None if run.project is None else encode_project_state(run.project),
+        "project": None if run.project is None else _project_facts(run.project),
         **run.extra,
     }
     present = {key: value for key, value in facts.items() if value is not None}
@@ -229,9 +231,21 @@ def _run_facts(facts: dict[str, Any]) -> dict[str, Any]:
         "deleted_ms": None if deleted is None else parse_time(deleted),
         "code": _code_state(code) if code else _NO_CODE,
         "directory": str(get("directory", "")),
-        "project": decode_project_state(project) if project else None,
+        "project": _project_state(project) if project else None,
         "extra": {key: facts[key] for key in facts if key in unknown} if unknown else {},
     }
+
+
+def _project_facts(state: ProjectState) -> dict[str, Any]:
+    from gitml.formats.project_state import encode_project_state  # few runs are of projects
+
+    return encode_project_state(state)
+
+
+def _project_state(facts: dict[str, Any]) -> ProjectState:
+    from gitml.formats.project_state import decode_project_state
+
+    return decode_project_state(facts)
 
 
 _STATUS = {status.value: status for status in RunStatus}

@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gitml.config import CodeMode
-from gitml.entities.project import ProjectState
 from gitml.entities.run import CodeState, ParamValue, RunStatus
 from gitml.errors import GitmlError, UsageError
 from gitml.launching.arguments import params_from_arguments
@@ -41,6 +40,7 @@ from gitml.tracking.start import start_run
 
 if TYPE_CHECKING:
     # At run time only where a request has use for them: `gitml run true` should cost little.
+    from gitml.entities.project import ProjectState
     from gitml.launching.metric_files import MetricFiles
     from gitml.launching.outputs import Output
     from gitml.launching.scalars import Rule

@@ -8,10 +8,9 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gitml.config import CodeMode
-from gitml.entities.project import ProjectState
 from gitml.entities.run import DEFAULT_EXPERIMENT, DEFAULT_EXPERIMENT_ID, CodeState, Run, RunStatus
 from gitml.errors import RefusedError, UsageError
 from gitml.formats import run_tree, yaml
@@ -26,6 +25,9 @@ from gitml.tracking.live import LiveRun
 from gitml.tracking.redaction import redacted_text
 from gitml.tracking.secrets import redact_command
 from gitml.tracking.words import random_name
+
+if TYPE_CHECKING:
+    from gitml.entities.project import ProjectState
 
 
 class NotWritableError(RefusedError):
