@@ -1,0 +1,8 @@
+"""Environments: from what defines one to one that is ready, and from a recorded lock back to the same one."""
+
+from __future__ import annotations
+
+from gitml.execution.environments.environment import Environment
+from gitml.execution.environments.prepare import prepare
+
+__all__ = ["Environment", "prepare"]
