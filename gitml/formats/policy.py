@@ -9,9 +9,10 @@ from gitml.entities.registry import ARCHIVED, NO_STAGE, STAGES
 from gitml.errors import InvalidNameError
 from gitml.formats.condition import ConditionError, parse_condition
 from gitml.formats.names import check_name
-from gitml.formats.policy_file import Node, PolicyFileError, nearest
+from gitml.formats.policy_file import PolicyFileError
 from gitml.formats.registry_names import check_new_stage
 from gitml.formats.serialization import FORMATS
+from gitml.formats.yaml_nodes import Node, nearest
 
 POLICY_FILE = ".gitml.yaml"
 MAX_BYTES = 1 << 18
@@ -30,7 +31,7 @@ def decode_policy(data: bytes, source: str = POLICY_FILE) -> Policy:
     """
     if len(data) > MAX_BYTES:
         raise PolicyFileError(source, 0, f"it has {len(data):,} bytes, more than the {MAX_BYTES:,} allowed")
-    top = Node.of(data, source)
+    top = Node.of(data, source, PolicyFileError)
     if top is None or top.is_empty:
         return Policy(source=source)
     found = top.known_pairs(("stages", "transitions", "models"))
