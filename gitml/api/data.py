@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from gitml.errors import InvalidValueError, NotFoundError
+from gitml.tracking.digest import DIGEST_LENGTH, files_below, path_digest
 
 if TYPE_CHECKING:
     import os
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-DIGEST_LENGTH = 32
 _CHUNK = 1024**2
 _SCHEMES = {
     "": "local",
@@ -182,24 +182,12 @@ def from_file(
     place = Path(path)
     if not place.exists():
         raise NotFoundError(f"there is no file or folder '{path}'", hint="check the path of the data set")
-    files = _files_below(place) if place.is_dir() else [place]
+    files = files_below(place) if place.is_dir() else [place]
     profile: dict[str, Any] = {"num_bytes": sum(file.stat().st_size for file in files)}
     if place.is_dir():
         profile["num_files"] = len(files)
     where, kind = _source(source if source is not None else path)
     return Dataset(name or place.resolve().name, digest or path_digest(place), where, kind, None, profile)
-
-
-def path_digest(path: Path) -> str:
-    """Work out the digest of a file or folder; the module says how."""
-    if not path.is_dir():
-        return _file_hash(path)[:DIGEST_LENGTH]
-    total = hashlib.sha256()
-    for file in _files_below(path):
-        total.update(
-            f"{_file_hash(file)}  {file.relative_to(path).as_posix()}\n".encode("utf-8", "surrogateescape")
-        )
-    return total.hexdigest()[:DIGEST_LENGTH]
 
 
 def frame_digest(df: pd.DataFrame) -> str:
@@ -239,18 +227,6 @@ def _add_array(total: hashlib._Hash, array: Any) -> None:
     whole = np.ascontiguousarray(array, dtype=little).reshape(-1)
     for start in range(0, whole.size, _CHUNK):
         total.update(whole[start : start + _CHUNK].tobytes())
-
-
-def _file_hash(path: Path) -> str:
-    total = hashlib.sha256()
-    with path.open("rb") as stream:
-        while chunk := stream.read(_CHUNK):
-            total.update(chunk)
-    return total.hexdigest()
-
-
-def _files_below(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.rglob("*") if path.is_file())
 
 
 def _source(source: str | os.PathLike[str] | None) -> tuple[str, str]:

@@ -1,0 +1,1 @@
+"""A run again: the same code, params, inputs and environment; then a verdict."""
