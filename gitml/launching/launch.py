@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from gitml.config import CodeMode
 from gitml.entities.run import CodeState, ParamValue, RunStatus
-from gitml.errors import GitmlError, UsageError
+from gitml.errors import GitmlError, RefusedError, UsageError
 from gitml.launching.arguments import params_from_arguments
 from gitml.launching.child_environment import (
     child_environment,
@@ -36,7 +36,7 @@ from gitml.tracking.commit import finish_run
 from gitml.tracking.live import LiveRun
 from gitml.tracking.redaction import SecretRedactedWarning
 from gitml.tracking.secrets import redact_command
-from gitml.tracking.start import start_run
+from gitml.tracking.start import live_facts, resume_run, start_run, what_it_runs_in
 
 if TYPE_CHECKING:
     # At run time only where a request has use for them: `gitml run true` should cost little.
@@ -79,6 +79,8 @@ class LaunchRequest:
         environment_files: What is known of its environment, by file name.
         interpreter: The Python behind the command, where that doesn't show it.
         prefix: Words before the command that say where it runs; not recorded.
+        run_id: The run to go on with, which keeps name, code, experiment and place
+            among runs that it has; None: a new one.
     """
 
     command: tuple[str, ...]
@@ -102,6 +104,7 @@ class LaunchRequest:
     environment_files: Mapping[str, bytes] = field(default_factory=dict)
     interpreter: Path | None = None
     prefix: tuple[str, ...] = ()
+    run_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +176,7 @@ def launch(
     with SignalRelay() as signals, _warnings_kept(noticed, redacted):
         line = parse_command_line(request.command)
         with signals.held():
-            live = _start(repo, request, line)
+            live = start_requested(repo, request, line)
         _notice_secrets(request, redacted)
         noticed += unset_variables(request.recorded_variables, request.environment)
         session = _Session(repo, request, live, signals, noticed, redacted)
@@ -214,7 +217,14 @@ def _metric_files(paths: tuple[str, ...], base: Path) -> MetricFiles | None:
     return MetricFiles(paths, base)
 
 
-def _start(repo: Repo, request: LaunchRequest, line: CommandLine) -> LiveRun:
+def start_requested(repo: Repo, request: LaunchRequest, line: CommandLine) -> LiveRun:
+    """Begin the run of a request, or go on with the one that it names; nothing is run yet.
+
+    Raises:
+        GitmlError: The request is wrong, or the run can't be started.
+    """
+    if request.run_id is not None:
+        return _resume(repo, request, request.run_id)
     return start_run(
         repo,
         experiment=experiment_of(request.experiment, request.environment),

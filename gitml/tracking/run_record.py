@@ -22,6 +22,7 @@ from gitml.repo import Repo
 
 _ARTIFACTS = run_tree.ARTIFACTS + "/"
 _HISTORY = run_tree.HISTORY + "/"
+_ENVIRONMENT = run_tree.ENVIRONMENT + "/"
 
 
 def write_run_tree(repo: Repo, run_id: str) -> tuple[Run, str]:
@@ -33,7 +34,10 @@ def write_run_tree(repo: Repo, run_id: str) -> tuple[Run, str]:
     entries, pointers = _base(repo, run_id)
     metrics: dict[str, MetricSummary] = {}
     damaged = False
-    for name, entry in repo.journal.files(run_id):
+    files = list(repo.journal.files(run_id))
+    if any(name.startswith(_ENVIRONMENT) for name, _ in files):  # it runs in another one now, as a whole
+        entries = {name: entry for name, entry in entries.items() if not name.startswith(_ENVIRONMENT)}
+    for name, entry in files:
         if name in run_tree.RECORD_FILES:
             continue
         data = read_file(entry.path)

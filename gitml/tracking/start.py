@@ -118,16 +118,10 @@ def start_run(  # noqa: PLR0913 - the facts that a run can begin with, all by na
         directory=directory,
         project=project,
     )
-    files = {run_tree.RUN_FILE: run_tree.encode_run_file(run)}
-    cache = repo.root / "cache"
-    if wrapped and interpreter is None:
-        seen = capture_command_environment(cache, command)
-    else:
-        seen = capture_environment(cache, interpreter)
-    seen |= environment or {}
-    files |= {f"{run_tree.ENVIRONMENT}/{file}": data for file, data in seen.items()}
-    if variables:
-        files[f"{run_tree.ENVIRONMENT}/variables.yaml"] = yaml.dump_mapping(variables).encode()
+    seen = what_it_runs_in(
+        repo, command, wrapped=wrapped, interpreter=interpreter, known=environment, variables=variables
+    )
+    files = {run_tree.RUN_FILE: run_tree.encode_run_file(run), **_in_their_folder(seen)}
     try:
         _pin(repo, run_id, state, given=state is code)
         folder, lock = repo.journal.create(run_id, files)
@@ -138,6 +132,31 @@ def start_run(  # noqa: PLR0913 - the facts that a run can begin with, all by na
     live = LiveRun(repo, run_id, folder, lock, owner=True, strict=strict)
     live_facts(live, tags, params, note)
     return live
+
+
+def what_it_runs_in(
+    repo: Repo,
+    command: Sequence[str],
+    *,
+    wrapped: bool,
+    interpreter: Path | None,
+    known: Mapping[str, bytes] | None,
+    variables: Mapping[str, str] | None,
+) -> dict[str, bytes]:
+    """Make the files of a run's `environment/` folder, by name; arguments as of `start_run`."""
+    cache = repo.root / "cache"
+    if wrapped and interpreter is None:
+        seen = capture_command_environment(cache, command)
+    else:
+        seen = capture_environment(cache, interpreter)
+    seen |= known or {}
+    if variables:
+        seen["variables.yaml"] = yaml.dump_mapping(variables).encode()
+    return seen
+
+
+def _in_their_folder(environment: Mapping[str, bytes]) -> dict[str, bytes]:
+    return {f"{run_tree.ENVIRONMENT}/{file}": data for file, data in environment.items()}
 
 
 def live_facts(
@@ -162,11 +181,21 @@ def attach_run(repo: Repo, run_id: str, *, strict: bool = False) -> LiveRun:
     return LiveRun(repo, run_id, folder, lock, owner=False, strict=strict)
 
 
-def resume_run(repo: Repo, run_id: str, *, strict: bool = False) -> LiveRun:
+def resume_run(
+    repo: Repo, run_id: str, *, environment: Mapping[str, bytes] | None = None, strict: bool = False
+) -> LiveRun:
     """Go on with a run, whether it ended, lives, or lost its process.
 
     A run that lives in another process is joined. One that ended becomes live
-    again, on top of its last record, with start, params and curves kept.
+    again, on top of its last record, with start, params and curves kept. One that
+    was only scheduled starts now.
+
+    Args:
+        repo: Where it is recorded.
+        run_id: The run's id.
+        environment: Files about what it runs in now, by name, in place of those it
+            had; those stay if not given.
+        strict: Whether trouble with the disk raises while the run lasts.
 
     Raises:
         RunNotFoundError: There is no such run.
@@ -186,7 +215,9 @@ def resume_run(repo: Repo, run_id: str, *, strict: bool = False) -> LiveRun:
     if base is None:
         raise UsageError(f"run '{run_id}' has no record to go on from")
     running = replace(run, status=RunStatus.RUNNING, end_ms=None, duration_s=None, exit_code=None, error=None)
-    files = run_tree.encode_run(running)
+    if run.status is RunStatus.SCHEDULED:
+        running = replace(running, start_ms=time.time_ns() // 1_000_000)
+    files = run_tree.encode_run(running) | _in_their_folder(environment or {})
     files.pop(run_tree.METRICS_FILE, None)
     files[BASE_FILE] = base.encode()
     files[METRICS_FILE] = "".join(f"{key}\n" for key in run.metrics).encode()
