@@ -72,7 +72,7 @@ def find_arguments(command: Sequence[str]) -> list[Argument]:
         while len(params) == 1 and end < len(words):
             longer = params_from_arguments(words[at : end + 1])
             again = params_from_arguments(words[end : end + 1]).keys() == params.keys()  # given once more
-            if again or longer.keys() != params.keys() or repr(longer) == repr(params):
+            if again or len(longer) != 1 or repr(longer) == repr(params):
                 break
             params, end = longer, end + 1
         found += [Argument(name, value, at, end) for name, value in params.items()]
