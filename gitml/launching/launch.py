@@ -245,6 +245,25 @@ def start_requested(repo: Repo, request: LaunchRequest, line: CommandLine) -> Li
     )
 
 
+def _resume(repo: Repo, request: LaunchRequest, run_id: str) -> LiveRun:
+    environment = what_it_runs_in(
+        repo,
+        request.command,
+        wrapped=True,
+        interpreter=request.interpreter,
+        known=request.environment_files,
+        variables=environ_subset(request.recorded_variables, request.environment),
+    )
+    live = resume_run(repo, run_id, environment=environment)
+    if not live.owner:
+        live.close()
+        raise RefusedError(
+            f"run '{run_id[:8]}' is running in another process", hint=f"gitml watch {run_id[:8]}"
+        )
+    live_facts(live, request.tags, request.params, request.note)
+    return live
+
+
 def _directory(repo: Repo) -> str:
     """Say where in the work tree we are; empty at its top, or outside of it."""
     root = repo.git.work_tree
