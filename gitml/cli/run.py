@@ -1,233 +1,160 @@
-"""`gitml run`: wrap any program as a tracked run."""
+"""`gitml run`: any program, or a project, as a tracked run."""
 
 from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import typer
 
+from gitml.cli import run_options as options
+from gitml.cli.run_form import RunCommand, is_project_form
+from gitml.cli.run_report import report_run
+from gitml.cli.run_values import (
+    read_code_mode,
+    read_parameters,
+    read_params,
+    read_tags,
+    read_variables,
+    with_experiment,
+)
 from gitml.errors import UsageError
 
 if TYPE_CHECKING:
-    from gitml.config import CodeMode
-    from gitml.entities.run import ParamValue
-    from gitml.launching.launch import LaunchResult
+    from gitml.launching.launch import LaunchRequest
 
 
 def register(app: typer.Typer) -> None:
     """Add the command to the application."""
-    # What comes after the program is the program's, options included.
-    app.command("run", context_settings={"allow_interspersed_args": False}, no_args_is_help=True)(run)
+    app.command("run", cls=RunCommand, no_args_is_help=True)(run)
 
 
 def run(
-    command: Annotated[
-        list[str], typer.Argument(metavar="COMMAND [ARGS]...", help="The program to run, and its arguments.")
-    ],
-    experiment: Annotated[
-        str | None, typer.Option("--experiment", "-e", metavar="NAME", help="Experiment of the run.")
-    ] = None,
-    name: Annotated[
-        str | None,
-        typer.Option("--name", "-n", metavar="NAME", help="Name of the run; two random words if not given."),
-    ] = None,
-    tag: Annotated[
-        list[str] | None, typer.Option("--tag", metavar="KEY=VALUE", help="Set a tag. Repeatable.")
-    ] = None,
-    note: Annotated[str | None, typer.Option("--note", "-m", metavar="TEXT", help="Note of the run.")] = None,
-    param: Annotated[
-        list[str] | None,
-        typer.Option("--param", "-P", metavar="KEY=VALUE", help="Record a param. Repeatable."),
-    ] = None,
-    no_auto_params: Annotated[
-        bool, typer.Option("--no-auto-params", help="Take no params from the command's own arguments.")
-    ] = False,
-    artifact: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--artifact",
-            "-a",
-            metavar="PATH",
-            help="Keep a file, folder or pattern ('out/**/*.png') afterwards. Repeatable.",
-        ),
-    ] = None,
-    metrics: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--metrics",
-            metavar="FILE",
-            help="Record the JSON, YAML, CSV or TSV file of metrics that the program writes. Repeatable.",
-        ),
-    ] = None,
-    scalars: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--scalars",
-            metavar="REGEX",
-            help="Record metrics from what it prints: 'auto' for 'loss: 0.3', or groups like '(?P<loss>...)'. Repeatable.",
-        ),
-    ] = None,
-    parent: Annotated[
-        str | None,
-        typer.Option(
-            "--parent",
-            metavar="RUN",
-            help="Run that this one is part of; inside another `gitml run`, that one.",
-        ),
-    ] = None,
-    code: Annotated[
-        str | None,
-        typer.Option("--code", metavar="MODE", help="What to keep of the source: tree, commit or off."),
-    ] = None,
-    no_code: Annotated[
-        bool, typer.Option("--no-code", help="Keep nothing of the source: --code off.")
-    ] = False,
-    env: Annotated[
-        list[str] | None,
-        typer.Option("--env", metavar="NAME", help="Record an environment variable that is set. Repeatable."),
-    ] = None,
-    pty: Annotated[
-        bool | None,
-        typer.Option(
-            "--pty/--no-pty", help="Run on a pseudo-terminal; by default where the output is a terminal."
-        ),
-    ] = None,
-    quiet: Annotated[
-        bool,
-        typer.Option(
-            "--quiet", "-q", help="Print nothing but what the program prints, and that a secret was redacted."
-        ),
-    ] = False,
+    ctx: typer.Context,
+    command: options.Words,
+    experiment: options.Experiment = None,
+    short_e: options.ShortE = None,
+    experiment_id: options.ExperimentId = None,
+    name: options.Name = None,
+    tag: options.Tag = None,
+    note: options.Note = None,
+    param: options.Param = None,
+    no_auto_params: options.NoAutoParams = False,
+    artifact: options.Artifact = None,
+    metrics: options.Metrics = None,
+    scalars: options.Scalars = None,
+    parent: options.Parent = None,
+    code: options.Code = None,
+    no_code: options.NoCode = False,
+    env: options.Variables = None,
+    pty: options.Pty = None,
+    quiet: options.Quiet = False,
+    as_project: options.AsProject = False,
+    as_command: options.AsCommand = False,
+    entry_point: options.EntryPoint = None,
+    version: options.Version = None,
+    env_manager: options.EnvManager = None,
+    docker_args: options.DockerArgs = None,
+    build_image: options.BuildImage = False,
+    storage_dir: options.StorageDir = None,
+    recurse_submodules: options.RecurseSubmodules = False,
+    trust: options.Trust = False,
 ) -> None:
-    """Run a program as a tracked run; exits with the program's own code.
+    """Run a program or a project as a tracked run; exits with the program's own code.
 
-    Recorded are the code, the environment, params from the arguments, everything
-    printed, and how it ended. The program finds its run in GITML_RUN_ID.
+    Recorded are the code, the environment, params, everything printed, and how
+    it ended. The program finds its run in GITML_RUN_ID.
 
-    Example: gitml run -e churn --scalars auto -a model.pkl python train.py --lr 0.1
+    The first word is a project if it is a git URL, a folder's path ('.' or with a
+    '/'), or the name of a folder that no program has. Options may follow a project.
+
+    Examples:
+    gitml run -e churn --scalars auto -a model.pkl python train.py --lr 0.1
+    gitml run . -P alpha=0.5
+    gitml run https://git.example.org/team/wine.git -v v1.2 -e train
     """
-    from gitml.launching.launch import LaunchRequest, launch  # the recording part of gitml
-    from gitml.render.progress import progress
-    from gitml.repo import Repo
+    from gitml.launching.launch import LaunchRequest  # the recording part of gitml
 
-    request = LaunchRequest(
-        command=tuple(command),
+    del as_project, as_command  # RunCommand has read them
+    project = is_project_form(ctx)
+    template = LaunchRequest(
+        command=() if project else tuple(command),
         environment=dict(os.environ),
-        experiment=experiment,
+        experiment=_one_of(experiment, None if project else short_e, "--experiment", "-e"),
         name=name,
-        tags=_tags(tag or []),
+        tags=read_tags(tag or []),
         note=note,
-        params=_params(param or []),
+        params={} if project else read_params(param or []),
         auto_params=not no_auto_params,
         artifacts=tuple(artifact or ()),
         metrics=tuple(metrics or ()),
         scalars=tuple(scalars or ()),
         parent=parent,
-        code=_code_mode(code, no_code),
-        recorded_variables=_variables(env or []),
+        code=read_code_mode(code, no_code=no_code),
+        recorded_variables=read_variables(env or []),
         pty=pty,
     )
-    sys.stdout.flush()
-    result = launch(Repo.open(), request, progress=progress)
-    _report(result, quiet=quiet)
-    raise typer.Exit(result.exit_code)
+    if not project:
+        _refuse_project_options(
+            {
+                "--entry-point": entry_point,
+                "--version": version,
+                "--env-manager": env_manager,
+                "--docker-args": docker_args,
+                "--build-image": build_image,
+                "--storage-dir": storage_dir,
+                "--recurse-submodules": recurse_submodules,
+            }
+        )
+        raise typer.Exit(_run_command(template, experiment_id, quiet=quiet))
+    from gitml.cli.run_project import ProjectOptions, run_project
 
-
-def _tags(texts: list[str]) -> dict[str, str]:
-    tags = {}
-    for text in texts:
-        key, equals, value = text.partition("=")
-        if not equals or not key:
-            raise UsageError(f"--tag '{text}' is not KEY=VALUE", hint="gitml run --tag team=vision ...")
-        tags[key] = value
-    return tags
-
-
-def _params(texts: list[str]) -> dict[str, ParamValue]:
-    from gitml.launching.arguments import parse_param
-
-    params: dict[str, ParamValue] = {}
-    for text in texts:
-        try:
-            key, value = parse_param(text)
-        except ValueError:
-            raise UsageError(f"--param '{text}' is not KEY=VALUE", hint="gitml run -P lr=0.1 ...") from None
-        if key in params and params[key] != value:
-            raise UsageError(f"--param '{key}' is given twice with different values", hint="give it once")
-        params[key] = value
-    return params
-
-
-def _variables(names: list[str]) -> tuple[str, ...]:
-    for name in names:
-        variable, equals, _ = name.partition("=")
-        if equals or not name:
-            raise UsageError(  # the value may be a secret
-                f"--env '{variable}{'=…' if equals else ''}' is no name of an environment variable",
-                hint=f"--env takes a name, and the variable's value is recorded: --env {variable or 'OMP_NUM_THREADS'}",
-            )
-    return tuple(names)
-
-
-def _code_mode(code: str | None, no_code: bool) -> CodeMode | None:
-    if no_code:
-        if code not in (None, "off"):
-            raise UsageError(f"--no-code and --code {code} contradict each other", hint="give one of them")
-        return "off"
-    for mode in ("tree", "commit", "off"):
-        if code == mode:
-            return mode
-    if code is not None:
+    if len(command) > 1:
         raise UsageError(
-            f"--code '{code}' is not one of tree, commit, off", hint="gitml run --code commit ..."
+            f"'{command[1]}' is neither an option nor part of a project",
+            hint="parameters are given as -P name=value; a program after '--command'",
         )
-    return None
-
-
-def _report(result: LaunchResult, *, quiet: bool) -> None:
-    if result.ends_in_line and sys.stderr.isatty():
-        print(file=sys.stderr)
-    not_run = result.exit_code in (126, 127) and result.hint is not None
-    if not_run:
-        print(
-            f"error: {_printable(result.error or '')}\nhint: {_printable(result.hint or '')}", file=sys.stderr
-        )
-    recorded = result.commit is not None
-    # That something is not in the record as it was given is said in any case.
-    for text in (*result.redactions, *(() if quiet and recorded else result.warnings)):
-        print(f"warning: {_printable(text)}", file=sys.stderr)
-    if quiet:
-        return
-    short = result.run_id[:7]
-    reason = f" ({_printable(result.error)})" if result.error and not not_run else ""
-    print(
-        f"run {short} {_printable(result.name)} {result.status.value}{reason} in {format_duration(result.duration_s)}"
-        f"  \N{MIDDLE DOT}  gitml show {short}",
-        file=sys.stderr,
+    chosen = ProjectOptions(
+        target=command[0],
+        entry_point=_one_of(entry_point, short_e, "--entry-point", "-e"),
+        parameters=read_parameters(param or []),
+        version=version,
+        manager=env_manager,
+        container_options=tuple(docker_args or ()),
+        build_image=build_image,
+        storage=storage_dir,
+        recurse_submodules=recurse_submodules,
+        trust=trust,
     )
+    raise typer.Exit(run_project(template, chosen, experiment_id, quiet=quiet))
 
 
-def format_duration(seconds: float) -> str:
-    """Say how long something took, with two units at most.
+def _run_command(template: LaunchRequest, experiment_id: str | None, *, quiet: bool) -> int:
+    from gitml.launching.launch import launch
+    from gitml.render.progress import progress
+    from gitml.repo import Repo
 
-    Example:
-        >>> [format_duration(s) for s in (0.034, 2.5, 362, 7384, 200000)]
-        ['34ms', '2.5s', '6m 02s', '2h 03m', '2d 07h']
-    """
-    if seconds < 1:
-        return f"{round(seconds * 1000)}ms"
-    if seconds < 60:
-        return f"{seconds:.1f}s"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    days, hours = divmod(hours, 24)
-    if days:
-        return f"{days}d {hours:02}h"
-    return f"{hours}h {minutes:02}m" if hours else f"{minutes}m {rest:02}s"
+    sys.stdout.flush()
+    repo = Repo.open()
+    result = launch(repo, with_experiment(repo, template, experiment_id), progress=progress)
+    report_run(result, quiet=quiet)
+    return result.exit_code
 
 
-def _printable(text: str) -> str:
-    """Keep control characters in names and values away from the terminal."""
-    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
+def _one_of(long: str | None, short: str | None, name: str, short_name: str) -> str | None:
+    if long is not None and short is not None and long != short:
+        raise UsageError(
+            f"{name} {long} and {short_name} {short} contradict each other", hint="give one of them"
+        )
+    return long if long is not None else short
+
+
+def _refuse_project_options(given: Mapping[str, object]) -> None:
+    for name, value in given.items():
+        if value:
+            raise UsageError(
+                f"{name} is an option for projects, and this is a program",
+                hint="gitml run --project FOLDER says that it is a project",
+            )

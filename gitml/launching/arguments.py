@@ -69,7 +69,7 @@ def parse_param(text: str) -> tuple[str, ParamValue]:
     key, equals, value = text.partition("=")
     if not equals or not key.strip():
         raise ValueError(text)
-    return key.strip(), _value(value)
+    return key.strip(), param_value(value)
 
 
 def _pairs(words: list[str]) -> Iterator[tuple[str, ParamValue]]:
@@ -87,9 +87,9 @@ def _pairs(words: list[str]) -> Iterator[tuple[str, ParamValue]]:
             continue
         attached = _ATTACHED_NUMBER.fullmatch(word)
         if attached and not word.startswith("--"):
-            yield attached[1], _value(attached[2])
+            yield attached[1], param_value(attached[2])
         elif option[2] is not None:
-            yield _variable(option[1]), _value(option[2])
+            yield _variable(option[1]), param_value(option[2])
         else:
             values = _values_after(words, at, word)
             at += len(values)
@@ -100,7 +100,7 @@ def _option(name: str, values: list[str]) -> tuple[str, ParamValue]:
     if not values:
         negated = name.startswith(("no-", "no_")) and len(name) > len("no-")
         return _variable(name[len("no-") :] if negated else name), not negated
-    parsed = [_value(value) for value in values[:MAX_ITEMS]]
+    parsed = [param_value(value) for value in values[:MAX_ITEMS]]
     return _variable(name), parsed if len(values) > 1 else parsed[0]
 
 
@@ -125,7 +125,8 @@ def _variable(name: str) -> str:
     return name.replace("-", "_")
 
 
-def _value(text: str) -> ParamValue:
+def param_value(text: str) -> ParamValue:
+    """Read a value by YAML's rules for numbers and booleans; a long one is cut."""
     if not text:
         return ""  # `--name=` is an empty text to the program, not YAML's null
     if len(text) > MAX_VALUE_CHARACTERS:
@@ -140,8 +141,8 @@ def _assigned(text: str) -> ParamValue:
         return text[1:-1][:MAX_VALUE_CHARACTERS]
     if text[:1] == "[" and text[-1:] == "]" and not re.search(r"[\[\]{}'\"]", text[1:-1]):
         items = text[1:-1].split(",") if text[1:-1].strip() else []
-        return [_value(item.strip()) for item in items[:MAX_ITEMS]]
-    return _value(text)
+        return [param_value(item.strip()) for item in items[:MAX_ITEMS]]
+    return param_value(text)
 
 
 def _is_usable(name: str) -> bool:

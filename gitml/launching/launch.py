@@ -31,7 +31,7 @@ from gitml.launching.outcome import Outcome, interrupted_outcome, not_started_ou
 from gitml.launching.process import run_process
 from gitml.launching.signals import SignalRelay
 from gitml.repo import Repo
-from gitml.tracking.capture import environ_subset
+from gitml.tracking.capture import environ_subset, inherited_code
 from gitml.tracking.commit import finish_run
 from gitml.tracking.live import LiveRun
 from gitml.tracking.redaction import SecretRedactedWarning
@@ -265,8 +265,9 @@ def _resume(repo: Repo, request: LaunchRequest, run_id: str) -> LiveRun:
 
 
 def _directory(repo: Repo) -> str:
-    """Say where in the work tree we are; empty at its top, or outside of it."""
-    root = repo.git.work_tree
+    """Say where in the code we are; empty at its top, or outside of it."""
+    laid_out = inherited_code()
+    root = repo.git.work_tree if laid_out is None else laid_out.root
     try:
         inside = Path.cwd().relative_to(root) if root is not None else Path()
     except (ValueError, OSError):

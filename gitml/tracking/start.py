@@ -19,7 +19,12 @@ from gitml.formats.pointer import decode_pointer
 from gitml.journal import BASE_FILE, METRICS_FILE, NotLiveError
 from gitml.repo import LIVE_REFS, Repo
 from gitml.tracking import experiments
-from gitml.tracking.capture import capture_code, capture_command_environment, capture_environment
+from gitml.tracking.capture import (
+    capture_code,
+    capture_command_environment,
+    capture_environment,
+    inherited_code,
+)
 from gitml.tracking.commit import check_branch, rescue_orphans
 from gitml.tracking.live import LiveRun
 from gitml.tracking.redaction import redacted_text
@@ -261,7 +266,13 @@ def _experiment(repo: Repo, name: str | None, experiment_id: str | None) -> tupl
 
 
 def _capture(repo: Repo, mode: CodeMode | None) -> CodeState:
-    return capture_code(repo.git, mode or repo.settings.code, max_file_size=repo.settings.snapshot_limit)
+    mode = mode or repo.settings.code
+    laid_out = inherited_code()
+    if laid_out is None or (laid_out.code.tree and not repo.git.has_object(laid_out.code.tree)):
+        return capture_code(repo.git, mode, max_file_size=repo.settings.snapshot_limit)
+    if mode == "tree":
+        return laid_out.code
+    return replace(laid_out.code, tree=None) if mode == "commit" else CodeState()
 
 
 def _pin(repo: Repo, run_id: str, code: CodeState, *, given: bool = False) -> None:

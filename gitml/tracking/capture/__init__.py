@@ -8,6 +8,7 @@ from gitml.tracking.capture.environment import (
     capture_environment,
     environ_subset,
 )
+from gitml.tracking.capture.inherited import code_variable, inherited_code
 from gitml.tracking.capture.interpreter import find_python
 from gitml.tracking.capture.system import capture_system
 
@@ -16,6 +17,8 @@ __all__ = [
     "capture_command_environment",
     "capture_environment",
     "capture_system",
+    "code_variable",
     "environ_subset",
     "find_python",
+    "inherited_code",
 ]

@@ -1,0 +1,158 @@
+"""`gitml run PROJECT`: show what would run where that is asked for, then run it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from gitml.cli.run_report import printable, report_run
+from gitml.cli.run_values import with_experiment
+from gitml.entities.project import MAIN, Parameter
+from gitml.errors import RefusedError, UsageError
+
+if TYPE_CHECKING:
+    from gitml.execution.running import Prepared, ProjectRequest
+    from gitml.launching.launch import LaunchRequest
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectOptions:
+    """What the command line says about a project, as it says it."""
+
+    target: str
+    entry_point: str | None
+    parameters: Mapping[str, str]
+    version: str | None
+    manager: str | None
+    container_options: tuple[str, ...]
+    build_image: bool
+    storage: str | None
+    recurse_submodules: bool
+    trust: bool
+
+
+def run_project(
+    template: LaunchRequest, options: ProjectOptions, experiment_id: str | None, *, quiet: bool
+) -> int:
+    """Run a project and say what came of it.
+
+    Returns:
+        What to exit with.
+    """
+    from gitml.execution.running import (
+        enter,
+        prepared,
+        prepared_environment,
+        project_launch,
+        recording_repo,
+    )
+    from gitml.launching.launch import launch
+    from gitml.render.progress import progress
+
+    request = project_request(options)
+    environ = template.environment
+    repo = recording_repo(options.target, environ)
+    template = with_experiment(repo, template, experiment_id)
+    ask = _ask if sys.stdin.isatty() and sys.stderr.isatty() else None
+    here = Path.cwd()
+    with prepared(repo, request, environ=environ, progress=progress, ask=ask) as ready:
+        confirm(ready, trust=options.trust)
+        environment = prepared_environment(ready, request, environ, progress)
+        for note in () if quiet else environment.notes:
+            print(f"note: {printable(note)}", file=sys.stderr)
+        sys.stdout.flush()
+        try:
+            enter(ready)
+            result = launch(repo, project_launch(ready, environment, template), progress=progress)
+        finally:
+            os.chdir(here)
+    report_run(result, quiet=quiet)
+    return result.exit_code
+
+
+def project_request(options: ProjectOptions) -> ProjectRequest:
+    """Read the options.
+
+    Raises:
+        UsageError: One means nothing.
+    """
+    from gitml.execution.running import ProjectRequest
+
+    return ProjectRequest(
+        target=options.target,
+        version=options.version,
+        entry_point=options.entry_point or MAIN,
+        parameters=options.parameters,
+        manager=_manager(options.manager),
+        storage=None if options.storage is None else Path(options.storage).absolute(),
+        container_options=tuple(_container_option(text) for text in options.container_options),
+        build_image=options.build_image,
+        recurse_submodules=options.recurse_submodules,
+    )
+
+
+def _manager(name: str | None) -> str | None:
+    if name not in (None, "local", "uv", "virtualenv", "conda"):
+        raise UsageError(
+            f"--env-manager '{name}' is not one of local, uv, virtualenv, conda",
+            hint="gitml run . --env-manager uv",
+        )
+    return name
+
+
+def _container_option(text: str) -> tuple[str, str]:
+    name, _, value = text.partition("=")
+    return name, value
+
+
+def confirm(ready: Prepared, *, trust: bool) -> None:
+    """Ask before code from elsewhere runs for the first time.
+
+    Raises:
+        RefusedError: The answer was no, or nobody can be asked.
+    """
+    from gitml.execution.trust import is_trusted, remember_trust
+
+    source = ready.source
+    if source.uri is None or source.code is None or source.code.commit is None:
+        return
+    if is_trusted(os.environ, source.uri, source.code.commit):
+        return
+    if not trust:
+        _ask_for_trust(ready)
+    remember_trust(os.environ, source.uri, source.code.commit)
+
+
+def _ask_for_trust(ready: Prepared) -> None:
+    source = ready.source
+    commit = source.code.commit if source.code is not None else None
+    place = f"{source.uri}#{source.directory}" if source.directory else f"{source.uri}"
+    print(
+        f"project      {printable(place)}\n"
+        f"commit       {commit}\n"
+        f"entry point  {printable(ready.entry.name)}\n"
+        f"command      {printable(ready.command)}\n"
+        f"environment  {ready.definition.kind.value}",
+        file=sys.stderr,
+    )
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise RefusedError(
+            "this project runs code from elsewhere, and nobody can be asked whether that is wanted",
+            hint="look at the commit above, then give --trust",
+        )
+    if not typer.confirm("Run this?", err=True):
+        raise RefusedError("nothing was run")
+
+
+def _ask(missing: Sequence[Parameter]) -> dict[str, str]:
+    """Ask for values of parameters by name."""
+    return {
+        parameter.name: str(typer.prompt(f"{parameter.name} ({parameter.type.value})", err=True))
+        for parameter in missing
+    }
