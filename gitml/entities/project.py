@@ -113,12 +113,15 @@ class Project:
         name: Its name, None if it says none.
         entry_points: By name, in the file's order.
         environment: What it runs in.
+        names_environment: Whether the `MLproject` file says so; if not, it was
+            found by the names of files.
         file: The name of the `MLproject` file, None if there is none.
     """
 
     name: str | None = None
     entry_points: Mapping[str, EntryPoint] = field(default_factory=dict)
     environment: EnvironmentSpec = EnvironmentSpec()
+    names_environment: bool = False
     file: str | None = None
 
 

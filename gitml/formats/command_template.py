@@ -53,19 +53,29 @@ def parse_command(command: str, known: frozenset[str]) -> tuple[str | Placeholde
                 f"has a lone '{match.group()}'", f"for the brace itself write '{match.group() * 2}'"
             )
         else:
-            _check(match[1], known, after_dollar=text.endswith("$"))
+            _check_before(match[1], text)
+            _check(match[1], known)
             parts += [text, Placeholder(match[1])]
             text = ""
     return tuple(part for part in (*parts, text + command[end:]) if part != "")
 
 
-def _check(name: str, known: frozenset[str], *, after_dollar: bool) -> None:
+def _check_before(name: str, text: str) -> None:
+    """The shell would not take the value as it is."""
     shown = f"{{{name[:100]}}}"
-    if after_dollar:
+    if text.endswith("$"):
         raise CommandError(
             f"has '${shown}', which is neither a parameter nor a variable of the shell",
             f"write '{shown}' for the parameter, '${{{shown}}}' for the variable",
         )
+    if (len(text) - len(text.rstrip("\\"))) % 2:
+        raise CommandError(
+            f"has a backslash before '{shown}'", f"for the braces themselves write '{{{shown}}}'"
+        )
+
+
+def _check(name: str, known: frozenset[str]) -> None:
+    shown = f"{{{name[:100]}}}"
     if name in known:
         return
     if not name:
@@ -78,7 +88,7 @@ def _check(name: str, known: frozenset[str], *, after_dollar: bool) -> None:
     import difflib
 
     close = difflib.get_close_matches(name, sorted(known), n=1) if _NAME.fullmatch(name) else []
-    there = f"it has {', '.join(known)}" if known else "it has none"
+    there = f"it has {', '.join(sorted(known))}" if known else "it has none"
     raise CommandError(
         f"has '{shown}', but the entry point has no parameter of that name",
         f"did you mean '{{{close[0]}}}'?"

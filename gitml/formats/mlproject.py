@@ -33,7 +33,8 @@ _ENVIRONMENTS = {
     "docker_env": EnvironmentKind.DOCKER,
 }
 _KEYS = ("name", "entry_points", *_ENVIRONMENTS)
-_PASSED_OVER = ("kubernetes_env",)  # of old examples; MLflow reads it nowhere
+_UNSUPPORTED = "databricks_spark_job"
+_PASSED_OVER = ("kubernetes_env", _UNSUPPORTED)  # the first is of old examples; MLflow reads it nowhere
 _TYPES = {kind.value: kind for kind in ParameterType}
 # Words that MLflow takes for a text of any kind.
 _SYNONYMS = {
@@ -88,23 +89,7 @@ def is_parameter_name(name: str) -> bool:
 
 
 def decode_project(data: bytes, source: str) -> ProjectFile:
-    """Read a project's file that has no error.
-
-    Args:
-        data: What it holds.
-        source: What to call it.
-
-    Raises:
-        ProjectFileError: There is one; the first is told.
-    """
-    found = inspect_project(data, source)
-    if found.errors:
-        raise found.errors[0]
-    return found
-
-
-def inspect_project(data: bytes, source: str) -> ProjectFile:
-    """Read a project's file, errors and all.
+    """Read a project's file, and on after an error: all of them are told at once.
 
     Args:
         data: What it holds.
@@ -155,9 +140,8 @@ class _Reader:
         return {key: value for key, value in found.items() if key in known and not value.is_null}
 
     def project(self, top: Node, source: str) -> Project:
-        found = self._known(top, (*_KEYS, "databricks_spark_job"), _PASSED_OVER)
-        if "databricks_spark_job" in found:
-            node = found["databricks_spark_job"]
+        found = self._known(top, _KEYS, _PASSED_OVER)
+        for node in (value for key, value in top.pairs().items() if key == _UNSUPPORTED):
             self.errors.append(
                 node.error("jobs of Databricks are not supported", "write an entry point that starts Spark")
             )
@@ -169,6 +153,7 @@ class _Reader:
             name=name,
             entry_points={point.name: point for point in points if point is not None},
             environment=environment or EnvironmentSpec(),
+            names_environment=self.environment_line > 0,
             file=source,
         )
 

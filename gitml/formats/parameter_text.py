@@ -25,10 +25,11 @@ def problem_of(parameter: Parameter, text: str) -> str | None:
         >>> problem_of(Parameter("n", ParameterType.INT, least=1), "0")
         'must be at least 1'
     """
-    return _not_for_programs(text) or _not_of_type(parameter, text)
+    return not_for_programs(text) or _not_of_type(parameter, text)
 
 
-def _not_for_programs(text: str) -> str | None:
+def not_for_programs(text: str) -> str | None:
+    """Say what keeps a text from being handed to a program as an argument, None if nothing does."""
     if "\0" in text:
         return "can't have a NUL character"
     try:

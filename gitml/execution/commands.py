@@ -1,0 +1,106 @@
+"""From an entry point and values to a line for the shell: values are quoted and never become shell."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import shutil
+from collections.abc import Mapping
+from functools import cache
+
+from gitml.entities.project import EntryPoint
+from gitml.errors import InvalidNameError, InvalidValueError, UsageError
+from gitml.execution.shell_text import Scanner
+from gitml.formats.command_template import parse_command
+from gitml.formats.mlproject import is_parameter_name
+from gitml.formats.parameter_text import not_for_programs
+
+# Line ends at the end of a block, also continued ones: what is appended belongs to the last line.
+_END = re.compile(r"(?:[ \t]|\\?\n)+\Z")
+
+
+class UnquotableError(UsageError):
+    """A value with special characters would go where the shell does not take it as it is."""
+
+    def __init__(self, entry: str, name: str, where: str) -> None:
+        super().__init__(
+            f"the value of '{name}' has characters that are special to the shell, "
+            f"and the command of '{entry}' has '{{{name}}}' {where}",
+            hint=f"values are quoted already: write {{{name}}} as a word of its own",
+        )
+        self.name = name
+
+
+def shell_command(entry: EntryPoint, values: Mapping[str, str]) -> str:
+    """Fill an entry point's command with values.
+
+    Declared parameters go where the command has them; others are appended as `--key value`, in
+    their order. Every value is one argument, or part of one, whatever it holds.
+
+    Args:
+        entry: The entry point.
+        values: Texts of all its parameters, and others.
+
+    Raises:
+        CommandError: The command has braces that mean nothing.
+        InvalidNameError: A key can't be that of a parameter.
+        InvalidValueError: A value can't be handed to a program.
+        UnquotableError: A value would go where it can't be quoted.
+        UsageError: A value of a parameter is missing, or nothing can be appended.
+    """
+    declared = frozenset(parameter.name for parameter in entry.parameters)
+    scanner = Scanner()
+    line = ""
+    for part in parse_command(_END.sub("", entry.command), declared):
+        if isinstance(part, str):
+            scanner.feed(part)
+            line += part
+            continue
+        if part.name not in values:
+            raise UsageError(f"'{entry.name}' lacks a value of '{part.name}'", hint=f"-P {part.name}=VALUE")
+        line += _quoted(entry, part.name, values[part.name], scanner.where)
+    others = {key: value for key, value in values.items() if key not in declared}
+    if others and scanner.where is not None:
+        raise UsageError(
+            f"'{next(iter(others))}' is no parameter of '{entry.name}', and its command ends {scanner.where}, "
+            "where nothing can be appended",
+            hint="declare it in the entry point's parameters",
+        )
+    return " ".join(
+        [line, *(f"--{check_key(key)} {_quoted(entry, key, value, None)}" for key, value in others.items())]
+    )
+
+
+def command_argv(command: str) -> tuple[str, ...]:
+    """Say how a line is handed to the shell: bash, as MLflow does, or sh where there is none."""
+    return (shell(), "-c", command)
+
+
+@cache
+def shell() -> str:
+    """Name the shell of this machine that commands are written for."""
+    return "bash" if shutil.which("bash") else "sh"
+
+
+def check_key(key: str) -> str:
+    """Accept the name of a parameter.
+
+    Raises:
+        InvalidNameError: It has other characters than letters, digits, '_', '-' and '.'.
+    """
+    if not is_parameter_name(key):
+        raise InvalidNameError(
+            "parameter", key, "names have letters, digits, '_', '-' and '.', and no '-' in front"
+        )
+    return key
+
+
+def _quoted(entry: EntryPoint, name: str, value: str, where: str | None) -> str:
+    problem = not_for_programs(value)
+    if problem is not None:
+        raise InvalidValueError("parameter", name, problem)
+    if where is None:
+        return shlex.quote(value)
+    if value and shlex.quote(value) != value:
+        raise UnquotableError(entry.name, name, where)
+    return value
