@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from gitml import client as client
     from gitml import entities as entities
     from gitml import exceptions as exceptions
+    from gitml import projects as projects
     from gitml import tracking as tracking
     from gitml.api import artifacts as artifacts
     from gitml.api import data as data
@@ -57,6 +58,7 @@ if TYPE_CHECKING:
     from gitml.api.logging_calls import log_text as log_text
     from gitml.api.logging_calls import set_tag as set_tag
     from gitml.api.logging_calls import set_tags as set_tags
+    from gitml.api.project_calls import run as run
     from gitml.api.reading_calls import create_experiment as create_experiment
     from gitml.api.reading_calls import delete_experiment as delete_experiment
     from gitml.api.reading_calls import delete_experiment_tag as delete_experiment_tag
@@ -122,6 +124,7 @@ _HOMES = {
         "log_dict log_figure log_image log_input log_inputs log_metrics log_param log_params log_stream "
         "log_table log_text set_tag set_tags"
     ),
+    "project_calls": "run",
     "reading_calls": (
         "create_experiment delete_experiment delete_experiment_tag delete_run disable_system_metrics_logging "
         "enable_system_metrics_logging get_artifact_uri get_experiment get_experiment_by_name "
@@ -148,7 +151,7 @@ _PUBLIC |= {
     "RunStatus": ("gitml.entities.run", "RunStatus"),
     "artifacts": ("gitml.api.artifacts", None),
     "data": ("gitml.api.data", None),
-} | {name: (f"gitml.{name}", None) for name in ("client", "entities", "exceptions", "tracking")}
+} | {name: (f"gitml.{name}", None) for name in ("client", "entities", "exceptions", "projects", "tracking")}
 
 
 def __getattr__(name: str) -> Any:
@@ -251,10 +254,12 @@ __all__ = [
     "log_stream",
     "log_table",
     "log_text",
+    "projects",
     "register_model",
     "rename_experiment",
     "restore_experiment",
     "restore_run",
+    "run",
     "search_experiments",
     "search_model_versions",
     "search_registered_models",

@@ -18,7 +18,7 @@ from gitml.cli.run_values import (
     read_params,
     read_tags,
     read_variables,
-    with_experiment,
+    with_choices,
 )
 from gitml.errors import UsageError
 
@@ -61,6 +61,9 @@ def run(
     storage_dir: options.StorageDir = None,
     recurse_submodules: options.RecurseSubmodules = False,
     trust: options.Trust = False,
+    run_id: options.RunId = None,
+    new_id: options.NewId = None,
+    repository: options.Repository = None,
 ) -> None:
     """Run a program or a project as a tracked run; exits with the program's own code.
 
@@ -95,6 +98,8 @@ def run(
         code=read_code_mode(code, no_code=no_code),
         recorded_variables=read_variables(env or []),
         pty=pty,
+        run_id=run_id,
+        new_id=new_id,
     )
     if not project:
         _refuse_project_options(
@@ -108,7 +113,7 @@ def run(
                 "--recurse-submodules": recurse_submodules,
             }
         )
-        raise typer.Exit(_run_command(template, experiment_id, quiet=quiet))
+        raise typer.Exit(_run_command(template, repository, experiment_id, quiet=quiet))
     from gitml.cli.run_project import ProjectOptions, run_project
 
     if len(command) > 1:
@@ -127,18 +132,21 @@ def run(
         storage=storage_dir,
         recurse_submodules=recurse_submodules,
         trust=trust,
+        repository=repository,
     )
     raise typer.Exit(run_project(template, chosen, experiment_id, quiet=quiet))
 
 
-def _run_command(template: LaunchRequest, experiment_id: str | None, *, quiet: bool) -> int:
+def _run_command(
+    template: LaunchRequest, repository: str | None, experiment_id: str | None, *, quiet: bool
+) -> int:
     from gitml.launching.launch import launch
     from gitml.render.progress import progress
     from gitml.repo import Repo
 
     sys.stdout.flush()
-    repo = Repo.open()
-    result = launch(repo, with_experiment(repo, template, experiment_id), progress=progress)
+    repo = Repo.open(repository)
+    result = launch(repo, with_choices(repo, template, experiment_id), progress=progress)
     report_run(result, quiet=quiet)
     return result.exit_code
 

@@ -143,3 +143,35 @@ RecurseSubmodules = Annotated[
     bool, typer.Option("--recurse-submodules", help="Fetch the submodules of the project's code too.")
 ]
 Trust = Annotated[bool, typer.Option("--trust", help="Run a project from a URL without asking.")]
+RunId = Annotated[
+    str | None,
+    typer.Option("--run-id", metavar="RUN", help="Run that exists, to go on with instead of a new one."),
+]
+NewId = Annotated[str | None, typer.Option("--new-id", hidden=True)]
+Repository = Annotated[
+    str | None,
+    typer.Option(
+        "--repo", metavar="DIR", help="Repository to record in; that of the current folder if not given."
+    ),
+]
+Backend = Annotated[
+    str | None,
+    typer.Option(
+        "--backend",
+        "-b",
+        metavar="NAME",
+        help="Where it runs: local, docker, podman, slurm, kubernetes, ray.",
+    ),
+]
+BackendConfig = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--backend-config",
+        "-c",
+        metavar="FILE|KEY=VALUE",
+        help="Settings of the backend: a JSON or YAML file, JSON, or one of them. Repeatable.",
+    ),
+]
+Detach = Annotated[
+    bool, typer.Option("--detach", "-d", help="Return at once; `gitml jobs` shows what came of it.")
+]

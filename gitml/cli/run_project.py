@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from gitml.cli.run_report import printable, report_run
-from gitml.cli.run_values import with_experiment
+from gitml.cli.run_values import with_choices
 from gitml.entities.project import MAIN, Parameter
 from gitml.errors import RefusedError, UsageError
 
@@ -35,6 +35,7 @@ class ProjectOptions:
     storage: str | None
     recurse_submodules: bool
     trust: bool
+    repository: str | None = None
 
 
 def run_project(
@@ -57,8 +58,8 @@ def run_project(
 
     request = project_request(options)
     environ = template.environment
-    repo = recording_repo(options.target, environ)
-    template = with_experiment(repo, template, experiment_id)
+    repo = recording_repo(options.target, options.repository, environ)
+    template = with_choices(repo, template, experiment_id)
     ask = _ask if sys.stdin.isatty() and sys.stderr.isatty() else None
     here = Path.cwd()
     with prepared(repo, request, environ=environ, progress=progress, ask=ask) as ready:

@@ -102,13 +102,17 @@ def read_code_mode(code: str | None, *, no_code: bool) -> CodeMode | None:
     return None
 
 
-def with_experiment(repo: Repo, request: LaunchRequest, experiment_id: str | None) -> LaunchRequest:
-    """Put the experiment of an id into a request.
+def with_choices(repo: Repo, request: LaunchRequest, experiment_id: str | None) -> LaunchRequest:
+    """Find what a request names: the experiment of an id, and the run to go on with.
 
     Raises:
-        UsageError: Another one is named there.
-        NotFoundError: There is none of that id.
+        UsageError: Another experiment is named there.
+        NotFoundError: There is no such experiment or run.
     """
+    if request.run_id is not None:
+        from gitml.tracking.resolve import resolve_run
+
+        request = replace(request, run_id=resolve_run(repo, request.run_id).id)
     if experiment_id is None:
         return request
     from gitml.tracking.experiments import get_experiment

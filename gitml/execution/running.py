@@ -87,15 +87,17 @@ class Prepared:
     definition: EnvironmentSpec
 
 
-def recording_repo(target: str, environ: Mapping[str, str]) -> Repo:
+def recording_repo(target: str, chosen: str | None, environ: Mapping[str, str]) -> Repo:
     """Open the repository that a run of a project is recorded in.
 
-    The one that the current folder is in, or that of the run that started
+    The chosen one, or the one that the current folder is in, or that of the run that started
     us; if there is none, the one that the project's folder is in.
 
     Raises:
         NotARepositoryError: There is none at all.
     """
+    if chosen is not None:
+        return Repo.open(chosen)
     if inherited_code(environ) is not None and environ.get(REPO_VARIABLE):
         return Repo.open(environ[REPO_VARIABLE])
     try:

@@ -81,6 +81,7 @@ class LaunchRequest:
         prefix: Words before the command that say where it runs; not recorded.
         run_id: The run to go on with, which keeps name, code, experiment and place
             among runs that it has; None: a new one.
+        new_id: The id of a new run; None: a random one.
     """
 
     command: tuple[str, ...]
@@ -105,6 +106,7 @@ class LaunchRequest:
     interpreter: Path | None = None
     prefix: tuple[str, ...] = ()
     run_id: str | None = None
+    new_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,6 +231,7 @@ def start_requested(repo: Repo, request: LaunchRequest, line: CommandLine) -> Li
         repo,
         experiment=experiment_of(request.experiment, request.environment),
         name=request.name,
+        run_id=request.new_id,
         parent_id=_parent_id(repo, request),
         tags=request.tags,
         params=request.params,
