@@ -7,7 +7,7 @@ after a project options of ours may follow.
 from __future__ import annotations
 
 import os
-from typing import Any
+from collections.abc import Sequence
 
 import click
 from typer.core import TyperCommand
@@ -33,7 +33,9 @@ class RunCommand(TyperCommand):
         return super().parse_args(ctx, args)
 
     def _is_project(self, ctx: click.Context, args: list[str]) -> bool:
-        options, words, _ = self._split(ctx, list(args))
+        # Our own options before the first word; what is wrong with them is said later.
+        options, _, _ = self.make_parser(ctx).parse_args(list(args))
+        words: Sequence[str] = options.get("command") or ()
         forced = options.get("as_project"), options.get("as_command")
         if all(forced):
             raise UsageError("--project and --command contradict each other", hint="give one of them")
@@ -48,8 +50,3 @@ class RunCommand(TyperCommand):
         from gitml.execution.target import is_project
 
         return is_project(word, os.environ)
-
-    def _split(self, ctx: click.Context, args: list[str]) -> tuple[dict[str, Any], list[str], Any]:
-        """Read our own options before the first word; what is wrong with them is said later."""
-        options, words, order = self.make_parser(ctx).parse_args(args)
-        return dict(options), words, order
