@@ -152,6 +152,27 @@ class BucketPlace:
         with self._explaining(pointer.oid, reading=True):
             return obstore.get_range(self._bucket, self._key(pointer.oid), start=start, length=length)
 
+    def files(self) -> Iterator[Found]:
+        """List what is there whatever its name; '' if the place is one object."""
+        key = self._prefix.rstrip("/")
+        if key:
+            with self._explaining():
+                try:
+                    yield "", int(obstore.head(self._bucket, key)["size"])
+                except FileNotFoundError as err:
+                    if _NO_BUCKET.search(str(err)):
+                        raise
+                else:
+                    return
+        for page in self.listing():
+            yield from page
+
+    def content(self, path: str) -> Iterator[Block]:
+        """Read one of the objects that `files` listed."""
+        with self._explaining():
+            found = obstore.get(self._bucket, (self._prefix + path).rstrip("/"))
+            yield from found.stream(min_chunk_size=PART)
+
     def delete(self, oid: str) -> bool:
         """Remove an object; says whether it was there."""
         if self.size(oid) is None:

@@ -152,6 +152,31 @@ class FilePlace:
             offset += len(block)
             yield block
 
+    def files(self) -> Iterator[Found]:
+        """List what is there whatever its name; '' if the place is a file."""
+        with self._explaining():
+            try:
+                found = self._files.info(self._root or "/")
+            except FileNotFoundError:
+                return
+        if found["type"] == "file":
+            yield "", int(found["size"])
+            return
+        folders = [""]
+        while folders:
+            for page in self.listing(folders.pop()):
+                folders += [name for name, size in page if size < 0]
+                yield from (entry for entry in page if entry[1] >= 0)
+
+    def content(self, path: str) -> Iterator[Block]:
+        """Read one of the files that `files` listed."""
+        with (
+            self._explaining(),
+            self._files.open(f"{self._root}/{path}" if path else self._root, "rb") as stream,
+        ):
+            while block := stream.read(BLOCK):
+                yield block
+
     def delete(self, oid: str) -> bool:
         """Remove an object; says whether it was there."""
         with self._explaining(oid):

@@ -71,11 +71,25 @@ def open_store(
     address = parse_address(url)
     from gitml.store.cloud.store import CloudStore
 
-    place = _place(address, settings, os.environ if environ is None else environ, name or address.url)
-    return CloudStore(place)
+    return CloudStore(
+        open_place(address, settings, os.environ if environ is None else environ, name or address.url)
+    )
 
 
-def _place(address: Address, settings: Mapping[str, str], environ: Mapping[str, str], name: str) -> Place:
+def open_place(address: Address, settings: Mapping[str, str], environ: Mapping[str, str], name: str) -> Place:
+    """Open what a URL means that is no folder of this machine.
+
+    Args:
+        address: The URL.
+        settings: As for `open_store`.
+        environ: As for `open_store`.
+        name: What messages call it.
+
+    Raises:
+        UsageError: The URL or an option means nothing, or has a secret in it.
+        MissingExtraError: A package for it is not installed.
+        RemoteError: It can't be reached.
+    """
     if address.scheme in _BUCKETS:
         return _bucket(address, settings, environ, name)
     if address.scheme in _SFTP:

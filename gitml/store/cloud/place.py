@@ -61,6 +61,14 @@ class Place(Protocol):
         """Read an object from an offset on, up to the size that it should have."""
         ...
 
+    def files(self) -> Iterator[Found]:
+        """List what is there whatever its name: the files below with paths and sizes; '' if the place is a file."""
+        ...
+
+    def content(self, path: str) -> Iterator[Block]:
+        """Read one of the files that `files` listed."""
+        ...
+
     def delete(self, oid: str) -> bool:
         """Remove an object; says whether it was there."""
         ...
