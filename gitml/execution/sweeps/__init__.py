@@ -1,0 +1,1 @@
+"""Sweeps: many runs of one thing, each with other values of its parameters."""

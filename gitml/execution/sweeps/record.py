@@ -1,0 +1,166 @@
+"""The run of a sweep: what it says of the plan and the best trial, and how it is read back."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from gitml.entities.run import ParamValue, Run, RunStatus
+from gitml.errors import NotFoundError, RefusedError
+from gitml.execution.sweeps.optimizers import Trial, TrialResult, planned_trials
+from gitml.execution.sweeps.plan import OPTUNA, PLAN_FILE, Goal, Plan, decode_plan
+from gitml.execution.sweeps.space import MAX_TRIALS, Choice, Dimension, Values, number_text
+from gitml.execution.sweeps.workers import TRIAL_TAG
+from gitml.formats.scalars import parse_scalar
+from gitml.repo import Repo
+from gitml.tracking.history import open_artifact
+from gitml.tracking.live import LiveRun
+from gitml.tracking.resolve import resolve_run
+
+_MARK = "sweep.optimizer"
+_SIGNALLED = re.compile(r" after SIG[A-Z0-9+-]+$")  # of a program that made an exit code of a signal
+
+
+class NotASweepError(NotFoundError):
+    """The run is there, but it is no sweep."""
+
+    def __init__(self, run: Run) -> None:
+        super().__init__(
+            f"run '{run.id[:8]}' ({run.name}) is no sweep", hint=f"gitml log -f 'tags.`{_MARK}` IS NOT NULL'"
+        )
+        self.run_id = run.id
+
+
+class StillRunningError(RefusedError):
+    """The sweep is being run by another process."""
+
+    def __init__(self, run_id: str) -> None:
+        super().__init__(f"sweep '{run_id[:8]}' is still running", hint=f"gitml show {run_id[:8]}")
+        self.run_id = run_id
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedSweep:
+    """A sweep as its runs tell of it.
+
+    Attributes:
+        run: Its run.
+        plan: What it is to do.
+        results: The trials that ended by themselves, each once, by number; a
+            killed one has to be run again.
+    """
+
+    run: Run
+    plan: Plan
+    results: tuple[TrialResult, ...]
+
+
+def plan_tags(plan: Plan) -> dict[str, str]:
+    """Say in tags what a sweep does, for people and filters."""
+    goal = plan.goal
+    tags = {
+        _MARK: plan.optimizer,
+        "sweep.space": " ".join(f"{name}={text}" for name, text in plan.space.items()) or None,
+        "sweep.trials": str(plan.trials),
+        "sweep.sampler": plan.sampler,
+        "sweep.seed": None if plan.seed is None else str(plan.seed),
+        "sweep.goal": None
+        if goal is None
+        else f"{'maximize' if goal.maximize else 'minimize'} {goal.metric}",
+    }
+    return {name: text for name, text in tags.items() if text is not None}
+
+
+def record_best(live: LiveRun, goal: Goal, best: TrialResult) -> None:
+    """Say in the sweep's run which trial is the best so far."""
+    if best.value is None or best.run_id is None:
+        return
+    # Under a name of its own: asked for the best run, gitml is to find the trial.
+    live.log_metric(f"best/{goal.metric}", best.value, step=best.trial.number)
+    values = {f"sweep.best.{name}": text for name, text in best.trial.values.items()}
+    live.set_tags({"sweep.best_run": best.run_id, **values})
+
+
+def best_of(goal: Goal | None, results: Sequence[TrialResult]) -> TrialResult | None:
+    """Find the best of the trials that finished, the first of equals."""
+    best: TrialResult | None = None
+    for result in results:
+        if goal is None or result.status is not RunStatus.FINISHED or result.value is None:
+            continue
+        if goal.is_better(result.value, None if best is None else best.value):
+            best = result
+    return best
+
+
+def read_sweep(repo: Repo, name: str) -> RecordedSweep:
+    """Find a sweep by a name of its run, to go on with it.
+
+    Raises:
+        NotFoundError: There is no such run, or it is no sweep.
+        RefusedError: It is still running, or deleted, or held a secret.
+        DamagedError: Its plan can't be read.
+    """
+    run = resolve_run(repo, name)
+    if _MARK not in run.tags:
+        raise NotASweepError(run)
+    if run.live:
+        raise StillRunningError(run.id)
+    try:
+        with open_artifact(repo, run, PLAN_FILE) as file:
+            plan = decode_plan(file.read())
+    except NotFoundError:
+        raise NotASweepError(run) from None
+    if plan.secret:
+        raise RefusedError(
+            f"sweep '{run.id[:8]}' can't be gone on with: a secret of its command is not recorded",
+            hint="start it again, with the secret in an environment variable",
+        )
+    return RecordedSweep(run, plan, _results(plan, repo.index.children(run.id, 10 * MAX_TRIALS)))
+
+
+def _results(plan: Plan, children: Sequence[Run]) -> tuple[TrialResult, ...]:
+    if plan.optimizer == OPTUNA:
+        space = plan.dimensions()
+        values: dict[int, Mapping[str, str]] = {_number(run): _values(space, run.params) for run in children}
+    else:
+        values = {trial.number: trial.values for trial in planned_trials(plan)}
+    found: dict[int, TrialResult] = {}
+    for run in sorted(children, key=lambda run: (run.status is RunStatus.FINISHED, run.start_ms)):
+        number = _number(run)
+        if number in values and _is_settled(run):
+            found[number] = _result(plan.goal, Trial(number, values[number]), run)
+    return tuple(found[number] for number in sorted(found))
+
+
+def _is_settled(run: Run) -> bool:
+    """Whether a trial ended by itself, well or not."""
+    if run.status is RunStatus.FAILED:
+        return not _SIGNALLED.search(run.error or "")
+    return run.status is RunStatus.FINISHED
+
+
+def _number(run: Run) -> int:
+    text = run.tags.get(TRIAL_TAG, "")
+    return int(text) if text.isdecimal() and len(text) < 10 else 0
+
+
+def _result(goal: Goal | None, trial: Trial, run: Run) -> TrialResult:
+    summary = None if goal is None else run.metrics.get(goal.metric)
+    return TrialResult(
+        trial, run.id, run.status, None if summary is None else summary.last, run.duration_s or 0.0, run.error
+    )
+
+
+def _values(space: Mapping[str, Dimension], params: Mapping[str, ParamValue]) -> dict[str, str]:
+    """Say which texts a run's params were made of."""
+    return {name: _text(dimension, params[name]) for name, dimension in space.items() if name in params}
+
+
+def _text(dimension: Dimension, value: ParamValue) -> str:
+    if isinstance(dimension, Values | Choice):
+        return next((text for text in dimension.texts if parse_scalar(text) == value), str(value))
+    if isinstance(value, float):
+        text = number_text(value)
+        return text if float(text) == value else repr(value)
+    return str(value)

@@ -1,0 +1,352 @@
+"""Run a sweep: one run that stands for all, and a run for each trial.
+
+Its run is live as long as it lasts. A sweep that was killed is gone on with
+from what the runs tell: the plan is in its own, the trials that ended are its
+children. Each trial is launched as `gitml run` does it, and records the code
+that it ran with.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from signal import SIGTERM, SIGTSTP
+from typing import Protocol
+
+from gitml.entities.run import RunStatus
+from gitml.errors import GitmlError
+from gitml.execution.sweeps.optimizers import Optimizer, PlannedTrials, Trial, TrialResult, planned_trials
+from gitml.execution.sweeps.plan import OPTUNA, PLAN_FILE, Plan, encode_plan
+from gitml.execution.sweeps.record import (
+    RecordedSweep,
+    StillRunningError,
+    best_of,
+    plan_tags,
+    record_best,
+)
+from gitml.execution.sweeps.runner import Runner
+from gitml.execution.sweeps.workers import Job, WorkerPool
+from gitml.launching.child_environment import experiment_of, wrapper_run_id
+from gitml.launching.command_line import parse_command_line
+from gitml.launching.launch import LaunchRequest
+from gitml.launching.signals import SignalRelay, signal_name
+from gitml.repo import Repo
+from gitml.tracking.commit import finish_run
+from gitml.tracking.live import LiveRun
+from gitml.tracking.start import resume_run, start_run
+from gitml.tracking.words import random_name
+
+MAX_JOBS = 256
+_TICK_S = 0.5  # how often a display is brought up to date while nothing happens
+
+
+@dataclass(frozen=True, slots=True)
+class SweepRequest:
+    """What to sweep, and how to record the sweep's own run.
+
+    Attributes:
+        plan: What is tried.
+        runner: Makes a request of each trial's values.
+        launch: The command as it was given, and facts for the sweep's run:
+            experiment, name, tags, note, code and parent are used.
+        jobs: How many trials run at the same time.
+        fail_fast: Whether the first failed trial ends the sweep.
+        retry_failed: Whether failed trials of a recorded sweep are run again.
+        recorded: The sweep to go on with; None: a new one.
+    """
+
+    plan: Plan
+    runner: Runner
+    launch: LaunchRequest
+    jobs: int = 1
+    fail_fast: bool = False
+    retry_failed: bool = False
+    recorded: RecordedSweep | None = None
+
+
+@dataclass(slots=True)
+class SweepState:
+    """How far a sweep is.
+
+    Attributes:
+        run_id: Its run.
+        name: The name of that.
+        plan: What is tried.
+        jobs: How many trials run at the same time.
+        results: What came of the trials that ended, in that order.
+        running: The trials that run now.
+        best: The best so far.
+        earlier: How many of the results are from before the sweep was gone on with.
+        started_s: When it began, by `time.monotonic`.
+    """
+
+    run_id: str
+    name: str
+    plan: Plan
+    jobs: int
+    results: list[TrialResult] = field(default_factory=list)
+    running: Sequence[Trial] = ()
+    best: TrialResult | None = None
+    earlier: int = 0
+    started_s: float = 0.0
+
+    @property
+    def failed(self) -> int:
+        """How many trials did not end well."""
+        return sum(result.status is not RunStatus.FINISHED for result in self.results)
+
+    @property
+    def remaining_s(self) -> float | None:
+        """How long it may still take, in seconds; None while nobody can know."""
+        done = len(self.results) - self.earlier
+        if not done:
+            return None
+        return (time.monotonic() - self.started_s) / done * (self.plan.trials - len(self.results))
+
+
+@dataclass(frozen=True, slots=True)
+class SweepResult:
+    """What came of a sweep.
+
+    Attributes:
+        state: All trials and the best.
+        status: How its run ended.
+        exit_code: What to exit with: 1 if a trial failed, 128 + N for signal N.
+        error: Why it did not end well.
+        duration_s: Seconds that it took.
+    """
+
+    state: SweepState
+    status: RunStatus
+    exit_code: int
+    error: str | None
+    duration_s: float
+
+
+class Watch(Protocol):
+    """Shows how far a sweep is."""
+
+    def __call__(self, state: SweepState, ended: TrialResult | None) -> None:
+        """Show it: because a trial ended, or because time has passed."""
+        ...
+
+
+def run_sweep(folder: Path, request: SweepRequest, watch: Watch) -> SweepResult:
+    """Run a sweep to its end.
+
+    Args:
+        folder: A folder of the repository that records. It must not be open
+            here, as this process is forked.
+        request: What to do.
+        watch: Gets to know what happens.
+
+    Raises:
+        GitmlError: The request is wrong or no run can be started; then nothing was run.
+    """
+    recorded = request.recorded
+    done = settled_trials(request)
+    if request.plan.optimizer != OPTUNA:
+        for trial in planned_trials(request.plan):  # a value that does not fit is told before anything runs
+            request.runner.make_request(trial.values)
+    job = Job(
+        request.runner,
+        folder,
+        recorded.run.id if recorded else uuid.uuid4().hex,
+        recorded.run.name if recorded else request.launch.name or random_name(),
+        request.plan.goal.metric if request.plan.goal else None,
+    )
+    with WorkerPool(job, min(request.jobs, request.plan.trials)) as pool, SignalRelay() as signals:
+        repo = Repo.open(folder)
+        try:
+            optimizer = _optimizer(repo, request, job.parent_id, done)
+            with signals.held():
+                live = _start(repo, request, job)
+            state = SweepState(
+                job.parent_id, job.name, request.plan, request.jobs, list(done), (),
+                best_of(request.plan.goal, done), len(done), time.monotonic(),
+            )  # fmt: skip
+            return _Sweep(repo, request, live, state, optimizer, pool, signals, watch).run()
+        finally:
+            repo.close()
+
+
+def study_path(repo: Repo, run_id: str) -> Path:
+    """Where Optuna's study of a sweep is."""
+    return repo.root / "sweeps" / run_id / "optuna.log"
+
+
+def settled_trials(request: SweepRequest) -> tuple[TrialResult, ...]:
+    """The trials that need not be run any more."""
+    if request.recorded is None:
+        return ()
+    return tuple(
+        result
+        for result in request.recorded.results
+        if not (request.retry_failed and result.status is RunStatus.FAILED)
+    )
+
+
+def _optimizer(repo: Repo, request: SweepRequest, run_id: str, done: Sequence[TrialResult]) -> Optimizer:
+    if request.plan.optimizer != OPTUNA:
+        settled = {result.trial.number for result in done}
+        return PlannedTrials([t for t in planned_trials(request.plan) if t.number not in settled])
+    from gitml.execution.sweeps.optuna_optimizer import OptunaOptimizer
+
+    return OptunaOptimizer(request.plan, study_path(repo, run_id), done, jobs=request.jobs)
+
+
+def _start(repo: Repo, request: SweepRequest, job: Job) -> LiveRun:
+    launch = request.launch
+    if request.recorded is not None:
+        live = resume_run(repo, job.parent_id)
+        if not live.owner:
+            live.close()
+            raise StillRunningError(job.parent_id)
+        if request.plan != request.recorded.plan:  # more trials
+            live.set_tags(plan_tags(request.plan))
+            live.log_bytes(encode_plan(request.plan), PLAN_FILE)
+        return live
+    live = start_run(
+        repo,
+        run_id=job.parent_id,
+        experiment=experiment_of(launch.experiment, launch.environment),
+        name=job.name,
+        parent_id=launch.parent or wrapper_run_id(repo, launch.environment),
+        tags={**launch.tags, **plan_tags(request.plan)},
+        note=launch.note,
+        command=launch.command,
+        entry_point=parse_command_line(launch.command).entry_point,
+        code=launch.code,
+        wrapped=True,
+    )
+    live.log_bytes(encode_plan(request.plan), PLAN_FILE)
+    return live
+
+
+class _Sweep:
+    """A sweep that runs."""
+
+    def __init__(
+        self,
+        repo: Repo,
+        request: SweepRequest,
+        live: LiveRun,
+        state: SweepState,
+        optimizer: Optimizer,
+        pool: WorkerPool,
+        signals: SignalRelay,
+        watch: Watch,
+    ) -> None:
+        self._repo = repo
+        self._request = request
+        self._live = live
+        self._state = state
+        self._optimizer = optimizer
+        self._pool = pool
+        self._signals = signals
+        self._watch = watch
+        self._stopped: str | None = None
+
+    def run(self) -> SweepResult:
+        """Run the trials and end the sweep's run."""
+        self._signals.forward_to(self._pool.forward)
+        trouble: str | None = None
+        try:
+            self._loop()
+        except Exception as err:
+            trouble = str(err) if isinstance(err, GitmlError) else f"{type(err).__name__}: {err}"
+            self._pool.forward(SIGTERM)
+            raise
+        finally:
+            self._signals.forward_to(None)
+            with self._signals.held():
+                result = self._end(trouble)
+        return result
+
+    def _loop(self) -> None:
+        self._watch(self._state, None)
+        while True:
+            self._start_trials()
+            if not self._state.running:
+                return
+            for result in self._pool.wait(_TICK_S, self._signals.wakeup_fd):
+                self._hear(result)
+            if SIGTSTP in self._signals.take_in_turn():
+                self._signals.stop_ourselves(whole_group=False)
+            self._watch(self._state, None)
+
+    def _start_trials(self) -> None:
+        while self._pool.has_idle and self._stopped is None and self._signals.ending is None:
+            trial = self._optimizer.ask()
+            if trial is None:
+                break
+            self._pool.start(trial)
+        self._state.running = self._pool.running
+
+    def _hear(self, result: TrialResult) -> None:
+        state, goal = self._state, self._request.plan.goal
+        self._optimizer.tell(result)
+        state.running = self._pool.running
+        if result.status is not RunStatus.FINISHED and self._is_ending:
+            return  # it is run again when the sweep is gone on with
+        state.results.append(result)
+        if goal is not None and best_of(goal, [*filter(None, [state.best]), result]) is result:
+            state.best = result
+            record_best(self._live, goal, result)
+        if result.run_id is None and (result.status is RunStatus.FAILED or not self._pool.is_alive):
+            self._stop(f"trial {result.trial.number} could not be run: {result.error}")
+        elif self._request.fail_fast and result.status is not RunStatus.FINISHED:
+            self._stop(f"trial {result.trial.number} {result.status.value}: {result.error}")
+        self._live.append_output(f"{_line(result)}\n".encode("utf-8", "replace"))
+        self._watch(state, result)
+
+    @property
+    def _is_ending(self) -> bool:
+        return self._stopped is not None or self._signals.ending is not None
+
+    def _stop(self, reason: str) -> None:
+        if self._stopped is None:
+            self._stopped = reason
+            self._pool.forward(SIGTERM)
+
+    def _end(self, trouble: str | None) -> SweepResult:
+        status, code, error = self._outcome()
+        if trouble is not None:
+            status, code, error = RunStatus.FAILED, 1, trouble
+        duration_s = time.monotonic() - self._state.started_s
+        counts = {
+            f"sweep.{status.value}": str(sum(result.status is status for result in self._state.results))
+            for status in (RunStatus.FINISHED, RunStatus.FAILED, RunStatus.KILLED)
+        }
+        self._live.set_tags(counts)
+        finish_run(self._repo, self._live, status, error=error, exit_code=code)
+        return SweepResult(self._state, status, code, error, duration_s)
+
+    def _outcome(self) -> tuple[RunStatus, int, str | None]:
+        results, ending = self._state.results, self._signals.last_ending
+        if ending is not None:
+            return RunStatus.KILLED, 128 + ending, signal_name(ending)
+        if self._stopped is not None:
+            return RunStatus.FAILED, 1, self._stopped
+        bad = [result for result in results if result.status is not RunStatus.FINISHED]
+        if bad:
+            return RunStatus.FAILED, 1, f"{len(bad)} of {self._request.plan.trials} trials failed"
+        return RunStatus.FINISHED, 0, None
+
+
+def _line(result: TrialResult) -> str:
+    """Write what came of a trial, for the log of the sweep's run."""
+    parts = [f"trial {result.trial.number} {result.status.value}", values_text(result.trial.values)]
+    if result.value is not None:
+        parts.append(repr(result.value))
+    if result.error is not None:
+        parts.append(f"({result.error})")
+    return "  ".join(parts)
+
+
+def values_text(values: Mapping[str, str]) -> str:
+    """Write values in a line: 'lr=0.1 depth=2'."""
+    return " ".join(f"{name}={text}" for name, text in values.items())
