@@ -1,0 +1,156 @@
+"""What is to be run again: the recorded command, or the entry point of a recorded project."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from gitml.entities.project import ParameterType
+from gitml.entities.run import Run
+from gitml.errors import RefusedError, UsageError
+from gitml.execution.definition import find_entry_point, load_project
+from gitml.execution.environments import Environment
+from gitml.execution.parameters import local_path
+from gitml.execution.reproduction.changes import (
+    RedactedCommandError,
+    UnknownParameterError,
+    change_command,
+    is_redacted,
+)
+from gitml.execution.reproduction.surroundings import in_environment
+from gitml.execution.running import OpenedProject, Prepared, project_launch
+from gitml.execution.sources import Source
+from gitml.launching.launch import LaunchRequest
+from gitml.repo import Repo
+from gitml.tracking.capture import code_variable
+
+REPRODUCES = "gitml.reproduces"
+_SHORT = 7
+
+
+class NothingToRunError(RefusedError):
+    """A run has no command of its own that could be run again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A run that is ready to be done again, but for its environment.
+
+    Attributes:
+        original: The run.
+        source: Its code, laid out.
+        command: The words of its command, with changes; of a project the
+            line for the shell is the project's.
+        project: Its project, None of a plain command.
+    """
+
+    original: Run
+    source: Source
+    command: tuple[str, ...] = ()
+    project: Prepared | None = None
+
+    @property
+    def shown(self) -> str:
+        """The exact command, as one would type it."""
+        return self.project.command if self.project is not None else shlex.join(self.command)
+
+    def request(self, environment: Environment, template: LaunchRequest) -> LaunchRequest:
+        """Make the request that runs it in `source.folder`, which must be the current folder by then.
+
+        Args:
+            environment: What it runs in.
+            template: How the run is recorded.
+        """
+        if self.project is not None:
+            return project_launch(self.project, environment, template)
+        code = self.source.code
+        prefix, command = in_environment(self.command, environment, template.environment)
+        return replace(
+            template,
+            command=command,
+            prefix=prefix,
+            environment={
+                **template.environment,
+                **environment.variables,
+                **(code_variable(self.source.root, code) if code is not None else {}),
+            },
+            code=code,
+            directory=self.source.directory,
+            environment_files=environment.files,
+        )
+
+
+def refuse_unfit(repo: Repo, run: Run) -> None:
+    """Refuse what can't be run again by itself.
+
+    Raises:
+        RefusedError: It still runs, or is part of another run's program.
+        NothingToRunError: No command was recorded.
+    """
+    short = run.id[:_SHORT]
+    if not run.status.is_final:
+        raise RefusedError(f"run '{short}' has not ended", hint=f"gitml watch {short}")
+    if not run.command:
+        raise NothingToRunError(
+            f"run '{short}' can't be done again: no command was recorded",
+            hint=f"it was imported, or made in a notebook; its code: gitml checkout {short} DIR",
+        )
+    outer = repo.index.get(run.parent_id) if run.parent_id and REPRODUCES not in run.tags else None
+    if outer is not None and outer.command == run.command:
+        raise NothingToRunError(
+            f"run '{short}' was made by the program of run '{outer.id[:_SHORT]}', and not by one of its own",
+            hint=f"gitml reproduce {outer.id[:_SHORT]}",
+        )
+
+
+def plan_command(run: Run, source: Source, changes: Mapping[str, str]) -> Plan:
+    """Plan a plain command, with changes of its arguments.
+
+    Raises:
+        UsageError: A change can't be made, or a secret of the command was not recorded.
+    """
+    return Plan(run, source, change_command(run.command, changes, tuple(run.params)))
+
+
+def plan_project(run: Run, source: Source, changes: Mapping[str, str], *, base: Path, storage: Path) -> Plan:
+    """Plan an entry point of a project, with changes of its parameters.
+
+    Args:
+        run: The run.
+        source: Its code, laid out.
+        changes: The new texts of parameters to change.
+        base: Where relative paths that are not in the code begin.
+        storage: Folder for data that `path` parameters have fetched.
+
+    Raises:
+        GitmlError: The project or one of the values is wrong.
+    """
+    state = run.project
+    if state is None:
+        raise UsageError(f"run '{run.id[:_SHORT]}' was not one of a project")
+    project = load_project(source.folder)
+    entry = find_entry_point(project, source.folder, state.entry_point)
+    known = dict.fromkeys([*(parameter.name for parameter in entry.parameters), *state.parameters])
+    for name in changes:
+        if name not in known:
+            raise UnknownParameterError(name, list(known))
+    given = {**state.parameters, **changes}
+    for name, text in given.items():
+        if is_redacted(text):
+            raise RedactedCommandError(text, name)
+    bases = [source.folder, source.root, base]
+    paths = [
+        given[parameter.name]
+        for parameter in entry.parameters
+        if parameter.type is ParameterType.PATH and parameter.name in given
+    ]
+    found = next((one for one in bases if all(_is_there(text, one) for text in paths)), base)
+    opened = OpenedProject(source, project, entry, found, storage)
+    return Plan(run, source, project=opened.with_values(given))
+
+
+def _is_there(text: str, base: Path) -> bool:
+    path = local_path(text, base)
+    return path is None or path.exists()

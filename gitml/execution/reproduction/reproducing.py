@@ -1,0 +1,269 @@
+"""Do a run again and say whether the result is the same.
+
+The code is the recorded tree, in a fresh folder; the environment is made from
+what was recorded of it. Nothing of the code runs before `confirm` was asked.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+
+from gitml.entities.run import MetricPoint, Run
+from gitml.errors import NotFoundError, RemoteError
+from gitml.execution.environments import Environment
+from gitml.execution.reproduction.code import recorded_code, source_again
+from gitml.execution.reproduction.gathering import difference
+from gitml.execution.reproduction.inputs import (
+    InputCheck,
+    InputsChangedError,
+    InputState,
+    check_inputs,
+    place_below,
+)
+from gitml.execution.reproduction.links import link_into, place_in
+from gitml.execution.reproduction.planning import (
+    REPRODUCES,
+    Plan,
+    plan_command,
+    plan_project,
+    refuse_unfit,
+)
+from gitml.execution.reproduction.surroundings import (
+    EnvironmentChoice,
+    environment_again,
+    recorded_variables,
+)
+from gitml.execution.reproduction.tolerance import Tolerances
+from gitml.execution.reproduction.verdict import Comparison, compare_outcomes
+from gitml.execution.sources import Source
+from gitml.launching.launch import LaunchRequest, LaunchResult, ShowProgress, launch, no_progress
+from gitml.repo import Repo
+from gitml.tracking.edit import set_tags
+from gitml.tracking.history import get_run, read_environment, read_metric
+
+VERDICT = "gitml.reproduction"
+
+
+@dataclass(frozen=True, slots=True)
+class ReproductionRequest:
+    """How a run is to be done again.
+
+    Attributes:
+        changes: Parameters or arguments to change: name to text.
+        environment: Which environment to do it in.
+        tolerances: What metrics are held to.
+        links: Paths of the work tree that the program needs and no commit has.
+        allow_changed_inputs: Whether it is done although data sets changed.
+        artifacts: As in `LaunchRequest`: what `gitml run` was asked to keep.
+        metrics: Likewise: files with metrics.
+        scalars: Likewise: rules for metrics in what it prints.
+        name: Name of the new run.
+    """
+
+    changes: Mapping[str, str] = field(default_factory=dict)
+    environment: EnvironmentChoice = EnvironmentChoice.RECORDED
+    tolerances: Tolerances = field(default_factory=Tolerances)
+    links: tuple[str, ...] = ()
+    allow_changed_inputs: bool = False
+    artifacts: tuple[str, ...] = ()
+    metrics: tuple[str, ...] = ()
+    scalars: tuple[str, ...] = ()
+    name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What is going to run, for whoever has to agree.
+
+    Attributes:
+        plan: What it is.
+        foreign: Why it is code that somebody else chose, None if it is one's own.
+        notes: Sentences on what is not as it was.
+        inputs: The data sets that the run used, looked at again.
+    """
+
+    plan: Plan
+    foreign: str | None
+    notes: tuple[str, ...]
+    inputs: tuple[InputCheck, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Reproduction:
+    """A run that was done again.
+
+    Attributes:
+        result: How the new run ended.
+        comparison: How it came out, compared with the original.
+        inputs: The data sets of the original, looked at before the run.
+        environment: What it ran in.
+        notes: Sentences on what is not as it was.
+    """
+
+    result: LaunchResult
+    comparison: Comparison
+    inputs: tuple[InputCheck, ...]
+    environment: Environment
+    notes: tuple[str, ...]
+
+
+Confirm = Callable[[Preview], None]
+
+
+def reproduce(
+    repo: Repo,
+    original: Run,
+    request: ReproductionRequest,
+    *,
+    environ: Mapping[str, str],
+    confirm: Confirm,
+    progress: ShowProgress = no_progress,
+) -> Reproduction:
+    """Do a run again, record that, and compare.
+
+    The program runs on our standard streams, in a folder that is removed
+    afterwards; this process's current folder changes meanwhile.
+
+    Args:
+        repo: Where the run is recorded, and the new one is going to be.
+        original: The run.
+        request: How.
+        environ: Our environment.
+        confirm: Told what is going to run; raises what forbids it.
+        progress: Shows what takes long.
+
+    Raises:
+        GitmlError: It can't be done; nothing was run then, and no run is left
+            behind. The failure of the program is none of these.
+    """
+    refuse_unfit(repo, original)
+    code = recorded_code(repo, original)
+    links = [place_in(repo.git.work_tree, text) for text in request.links]
+    files = read_environment(repo, original)
+    with (
+        source_again(repo, original, code, environ=environ, progress=progress) as source,
+        tempfile.TemporaryDirectory(prefix="gitml-") as storage,
+    ):
+        for place in links:
+            link_into(source.root, place.inside, place.path)
+        plan = _plan(original, source, request, Path(storage))
+        inputs = _checked_inputs(repo, original, source, request)
+        notes = [*source.notes, *_left_out(original), *_about_inputs(inputs)]
+        confirm(Preview(plan, foreign_reason(repo, original), tuple(notes), tuple(inputs)))
+        environment, variables = Environment("local"), dict(environ)
+        if request.environment is EnvironmentChoice.RECORDED:
+            environment = environment_again(
+                repo, original, files, folder=source.folder, environ=environ, progress=progress
+            )
+            values, left = recorded_variables(files)
+            variables |= values
+            notes += [*environment.notes, *(f"variable {name} is not set as it was" for name in left)]
+        with _in_folder(source.folder):
+            template = _template(original, request, variables, files)
+            result = launch(repo, plan.request(environment, template), progress=progress)
+    comparison = _compare(repo, original, result.run_id, request)
+    set_tags(repo, result.run_id, {VERDICT: comparison.verdict.value})
+    return Reproduction(result, comparison, tuple(inputs), environment, tuple(notes))
+
+
+def foreign_reason(repo: Repo, run: Run) -> str | None:
+    """Say why a run's code is not one's own choice; None if it is.
+
+    The record says who made a run. Nothing proves that unless it is signed.
+    """
+    if run.project is not None and run.project.uri is not None:
+        return f"its code came from {run.project.uri}"
+    if run.user != repo.settings.author:
+        return f"it was made by {run.user or 'nobody known'}"
+    return None
+
+
+def _plan(run: Run, source: Source, request: ReproductionRequest, storage: Path) -> Plan:
+    if run.project is None:
+        return plan_command(run, source, request.changes)
+    return plan_project(run, source, request.changes, base=Path.cwd(), storage=storage)
+
+
+def _template(
+    original: Run, request: ReproductionRequest, variables: Mapping[str, str], files: Mapping[str, bytes]
+) -> LaunchRequest:
+    """Say how the new run is recorded; `LaunchRequest` has what else is to be said."""
+    recorded, left = recorded_variables(files)
+    return LaunchRequest(
+        command=original.command,
+        environment=variables,
+        experiment=original.experiment,
+        name=request.name,
+        tags={REPRODUCES: original.id},
+        artifacts=request.artifacts,
+        metrics=request.metrics,
+        scalars=request.scalars,
+        parent=original.id,
+        recorded_variables=tuple(name for name in (*recorded, *left) if name in variables),
+    )
+
+
+def _checked_inputs(repo: Repo, run: Run, source: Source, request: ReproductionRequest) -> list[InputCheck]:
+    """Look at the data sets again; those that no commit has are lent to the code by links."""
+    here = None if repo.git.work_tree is None else repo.git.work_tree / source.directory
+    checks = check_inputs(run.inputs, source.folder, here)
+    changed = [check for check in checks if check.state is InputState.CHANGED]
+    if changed and not request.allow_changed_inputs:
+        raise InputsChangedError(changed)
+    for check in checks:
+        place = place_below(check.data.source)
+        if check.outside and check.path is not None and place is not None:
+            inside = PurePosixPath(source.directory, place)
+            if not (source.root / inside).exists():  # one file can be two data sets
+                link_into(source.root, inside, check.path)
+    return checks
+
+
+def _left_out(run: Run) -> list[str]:
+    return [f"the recorded source lacks {name}" for name in run.code.left_out]
+
+
+def _about_inputs(checks: Sequence[InputCheck]) -> list[str]:
+    notes = []
+    for check in checks:
+        name = check.data.name
+        if check.state is InputState.UNCHECKED:
+            notes.append(f"data set '{name}' can't be checked before the run: {check.reason}")
+        elif check.state is InputState.MISSING:
+            notes.append(
+                f"data set '{name}' is not here: {check.reason}; --link PATH lends a path of the work tree"
+            )
+        elif check.state is InputState.CHANGED:
+            notes.append(f"data set '{name}' changed: {check.data.digest} then, {check.found} now")
+    return notes
+
+
+def _compare(repo: Repo, original: Run, run_id: str, request: ReproductionRequest) -> Comparison:
+    def read_curve(run: Run, metric: str) -> Sequence[MetricPoint] | None:
+        try:
+            return read_metric(repo, run, metric, fetch=False)
+        except (NotFoundError, RemoteError):  # a long curve whose object is not here: its summary is compared
+            return None
+
+    again = get_run(repo, run_id)
+    return compare_outcomes(
+        difference(repo, original, again),
+        read_curve,
+        request.tolerances,
+        changed_on_purpose=request.changes,
+    )
+
+
+@contextmanager
+def _in_folder(folder: Path) -> Iterator[None]:
+    before = Path.cwd()
+    os.chdir(folder)
+    try:
+        yield
+    finally:
+        os.chdir(before)
