@@ -123,7 +123,7 @@ EnvManager = Annotated[
     typer.Option(
         "--env-manager",
         metavar="NAME",
-        help="What makes the project's environment: local (use the active one), uv, virtualenv or conda.",
+        help="What makes the project's environment: local (use the active one), uv, virtualenv, conda, docker or podman.",
     ),
 ]
 DockerArgs = Annotated[

@@ -17,7 +17,7 @@ from gitml.entities.project import MAIN, Parameter
 from gitml.errors import RefusedError, UsageError
 
 if TYPE_CHECKING:
-    from gitml.execution.running import Prepared, ProjectRequest
+    from gitml.execution.opening import Prepared, ProjectRequest
     from gitml.launching.launch import LaunchRequest
 
 
@@ -46,13 +46,8 @@ def run_project(
     Returns:
         What to exit with.
     """
-    from gitml.execution.running import (
-        enter,
-        prepared,
-        prepared_environment,
-        project_launch,
-        recording_repo,
-    )
+    from gitml.execution.opening import prepared, recording_repo
+    from gitml.execution.running import enter, prepared_environment, project_launch
     from gitml.launching.launch import launch
     from gitml.render.progress import progress
 
@@ -64,7 +59,7 @@ def run_project(
     here = Path.cwd()
     with prepared(repo, request, environ=environ, progress=progress, ask=ask) as ready:
         confirm(ready, trust=options.trust)
-        environment = prepared_environment(ready, request, environ, progress)
+        environment = prepared_environment(repo, ready, request, environ, progress)
         for note in () if quiet else environment.notes:
             print(f"note: {printable(note)}", file=sys.stderr)
         sys.stdout.flush()
@@ -83,7 +78,7 @@ def project_request(options: ProjectOptions) -> ProjectRequest:
     Raises:
         UsageError: One means nothing.
     """
-    from gitml.execution.running import ProjectRequest
+    from gitml.execution.opening import ProjectRequest
 
     return ProjectRequest(
         target=options.target,
@@ -99,9 +94,9 @@ def project_request(options: ProjectOptions) -> ProjectRequest:
 
 
 def _manager(name: str | None) -> str | None:
-    if name not in (None, "local", "uv", "virtualenv", "conda"):
+    if name not in (None, "local", "uv", "virtualenv", "conda", "docker", "podman"):
         raise UsageError(
-            f"--env-manager '{name}' is not one of local, uv, virtualenv, conda",
+            f"--env-manager '{name}' is not one of local, uv, virtualenv, conda, docker, podman",
             hint="gitml run . --env-manager uv",
         )
     return name

@@ -1,0 +1,227 @@
+"""Open a project: get its code, find its entry point, put values in place.
+
+Nothing of the project runs before `Prepared` was looked at: code is fetched and
+laid out, and the command made, by reading only. Making its environment may run
+code of packages, and comes after that.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gitml.entities.project import (
+    MAIN,
+    EntryPoint,
+    EnvironmentSpec,
+    Parameter,
+    ParameterType,
+    Project,
+)
+from gitml.errors import NotARepositoryError
+from gitml.execution.cache import cache_dir
+from gitml.execution.commands import shell_command
+from gitml.execution.definition import environment_for, find_entry_point, load_project
+from gitml.execution.parameters import materialize, missing_parameters, resolve_parameters
+from gitml.execution.sources import Source, open_source
+from gitml.execution.target import Target, parse_target
+from gitml.launching.child_environment import REPO_VARIABLE
+from gitml.repo import Repo
+from gitml.tracking.capture import inherited_code
+
+if TYPE_CHECKING:
+    from gitml.launching.launch import ShowProgress
+
+Ask = Callable[[Sequence[Parameter]], Mapping[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectRequest:
+    """Which project to run, and how.
+
+    Attributes:
+        target: A folder, or a git URL, perhaps with `#subfolder`.
+        version: Branch, tag or commit; None: the folder as it is, or the
+            remote's default branch.
+        entry_point: Its name.
+        parameters: Texts of the values given.
+        manager: What makes the environment; None: what suits its definition.
+        storage: Folder for data that `path` parameters have fetched; None: one
+            that is removed afterwards.
+        container_options: Name and value of options for the container engine;
+            a flag has an empty value.
+        build_image: Whether an image with the code in it is built.
+        recurse_submodules: Whether submodules of fetched code are fetched too.
+    """
+
+    target: str
+    version: str | None = None
+    entry_point: str = MAIN
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    manager: str | None = None
+    storage: Path | None = None
+    container_options: tuple[tuple[str, str], ...] = ()
+    build_image: bool = False
+    recurse_submodules: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A project that is ready to be run, but for its environment.
+
+    Attributes:
+        source: Its code.
+        project: What its file says.
+        entry: What is run of it.
+        parameters: Texts of all values, as they are recorded.
+        command: The shell command, with values in place.
+        paths: Files and folders that the command is given.
+        definition: What defines its environment.
+    """
+
+    source: Source
+    project: Project
+    entry: EntryPoint
+    parameters: Mapping[str, str]
+    command: str
+    paths: tuple[Path, ...]
+    definition: EnvironmentSpec
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedProject:
+    """An entry point of a project whose code is here, to be run with one or more sets of values.
+
+    Attributes:
+        source: Its code.
+        project: What its file says.
+        entry: What is run of it.
+        base: The folder that paths among the values start from.
+        storage: Where data of `path` parameters is downloaded to.
+    """
+
+    source: Source
+    project: Project
+    entry: EntryPoint
+    base: Path
+    storage: Path
+
+    def with_values(self, given: Mapping[str, str]) -> Prepared:
+        """Put values in place.
+
+        Raises:
+            GitmlError: One is missing or wrong, or its data can't be had.
+        """
+        values = resolve_parameters(self.entry, given, base=self.base)
+        real = materialize(self.entry, values, base=self.base, storage=self.storage)
+        paths = tuple(
+            Path(real[parameter.name])
+            for parameter in self.entry.parameters
+            if parameter.type is ParameterType.PATH and parameter.name in real
+        )
+        definition = environment_for(self.project, self.entry, self.source.folder)
+        return Prepared(
+            self.source, self.project, self.entry, values, shell_command(self.entry, real), paths, definition
+        )
+
+
+def recording_repo(target: str, chosen: str | None, environ: Mapping[str, str]) -> Repo:
+    """Open the repository that a run of a project is recorded in.
+
+    The chosen one, or the one that the current folder is in, or that of the run that started
+    us; if there is none, the one that the project's folder is in.
+
+    Raises:
+        NotARepositoryError: There is none at all.
+    """
+    if chosen is not None:
+        return Repo.open(chosen)
+    if inherited_code(environ) is not None and environ.get(REPO_VARIABLE):
+        return Repo.open(environ[REPO_VARIABLE])
+    try:
+        return Repo.open()
+    except NotARepositoryError:
+        folder = parse_target(target).folder
+        if folder is None:
+            raise
+        return Repo.open(folder)
+
+
+@contextmanager
+def opened_project(
+    repo: Repo, request: ProjectRequest, *, environ: Mapping[str, str], progress: ShowProgress
+) -> Iterator[OpenedProject]:
+    """Get a project's code and find its entry point; the code may be gone after the context.
+
+    Args:
+        repo: Where it is recorded.
+        request: Which project.
+        environ: Our environment.
+        progress: Shows how far fetching is.
+
+    Raises:
+        GitmlError: The request or the project is wrong, or the code can't be had.
+    """
+    target = parse_target(request.target)
+    base = Path.cwd()
+    with ExitStack() as stack:
+        source = _inherited_source(target, request, environ) or stack.enter_context(
+            open_source(
+                repo,
+                target,
+                request.version,
+                cache=cache_dir(environ),
+                recurse_submodules=request.recurse_submodules,
+                progress=progress,
+            )
+        )
+        project = load_project(source.folder)
+        entry = find_entry_point(project, source.folder, request.entry_point)
+        storage = request.storage or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="gitml-")))
+        yield OpenedProject(source, project, entry, base, storage)
+
+
+@contextmanager
+def prepared(
+    repo: Repo,
+    request: ProjectRequest,
+    *,
+    environ: Mapping[str, str],
+    progress: ShowProgress,
+    ask: Ask | None = None,
+) -> Iterator[Prepared]:
+    """Get a project's code and make its command.
+
+    Args:
+        repo: Where it is recorded.
+        request: Which project.
+        environ: Our environment.
+        progress: Shows how far fetching is.
+        ask: Asks for required values that were not given; None: they are an error.
+
+    Raises:
+        GitmlError: The request, the project or one of its values is wrong, or
+            the code can't be had.
+    """
+    with opened_project(repo, request, environ=environ, progress=progress) as opened:
+        given = dict(request.parameters)
+        if ask is not None and (missing := missing_parameters(opened.entry, given)):
+            given |= ask(missing)
+        yield opened.with_values(given)
+
+
+def _inherited_source(target: Target, request: ProjectRequest, environ: Mapping[str, str]) -> Source | None:
+    """Code that was laid out for the run that started us, and is run in place again."""
+    laid_out = inherited_code(environ)
+    if laid_out is None or target.folder is None or request.version is not None:
+        return None
+    folder = (target.folder / target.subdirectory).resolve()
+    if not folder.is_relative_to(laid_out.root):
+        return None
+    inside = folder.relative_to(laid_out.root)
+    directory = "" if inside == Path() else inside.as_posix()
+    return Source(folder, laid_out.root, directory, laid_out.code, laid_out.code.remote, None)
