@@ -27,6 +27,7 @@ class Command(NamedTuple):
 SECTIONS: dict[str, tuple[Command, ...]] = {
     "Record": (
         Command("run", "run", "Run a program as a tracked run", daily=True),
+        Command("projects", "projects", "Show what a project can run, and check its MLproject file"),
         Command("log-metric", "logging_commands", "Log a value of a metric to a live run"),
         Command("log-param", "logging_commands", "Log a param to a live run"),
         Command("log-artifact", "logging_commands", "Keep a file or folder with a live run"),

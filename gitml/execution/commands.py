@@ -11,7 +11,7 @@ from functools import cache
 from gitml.entities.project import EntryPoint
 from gitml.errors import InvalidNameError, InvalidValueError, UsageError
 from gitml.execution.shell_text import Scanner
-from gitml.formats.command_template import parse_command
+from gitml.formats.command_template import Placeholder, parse_command
 from gitml.formats.mlproject import is_parameter_name
 from gitml.formats.parameter_text import not_for_programs
 
@@ -51,7 +51,7 @@ def shell_command(entry: EntryPoint, values: Mapping[str, str]) -> str:
     declared = frozenset(parameter.name for parameter in entry.parameters)
     scanner = Scanner()
     line = ""
-    for part in parse_command(_END.sub("", entry.command), declared):
+    for part in _parts(entry):
         if isinstance(part, str):
             scanner.feed(part)
             line += part
@@ -69,6 +69,22 @@ def shell_command(entry: EntryPoint, values: Mapping[str, str]) -> str:
     return " ".join(
         [line, *(f"--{check_key(key)} {_quoted(entry, key, value, None)}" for key, value in others.items())]
     )
+
+
+def between_quotes(entry: EntryPoint) -> dict[str, str]:
+    """Tell which parameters' values could not be quoted where the command has them, and what is there.
+
+    Raises:
+        CommandError: The command has braces that mean nothing.
+    """
+    scanner = Scanner()
+    found: dict[str, str] = {}
+    for part in _parts(entry):
+        if isinstance(part, str):
+            scanner.feed(part)
+        elif scanner.where is not None:
+            found[part.name] = scanner.where
+    return found
 
 
 def command_argv(command: str) -> tuple[str, ...]:
@@ -93,6 +109,11 @@ def check_key(key: str) -> str:
             "parameter", key, "names have letters, digits, '_', '-' and '.', and no '-' in front"
         )
     return key
+
+
+def _parts(entry: EntryPoint) -> tuple[str | Placeholder, ...]:
+    declared = frozenset(parameter.name for parameter in entry.parameters)
+    return parse_command(_END.sub("", entry.command), declared)
 
 
 def _quoted(entry: EntryPoint, name: str, value: str, where: str | None) -> str:

@@ -7,8 +7,8 @@ remark; what it would only stumble over later (a type, a default, a command) is 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import PurePosixPath
 from typing import TypeVar
@@ -73,12 +73,14 @@ class ProjectFile:
     Attributes:
         project: What could be read.
         environment_line: Where its environment is named; 0 if nowhere.
+        command_lines: Where the command of each entry point is.
         errors: What is wrong, by line.
         remarks: What is odd, by line.
     """
 
     project: Project
     environment_line: int = 0
+    command_lines: Mapping[str, int] = field(default_factory=dict)
     errors: tuple[WrittenFileError, ...] = ()
     remarks: tuple[Remark, ...] = ()
 
@@ -108,7 +110,9 @@ def decode_project(data: bytes, source: str) -> ProjectFile:
         project = reader.attempt(lambda: reader.project(top, source)) or project
     reader.errors.sort(key=lambda err: err.line)
     reader.remarks.sort(key=lambda remark: remark.line)
-    return ProjectFile(project, reader.environment_line, tuple(reader.errors), tuple(reader.remarks))
+    return ProjectFile(
+        project, reader.environment_line, reader.command_lines, tuple(reader.errors), tuple(reader.remarks)
+    )
 
 
 class _Reader:
@@ -118,6 +122,7 @@ class _Reader:
         self.errors: list[WrittenFileError] = []
         self.remarks: list[Remark] = []
         self.environment_line = 0
+        self.command_lines: dict[str, int] = {}
 
     def attempt(self, read: Callable[[], _Read]) -> _Read | None:
         try:
@@ -192,6 +197,7 @@ class _Reader:
                 f"entry point '{name:.100}' lacks 'command'", "command: python train.py --alpha {alpha}"
             )
         command = found["command"]
+        self.command_lines[name] = command.line
         text = command.block()
         if not text.strip():
             raise command.error("'command' is empty", "command: python train.py")
