@@ -132,7 +132,6 @@ class GitProcess:
         work_tree: Path | None = None,
         quarantine: Path | None = None,
         variables: Mapping[str, str] | None = None,
-        inherited: Sequence[int] = (),
     ) -> None:
         """Name the repository; without `git_dir` git finds it from `cwd`.
 
@@ -143,8 +142,6 @@ class GitProcess:
             work_tree: The files, if it has any.
             quarantine: Where git keeps the objects of a push until a hook let them in.
             variables: More of its environment.
-            inherited: Descriptors that stay open in git, so that a lock of ours is held
-                until the last git that we started has ended.
         """
         self._cwd = cwd
         self._options = list(_ALWAYS)
@@ -167,7 +164,6 @@ class GitProcess:
             if work_tree is not None:
                 self._options.append(f"--work-tree={work_tree}")
         self._env |= variables or {}
-        self._inherited = tuple(inherited)
 
     def run(
         self,
@@ -235,7 +231,6 @@ class GitProcess:
             stderr=subprocess.PIPE,
             cwd=folder if os.access(folder, os.X_OK) else None,  # the repository is named besides
             env={**os.environ, **_PLAIN_WORDS, **self._env, **(env or {})},
-            pass_fds=self._inherited,
         )
 
     def cat_paths(self, names: Iterable[str]) -> Iterator[bytes | None]:

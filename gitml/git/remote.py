@@ -22,6 +22,7 @@ from gitml.git.process import GitProcess
 Progress = Callable[[str, int, int], None]
 
 _PROGRESS = re.compile(r"(?:remote: )?([A-Z][A-Za-z ]+): +[0-9]+% \(([0-9]+)/([0-9]+)\)")
+_OID = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _REF = re.compile(r"refs/[^\x00-\x20~^:?*\[\\\x7f]+")
 # What git only warns of by default, and no run or tag of ours has: git refuses it on arrival.
 SEVERITIES = (
@@ -124,6 +125,20 @@ class RefResult:
     made: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Advertised:
+    """What a remote says it has.
+
+    Attributes:
+        refs: Full name to what it points at; `HEAD` is among them, and `<tag>^{}`
+            is the commit that an annotated tag is of.
+        head: The full name of the branch that its HEAD is; None if it says none.
+    """
+
+    refs: Mapping[str, str]
+    head: str | None = None
+
+
 class Remote:
     """One remote of a repository."""
 
@@ -140,6 +155,7 @@ class Remote:
         if not name or name.startswith("-") or re.search(r"[\x00-\x1f\x7f]", name):
             raise UsageError(f"{name!r:.120} can't be a remote", hint="git remote --verbose lists them")
         self.name = name
+        self._shown = _without_user(name)
         self._process = process
 
     @property
@@ -152,6 +168,18 @@ class Remote:
         out = self._run(["ls-remote", "--refs", "--", self.name, *patterns])
         pairs = (line.partition("\t")[::2] for line in out.decode("utf-8", "replace").splitlines())
         return {ref: oid for oid, ref in pairs if _REF.fullmatch(ref)}
+
+    def advertised(self, *patterns: str) -> Advertised:
+        """Ask for the remote's refs that match, HEAD and what tags are of among them; all without a pattern."""
+        out = self._run(["ls-remote", "--symref", "--", self.name, *patterns])
+        pairs = [line.partition("\t")[::2] for line in out.decode("utf-8", "replace").splitlines()]
+        refs = {
+            ref: oid
+            for oid, ref in pairs
+            if _OID.fullmatch(oid) and (ref == "HEAD" or _REF.fullmatch(ref.removesuffix("^{}")))
+        }
+        head = next((what[5:] for what, ref in pairs if ref == "HEAD" and what.startswith("ref: ")), None)
+        return Advertised(refs, head if head and head.startswith("refs/heads/") else None)
 
     def fetch(
         self, refspecs: Mapping[str, str], *, progress: Progress | None = None, options: Sequence[str] = ()
@@ -240,7 +268,7 @@ class Remote:
             if result is not None
         }
         if status != 0 and not any(update.ref in results for update in updates):
-            raise NotAtomicError(self.name) if atomic and "--atomic" in err else _translated(self.name, err)
+            raise NotAtomicError(self._shown) if atomic and "--atomic" in err else _translated(self._shown, err)
         silence = "the remote said nothing about it"
         return [
             results.get(update.ref) or RefResult(update.ref, Verdict.REFUSED, silence) for update in updates
@@ -256,7 +284,7 @@ class Remote:
     ) -> bytes:
         status, out, err = self._start(arguments, configuration, progress, input_)
         if status != 0:
-            raise _translated(self.name, err)
+            raise _translated(self._shown, err)
         return out
 
     def _start(
@@ -412,4 +440,8 @@ def _of_host(err: str) -> str:
 def _plain(line: str) -> str:
     """Leave out git's labels, and what a URL in it gives away of its user."""
     line = re.sub(r"^(?:remote: +)?(?:(?:fatal|error|ERROR): )?", "", line.strip())
-    return re.sub(r"://[^/@\s]*@", "://", line)[:300]
+    return _without_user(line)[:300]
+
+
+def _without_user(text: str) -> str:
+    return re.sub(r"://[^/@\s]*@", "://", text)

@@ -4,19 +4,39 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from gitml.entities.run import CodeState
-from gitml.errors import NotARepositoryError, UsageError
+from gitml.errors import NotARepositoryError, NotFoundError, UsageError
+from gitml.execution.sources.fetching import CachedRepository
 from gitml.execution.sources.objects import bring_tree
 from gitml.execution.sources.source import Source
-from gitml.execution.target import FolderNotFoundError, Target
+from gitml.execution.sources.submodules import Origin, is_local, lay_out_whole
+from gitml.execution.sources.versions import check_version, local_version
+from gitml.execution.sources.workspace import fresh_folder
+from gitml.execution.target import FolderNotFoundError, Target, shown
 from gitml.git.repo import GitRepo
 from gitml.launching.launch import ShowProgress, no_progress
 from gitml.repo import Repo
+from gitml.store.local import ObjectStore
 from gitml.tracking.capture import capture_code
+from gitml.tracking.capture.remote import find_remote
+from gitml.tracking.secrets import strip_url_credentials
 
 _IN_NO_REPOSITORY = "all code: the project's folder is in no git repository"
+
+
+class ProjectFolderError(NotFoundError):
+    """A commit does not have the project's folder."""
+
+    def __init__(self, place: str, commit: str, directory: str) -> None:
+        super().__init__(
+            f"'{shown(place)}' has no folder '{directory}' at commit '{commit[:12]}'",
+            hint="give another version with -v, or another folder after '#'",
+        )
+        self.commit = commit
+        self.directory = directory
 
 
 @contextmanager
@@ -50,9 +70,78 @@ def open_source(
         FolderNotFoundError: The project's folder is not there.
         RefusedError: The code can't be laid out safely.
     """
-    if target.folder is None or version is not None:
-        raise NotImplementedError
-    yield _in_place(repo, target.folder, target.subdirectory)
+    if target.folder is not None and version is None:
+        yield _in_place(repo, target.folder, target.subdirectory)
+        return
+    found = (
+        _here(target.folder, target.subdirectory, version)
+        if target.folder is not None and version is not None
+        else _elsewhere(cache, target, version, progress)
+    )
+    git, commit = found.origin.git, found.origin.commit
+    tree = git.commit_info(commit).tree
+    _check_directory(found, tree)
+    bring_tree(git, repo, tree)
+    with fresh_folder(cache) as root:
+        notes = lay_out_whole(
+            found.origin, root, (*found.stores, repo.objects),
+            cache=cache, recurse_submodules=recurse_submodules, progress=progress,
+        )  # fmt: skip
+        code = CodeState(commit=commit, tree=tree, branch=found.branch, remote=found.remote)
+        folder = root / found.directory
+        yield Source(folder, root, found.directory, code, found.uri, version, notes)
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """A commit with a project in it.
+
+    Attributes:
+        origin: Where it is.
+        place: What to call that.
+        directory: The project's folder in it.
+        branch: The branch that it is the tip of, if it was asked for by that.
+        remote: What is recorded as where it can be had.
+        uri: The URL that was asked for, without credentials.
+        stores: Where the content of its Git LFS pointers may be.
+    """
+
+    origin: Origin
+    place: str
+    directory: str
+    branch: str | None
+    remote: str | None
+    uri: str | None = None
+    stores: tuple[ObjectStore, ...] = ()
+
+
+def _elsewhere(cache: Path, target: Target, version: str | None, progress: ShowProgress) -> _Found:
+    url = target.url or ""
+    repository = CachedRepository(cache, url)
+    found = repository.find(version, progress)
+    uri = strip_url_credentials(url)
+    origin = Origin(repository.git, found.commit, url, is_local=is_local(url))
+    return _Found(origin, uri, target.subdirectory, found.branch, uri, uri)
+
+
+def _here(folder: Path, subdirectory: str, version: str) -> _Found:
+    here = folder.resolve()
+    git = GitRepo.discover(here)
+    found = local_version(git, str(folder), check_version(version))
+    top = git.work_tree.resolve() if git.work_tree is not None else None
+    # In a bare repository, or in the folder of git itself, the project is at the top.
+    inside = here.relative_to(top).as_posix() if top is not None and here.is_relative_to(top) else "."
+    directory = "/".join(part for part in (inside, subdirectory) if part not in ("", "."))
+    remote = find_remote(git, found.branch)
+    url = remote or (top or git.common_dir).as_uri()
+    origin = Origin(git, found.commit, url, is_local=True)
+    return _Found(origin, str(folder), directory, found.branch, remote, None, (Repo(git).objects,))
+
+
+def _check_directory(found: _Found, tree: str) -> None:
+    entry = found.origin.git.entry_at(tree, found.directory)
+    if entry is None or not entry.is_tree:
+        raise ProjectFolderError(found.place, found.origin.commit, found.directory)
 
 
 def _in_place(repo: Repo, folder: Path, subdirectory: str) -> Source:
