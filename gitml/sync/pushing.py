@@ -50,12 +50,14 @@ class PushOptions:
         artifacts: Send artifacts before the runs that need them.
         all_artifacts: Ask about the artifacts of all runs, also of those that went before.
         dry_run: Only tell what would go.
+        tags: Send tags of the registry too.
     """
 
     inbox: bool = False
     artifacts: bool = True
     all_artifacts: bool = False
     dry_run: bool = False
+    tags: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +120,8 @@ def push(
     """
     push_ = _Push(repo, Remote(repo.git.process, name), options, progress, inspected, settle)
     push_.look_at_place()
-    push_.look_at_tags()
+    if options.tags:
+        push_.look_at_tags()
     tip = repo.git.tip(RUNS_REF)
     new = push_.new_records(tip)
     delivered = push_.send_objects(tip, new, sent)
@@ -129,7 +132,7 @@ def push(
         delivered = push_.send_objects(tip, new, sent)
     if way is not Way.INBOX and tip is not None and not new:
         way = Way.NOTHING
-    tags = push_.send_tags()
+    tags = push_.send_tags() if options.tags else PushedTags()
     folded = () if options.dry_run or way is Way.INBOX else push_.fold_inbox()
     return Pushed(
         name, way, len(new), races, folded, delivered.objects, tags, inbox, push_.settled, delivered.left

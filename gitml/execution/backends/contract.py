@@ -107,12 +107,14 @@ class JobHandle:
     Attributes:
         id: The scheduler's own id, as `submit` returned it.
         run_id: The run that it works on.
-        config: The options that it was submitted with.
+        name: The run's name when it was submitted.
+        config: The options that it was submitted with, but for `env`.
         folder: As of `JobRequest`.
     """
 
     id: str
     run_id: str
+    name: str
     config: Mapping[str, object]
     folder: Path
 

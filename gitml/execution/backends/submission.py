@@ -1,0 +1,230 @@
+"""From a request to a job: a record, pushed where the job will find it, and a submission.
+
+The order is the promise: what can be refused is refused before anything is
+recorded; the run is at the remote before the scheduler hears of it; and a run
+whose submission fails is marked failed with the reason.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from gitml.entities.run import CodeState, Run
+from gitml.errors import GitmlError, UsageError
+from gitml.execution.backends.contract import ArrayBackend, Backend, JobRequest, Resources
+from gitml.execution.backends.options import check_config
+from gitml.execution.backends.records import JobRecord, JobRecords
+from gitml.execution.backends.registry import find_backend
+from gitml.execution.backends.scheduling import Scheduled, fail_scheduled, schedule
+from gitml.git.remote import Remote
+from gitml.launching.launch import LaunchRequest
+from gitml.repo import Repo
+from gitml.sync.objects import likely_remotes
+from gitml.tracking.secrets import strip_url_credentials
+
+if TYPE_CHECKING:
+    from gitml.execution.opening import ProjectRequest
+    from gitml.git.remote import Progress
+
+_OURS = (sys.executable, "-m", "gitml")
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A job that was submitted.
+
+    Attributes:
+        run: The scheduled run.
+        record: What was written down about the job.
+        notes: Sentences for the user.
+    """
+
+    run: Run
+    record: JobRecord
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a job goes: the backend with its checked options, and the remote between us and it."""
+
+    backend: Backend
+    config: Mapping[str, object]
+    remote: str | None
+    url: str | None
+
+
+def submit(
+    repo: Repo,
+    request: LaunchRequest,
+    *,
+    backend: str,
+    config: Mapping[str, object] | None = None,
+    remote: str | None = None,
+    project: ProjectRequest | None = None,
+    progress: Progress | None = None,
+) -> Job:
+    """Let a backend run a program or project, and come back at once.
+
+    Args:
+        repo: Where it is recorded.
+        request: What to run; of a project what `project_launch` made of it. The
+            job starts from the record: of this environment only what the
+            backend passes on is there.
+        backend: The backend's name.
+        config: Its options, as `read_config` read them.
+        remote: Name of the remote that the job clones from and pushes to; None: the
+            upstream of the runs, or else `origin`.
+        project: How a project was asked for: what is to make its environment there.
+        progress: Told phase, done and total of the push.
+
+    Raises:
+        UsageError: The request or the options are wrong; nothing was recorded.
+        RefusedError: A secret would be recorded, or there is no code; likewise.
+        GitmlError: The run could not be pushed or submitted; it is marked failed.
+    """
+    (job,) = submit_many(
+        repo, [request], backend=backend, config=config, remote=remote, project=project, progress=progress
+    )
+    return job
+
+
+def submit_many(
+    repo: Repo,
+    requests: Sequence[LaunchRequest],
+    *,
+    backend: str,
+    config: Mapping[str, object] | None = None,
+    remote: str | None = None,
+    project: ProjectRequest | None = None,
+    progress: Progress | None = None,
+) -> list[Job]:
+    """Let a backend run several programs: one push, and one submission where the backend takes arrays.
+
+    Arguments and errors are those of `submit`. Where jobs are submitted one by one
+    and one fails, those before it run, and the rest is marked failed.
+    """
+    place = _place(repo, backend, config or {}, remote)
+    scheduled: list[Scheduled] = []
+    records: list[JobRecord] = []
+    try:
+        for request in requests:
+            in_place = _runs_in_place(place, request)
+            scheduled.append(
+                schedule(repo, request, backend=backend, project=project, needs_code=not in_place)
+            )
+        if place.remote is not None:
+            _push(repo, place.remote, progress)
+        jobs = [
+            _job_request(repo, place, request, one.run)
+            for request, one in zip(requests, scheduled, strict=True)
+        ]
+        for record in _submitted(repo, place, jobs):
+            records.append(record)  # noqa: PERF402 - those before a failure are kept
+    except BaseException as err:
+        _give_up(repo, place, [one.run.id for one in scheduled[len(records) :]], err)
+        raise
+    return [Job(one.run, record, one.notes) for one, record in zip(scheduled, records, strict=True)]
+
+
+def _place(repo: Repo, name: str, given: Mapping[str, object], remote: str | None) -> _Place:
+    backend = find_backend(name)
+    config = check_config(name, backend.options, given)
+    if not backend.own_clone:
+        if remote is not None:
+            raise UsageError(f"backend '{name}' works in this repository: it needs no remote")
+        return _Place(backend, config, None, None)
+    known = likely_remotes(repo)
+    chosen = remote if remote is not None else (known[0] if known else None)
+    if chosen is None:
+        raise UsageError(
+            f"a job of backend '{name}' clones from a remote, and this repository has none",
+            hint="git remote add origin URL",
+        )
+    return _Place(backend, config, chosen, _url(repo, chosen))
+
+
+def _url(repo: Repo, remote: str) -> str:
+    """Say where a remote is, in words that hold on another machine or in another folder."""
+    url = Remote(repo.git.process, remote).url
+    path = Path(url).expanduser()
+    if "://" not in url and (path.is_absolute() or ":" not in url.partition("/")[0]):
+        base = repo.git.work_tree or repo.git.git_dir
+        return str((base / path).resolve())
+    return strip_url_credentials(url)
+
+
+def _runs_in_place(place: _Place, request: LaunchRequest) -> bool:
+    """Whether a job runs in our current folder; code that was laid out for us is gone by then."""
+    return not place.backend.own_clone and not isinstance(request.code, CodeState)
+
+
+def _job_request(repo: Repo, place: _Place, request: LaunchRequest, run: Run) -> JobRequest:
+    config = place.config
+    variables = cast("Mapping[str, str]", config.get("env", {}))
+    words = [*_program(place), "jobs", "work", run.id]
+    if place.url is not None:
+        words += ["--remote", place.url]
+    elif _runs_in_place(place, request):
+        words += ["--in", str(Path.cwd())]
+    return JobRequest(
+        run_id=run.id,
+        remote=place.url,
+        command=tuple(words),
+        name=run.name,
+        folder=JobRecords(repo.root).folder,
+        resources=Resources(
+            cpus=cast("int | None", config.get("cpus")),
+            gpus=cast("int | None", config.get("gpus")),
+            memory_mib=cast("int | None", config.get("memory")),
+            time_s=cast("int | None", config.get("time")),
+        ),
+        # A job here runs in our own environment; anywhere else only what was asked for goes along.
+        environment=variables if place.backend.own_clone else {**request.environment, **variables},
+        config=config,
+    )
+
+
+def _program(place: _Place) -> tuple[str, ...]:
+    gitml, python = place.config.get("gitml"), place.config.get("python")
+    if gitml is not None:
+        return (str(gitml),)
+    return (str(python), "-m", "gitml") if python is not None else place.backend.program or _OURS
+
+
+def _push(repo: Repo, remote: str, progress: Progress | None) -> None:
+    from gitml.sync.pushing import PushOptions, push
+
+    # Without tags: asking for a job must not publish a promotion.
+    push(repo, remote, PushOptions(tags=False), progress=progress)
+
+
+def _submitted(repo: Repo, place: _Place, jobs: Sequence[JobRequest]) -> Iterator[JobRecord]:
+    """Submit jobs, all at once where the backend can; each is written down before the next is given."""
+    records = JobRecords(repo.root)
+    records.make_folder()
+    if len(jobs) > 1 and isinstance(place.backend, ArrayBackend):
+        ids: Iterable[str] = place.backend.submit_many(jobs)
+    else:
+        ids = map(place.backend.submit, jobs)
+    for job, id_ in zip(jobs, ids, strict=True):
+        now_ms = time.time_ns() // 1_000_000
+        config = {key: value for key, value in place.config.items() if key != "env"}
+        record = JobRecord(job.run_id, job.name, place.backend.name, id_, now_ms, place.url, config)
+        records.add(record)
+        yield record
+
+
+def _give_up(repo: Repo, place: _Place, run_ids: Sequence[str], error: BaseException) -> None:
+    """Mark runs failed that no job will take up, there too if they are there."""
+    reason = str(error) or type(error).__name__
+    ended = [run_id for run_id in run_ids if fail_scheduled(repo, run_id, f"not submitted: {reason}")]
+    if ended and place.remote is not None:
+        with suppress(GitmlError):  # the reason itself, as a rule; the next push brings it
+            _push(repo, place.remote, None)
