@@ -47,6 +47,8 @@ SECTIONS: dict[str, tuple[Command, ...]] = {
         Command("mv", "annotate", "Rename a run"),
         Command("rm", "runs_group", "Delete runs; they can be restored"),
         Command("artifacts", "artifacts", "List, get and print files of a run"),
+        Command("reproduce", "reproduce", "Do a run again and say whether the result is the same"),
+        Command("checkout", "checkout", "Lay a run's code and artifacts out in a folder"),
         Command("runs", "runs_group", "List, finish, delete and restore runs"),
         Command("experiments", "experiments", "List, create, rename and delete experiments"),
     ),

@@ -65,11 +65,12 @@ def bring_contents(repo: Repo, remote: str, commits: Sequence[str]) -> int:
         return 0
     if repo.settings.values.get(f"remote.{remote}.partialclonefilter", "").startswith("tree:"):
         # A folder comes with all that are below it, those of code too.
-        _bring(repo, remote, (repo.git.commit_info(commit).tree for commit in commits))
-    return _bring(repo, remote, _blobs(repo, commits))
+        bring_objects(repo, remote, (repo.git.commit_info(commit).tree for commit in commits))
+    return bring_objects(repo, remote, _blobs(repo, commits))
 
 
-def _bring(repo: Repo, remote: str, oids: Iterable[str]) -> int:
+def bring_objects(repo: Repo, remote: str, oids: Iterable[str]) -> int:
+    """Fetch objects that a partial clone lacks, all at once; says how many came."""
     lacking = [oid for oid in dict.fromkeys(oids) if not repo.git.has_object(oid)]
     for start in range(0, len(lacking), _BATCH):
         Remote(repo.git.process, remote).fetch_objects(lacking[start : start + _BATCH])

@@ -25,7 +25,7 @@ from gitml.git.bulk import read_bulk
 from gitml.git.repo import GitRepo, TreeEntryAt
 from gitml.store.local import ChecksumMismatchError, ObjectStore
 
-_LINK, _GITLINK = 0o120000, 0o160000
+GITLINK, _LINK = 0o160000, 0o120000
 _CHUNK = 1 << 20
 _NAMED = 5  # how many paths a note names
 
@@ -68,8 +68,8 @@ def lay_out(
         ChecksumMismatchError: The content of a pointer is damaged.
     """
     entries = list_files(git, tree)
-    submodules = {entry.path: entry.oid for entry in entries if entry.mode == _GITLINK}
-    blobs = [entry for entry in entries if entry.mode != _GITLINK]
+    submodules = {entry.path: entry.oid for entry in entries if entry.mode == GITLINK}
+    blobs = [entry for entry in entries if entry.mode != GITLINK]
     lfs = _Lfs(stores if _uses_lfs(git, blobs) else None)
     links: dict[str, str] = {}
     with NewFiles(folder) as files:
