@@ -4,5 +4,6 @@ from __future__ import annotations
 
 from gitml.execution.environments.environment import Environment
 from gitml.execution.environments.prepare import prepare
+from gitml.execution.environments.rebuild import rebuild
 
-__all__ = ["Environment", "prepare"]
+__all__ = ["Environment", "prepare", "rebuild"]

@@ -156,14 +156,15 @@ def _store(cache: CaptureCache, name: str, mark: str, description: dict[str, Any
     folders = {path: _folder_mark(path) for path in description["folders"]}
     found = {
         "version": str(description["version"]),
-        "requirements": "".join(map(_requirement, description["packages"])),
+        "requirements": "".join(map(requirement_line, description["packages"])),
     }
     if mark and not any(map(_changed_just_now, folders)):
         cache.store(name, mark, {**found, "folders": folders})
     return found
 
 
-def _requirement(package: Mapping[str, Any]) -> str:
+def requirement_line(package: Mapping[str, Any]) -> str:
+    """Return the line of `requirements.txt` for a package as `packages.py` describes it."""
     name, version, url = package["name"], package["version"], package.get("url")
     if not url:
         return f"{name}=={version}\n"

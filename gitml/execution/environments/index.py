@@ -1,0 +1,111 @@
+"""Where packages come from: what the user told pip holds for uv too, where uv was told nothing."""
+
+from __future__ import annotations
+
+import configparser
+import os
+import re
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from gitml.tracking.secrets import strip_url_credentials
+
+_PLACES = ("index-url", "extra-index-url", "find-links", "no-index")
+_UV_SAYS = (
+    "UV_INDEX_URL", "UV_DEFAULT_INDEX", "UV_INDEX", "UV_EXTRA_INDEX_URL", "UV_FIND_LINKS", "UV_NO_INDEX",
+)  # fmt: skip
+_UV_FILE_SAYS = re.compile(
+    r"^\s*(?:\[\[index\]\]|(?:index|index-url|extra-index-url|find-links|no-index)\s*=)", re.MULTILINE
+)
+_PIP_SAYS = ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_FIND_LINKS", "PIP_NO_INDEX", "PIP_CONFIG_FILE")
+
+
+def index_marks(environ: Mapping[str, str]) -> list[str]:
+    """Return texts that change when the user's variables name other places for packages.
+
+    Credentials are left out: a new token is no new place.
+    """
+    return [
+        f"{name}={strip_url_credentials(environ[name])}"
+        for name in (*_UV_SAYS, *_PIP_SAYS)
+        if environ.get(name)
+    ]
+
+
+def variables_for_uv(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables that tell uv what only pip was told.
+
+    Args:
+        environ: Variables of both, and `HOME` and the like for their files.
+    """
+    pip = pip_settings(environ)
+    found: dict[str, str] = {}
+    if "cert" in pip and not environ.get("SSL_CERT_FILE"):
+        found["SSL_CERT_FILE"] = pip["cert"]
+    if any(environ.get(name) for name in _UV_SAYS) or any(map(_says_places, _uv_files(environ))):
+        return found
+    if "index-url" in pip:
+        found["UV_DEFAULT_INDEX"] = pip["index-url"]
+    if "extra-index-url" in pip:
+        found["UV_INDEX"] = " ".join(pip["extra-index-url"].split())
+    if "find-links" in pip:
+        found["UV_FIND_LINKS"] = ",".join(pip["find-links"].split())
+    if pip.get("no-index", "").lower() in ("1", "true", "yes", "on"):
+        found["UV_NO_INDEX"] = "1"
+    return found
+
+
+def pip_settings(environ: Mapping[str, str]) -> dict[str, str]:
+    """Read what pip was told about places of packages: its files, then its variables."""
+    found: dict[str, str] = {}
+    for path in _pip_files(environ):
+        parser = configparser.RawConfigParser()
+        try:
+            parser.read(path, encoding="utf-8")
+        except (configparser.Error, OSError, UnicodeDecodeError):
+            continue  # pip itself will say what is wrong with it
+        for section in ("global", "install"):
+            if parser.has_section(section):
+                found.update(
+                    {key: value for key, value in parser.items(section) if key in (*_PLACES, "cert")}
+                )
+    for key in (*_PLACES, "cert"):
+        value = environ.get("PIP_" + key.upper().replace("-", "_"))
+        if value:
+            found[key] = value
+    return found
+
+
+def _pip_files(environ: Mapping[str, str]) -> Iterator[Path]:
+    given = environ.get("PIP_CONFIG_FILE")
+    if given == os.devnull:
+        return
+    home = Path(environ.get("HOME") or Path.home())
+    for folder in reversed((environ.get("XDG_CONFIG_DIRS") or "/etc/xdg").split(os.pathsep)):
+        yield Path(folder) / "pip" / "pip.conf"
+    yield Path("/etc/pip.conf")
+    yield home / ".pip" / "pip.conf"
+    yield Path(environ.get("XDG_CONFIG_HOME") or home / ".config") / "pip" / "pip.conf"
+    yield Path(sys.prefix) / "pip.conf"
+    if given:
+        yield Path(given)
+
+
+def _uv_files(environ: Mapping[str, str]) -> Iterator[Path]:
+    given = environ.get("UV_CONFIG_FILE")
+    if given:
+        yield Path(given)
+        return
+    home = Path(environ.get("HOME") or Path.home())
+    yield Path(environ.get("XDG_CONFIG_HOME") or home / ".config") / "uv" / "uv.toml"
+    for folder in (environ.get("XDG_CONFIG_DIRS") or "/etc/xdg").split(os.pathsep):
+        yield Path(folder) / "uv" / "uv.toml"
+    yield Path("/etc/uv/uv.toml")
+
+
+def _says_places(path: Path) -> bool:
+    try:
+        return bool(_UV_FILE_SAYS.search(path.read_text(encoding="utf-8")))
+    except (OSError, UnicodeDecodeError):  # no such file, as a rule
+        return False

@@ -1,0 +1,122 @@
+"""From what a run recorded of its environment back to the same one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gitml.entities.project import EnvironmentKind
+from gitml.errors import RefusedError
+from gitml.execution.environments.environment import Environment, environment_of
+from gitml.execution.environments.errors import ManagerNotFoundError, UnbuildableError
+from gitml.execution.environments.programs import find_conda, find_uv
+from gitml.execution.environments.recorded import EXPLICIT, LOCK, PACKAGES, VERSION
+from gitml.execution.environments.store import EnvironmentStore, Made, key_of
+from gitml.launching.launch import ShowProgress, no_progress
+
+if TYPE_CHECKING:
+    from gitml.execution.environments.lock import Lock
+    from gitml.execution.environments.tools import Workshop
+
+_DECIDING = (LOCK, EXPLICIT, VERSION)
+
+
+def rebuild(
+    files: Mapping[str, bytes],
+    folder: Path,
+    *,
+    cache: Path,
+    environ: Mapping[str, str],
+    progress: ShowProgress = no_progress,
+    skip_unbuildable: bool = False,
+) -> Environment:
+    """Make the environment of a run again, from the cache if it is there.
+
+    The packages are those of `requirements.lock`, checked by hash, or of
+    `conda-explicit.txt`; of a run that has neither, the exact versions of
+    `requirements.txt`, which nothing checks. The Python is the recorded one, or
+    one with another micro version where only that is here.
+
+    Args:
+        files: What the run recorded, by name.
+        folder: The project's folder, with the run's code in it.
+        cache: The user's cache folder.
+        environ: The environment variables that gitml was started with.
+        progress: Shows what takes long.
+        skip_unbuildable: Leave out what was installed from a folder, which is
+            recorded nowhere.
+
+    Raises:
+        RefusedError: No packages were recorded.
+        UnbuildableError: Some were installed from a folder.
+        EnvironmentNotMadeError: It can't be fetched, built or installed; a
+            package is not what it was; there is no such Python, or no conda.
+    """
+    store = EnvironmentStore(cache)
+    folder = folder.absolute()
+    notes: tuple[str, ...] = ()
+    if LOCK not in files and EXPLICIT not in files:
+        if PACKAGES not in files:
+            raise RefusedError(
+                "the run recorded no packages that its environment could be made from",
+                hint="run it in the current environment",
+            )
+        files, notes = _locked(files, skip_unbuildable=skip_unbuildable)
+    key = key_of_lock({name: data.decode() for name, data in files.items() if name in _DECIDING})
+    made = store.find(key)
+    if made is None:
+        conda = find_conda(environ) if EXPLICIT in files else None
+        if EXPLICIT in files and conda is None:
+            raise ManagerNotFoundError(
+                "conda", "the run had an environment of conda: install it, mamba or micromamba"
+            )
+
+        def make(prefix: Path, shop: Workshop) -> Made:
+            return _remake_conda(conda, files, prefix, shop) if conda else _remake(files, prefix, shop)
+
+        made, _ = store.make(key, make, folder, environ, progress)
+    return environment_of(made, EnvironmentKind.NONE, folder, environ, notes)
+
+
+def key_of_lock(files: Mapping[str, str]) -> str:
+    """Return the key of the environment that recorded files lead to."""
+    return key_of("recorded", inputs={name: files[name].encode() for name in _DECIDING if name in files})
+
+
+def _locked(
+    files: Mapping[str, bytes], *, skip_unbuildable: bool
+) -> tuple[Mapping[str, bytes], tuple[str, ...]]:
+    """Make a lock of what any run records."""
+    from gitml.execution.environments.lock import exact_lock
+
+    text, missing = exact_lock(files[PACKAGES].decode("utf-8", "replace"))
+    if missing and not skip_unbuildable:
+        raise UnbuildableError(missing)
+    notes = ["the run recorded no hashes of its packages: they are of the same versions, unchecked"]
+    if missing:
+        notes.append("left out, because they were installed from folders: " + ", ".join(missing))
+    return {**files, LOCK: text.encode()}, tuple(notes)
+
+
+def _remake_conda(conda: Path, files: Mapping[str, bytes], prefix: Path, shop: Workshop) -> Made:
+    from gitml.execution.environments.conda import remake_with_conda
+
+    return remake_with_conda(conda, files, prefix, shop)
+
+
+def _remake(files: Mapping[str, bytes], prefix: Path, shop: Workshop) -> Made:
+    from gitml.execution.environments.definition import Definition
+    from gitml.execution.environments.installing import own_if_named
+    from gitml.execution.environments.lock import names_of, read_lock, settle
+    from gitml.execution.environments.uv import remake_with_uv
+    from gitml.execution.environments.virtualenv import remake_with_pip
+
+    recorded = read_lock(files[LOCK].decode("utf-8", "replace"))
+    lock: Lock = settle(recorded, shop.folder, own_if_named(names_of(recorded.entries)))
+    python = files.get(VERSION, b"").decode("utf-8", "replace").strip() or None
+    definition = Definition(EnvironmentKind.NONE, LOCK, python, indexes=recorded.indexes)
+    uv = find_uv(shop.environ)
+    if uv is None:
+        return remake_with_pip(lock, definition, prefix, shop)
+    return remake_with_uv(uv, lock, definition, prefix, shop)
