@@ -37,17 +37,13 @@ class Cluster:
             MissingExtraError: The client is not installed.
             BackendError: There is no configuration, or it is wrong.
         """
+        client, config = _package()
         try:
-            from kubernetes import client, config
-        except ImportError as err:
-            raise MissingExtraError("the backend 'kubernetes'", "kubernetes") from err
-        try:
+            settings = client.Configuration()
             if kubeconfig is None and context is None and _in_a_pod():
-                settings = client.Configuration()
                 config.load_incluster_config(client_configuration=settings)
                 found = _NAMESPACE_FILE.read_text(encoding="utf-8").strip()
             else:
-                settings = client.Configuration()
                 config.load_kube_config(
                     config_file=kubeconfig, context=context, client_configuration=settings
                 )
@@ -63,8 +59,8 @@ class Cluster:
         settings.retries = 1
         api = client.ApiClient(settings)
         self.namespace = namespace or found or "default"
-        self._batch = client.BatchV1Api(api)
-        self._core = client.CoreV1Api(api)
+        self._batch: Any = client.BatchV1Api(api)
+        self._core: Any = client.CoreV1Api(api)
 
     def create(self, manifest: dict[str, Any]) -> str:
         """Create a Job and return its name; one that is there already is the same, since the name is the run's."""
@@ -121,6 +117,15 @@ class Cluster:
                 name, self.namespace, propagation_policy="Background", _request_timeout=_PATIENCE_S
             )
         )
+
+
+def _package() -> tuple[Any, Any]:
+    """Load the client: what it says of its own types is not what it takes and gives."""
+    try:
+        from kubernetes import client, config
+    except ImportError as err:
+        raise MissingExtraError("the backend 'kubernetes'", "kubernetes") from err
+    return client, config
 
 
 class _RefusedError(BackendError):

@@ -15,7 +15,7 @@ from gitml.execution.backends.contract import JobRequest, Resources
 from gitml.execution.backends.options import BackendConfigError
 
 RUN_LABEL = "gitml/run"
-SECRET_FOLDER = "/var/run/secrets/gitml/git"  # noqa: S105 - where one is mounted
+SECRET_FOLDER = "/var/run/secrets/gitml/git"
 
 _CONTAINER = "gitml"
 _WEEK_S = 7 * 86400
@@ -52,7 +52,7 @@ def job_manifest(job: JobRequest, template: Mapping[str, Any], image: str, names
         BackendConfigError: The template is no Job, or the remote can't be
             reached from a cluster.
     """
-    manifest = cast("dict[str, Any]", copy.deepcopy(dict(template)))
+    manifest: dict[str, Any] = copy.deepcopy(dict(template))
     for key, value in (("apiVersion", "batch/v1"), ("kind", "Job")):
         if manifest.setdefault(key, value) != value:
             raise _not_a_job(f"its {key} is {manifest[key]!r:.80}, not '{value}'")
@@ -179,7 +179,7 @@ def _items(mapping: dict[str, Any], key: str) -> list[Any]:
         value = mapping[key] = []
     if not isinstance(value, list):
         raise _not_a_job(f"its '{key}' is no list")
-    return cast("list[Any]", value)
+    return value
 
 
 def _not_a_job(what: str) -> BackendConfigError:

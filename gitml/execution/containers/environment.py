@@ -25,7 +25,6 @@ from gitml.execution.containers.engine import Engine, find_engine
 from gitml.execution.containers.image import (
     CODE_FOLDER,
     IMAGE_FILE,
-    Image,
     build_image,
     decode_image,
     encode_image,
@@ -131,13 +130,9 @@ def container_environment(
         files=files,
         definition=EnvironmentKind.DOCKER,
         notes=notes,
-        prefix=(found.program, "run", *words, *given, _run_by(image)),
+        # By its id, so that what is recorded is what runs.
+        prefix=(found.program, "run", *words, *given, image.id),
     )
-
-
-def _run_by(image: Image) -> str:
-    """Name an image for `run`: by its id, so that what is recorded is what runs."""
-    return image.id
 
 
 def _basic_words(engine: Engine) -> list[str]:
