@@ -28,6 +28,7 @@ SECTIONS: dict[str, tuple[Command, ...]] = {
     "Record": (
         Command("run", "run", "Run a program as a tracked run", daily=True),
         Command("projects", "projects", "Show what a project can run, and check its MLproject file"),
+        Command("reproduce", "reproduce", "Do a run again and say whether the result is the same"),
         Command("log-metric", "logging_commands", "Log a value of a metric to a live run"),
         Command("log-param", "logging_commands", "Log a param to a live run"),
         Command("log-artifact", "logging_commands", "Keep a file or folder with a live run"),
@@ -47,8 +48,8 @@ SECTIONS: dict[str, tuple[Command, ...]] = {
         Command("mv", "annotate", "Rename a run"),
         Command("rm", "runs_group", "Delete runs; they can be restored"),
         Command("artifacts", "artifacts", "List, get and print files of a run"),
-        Command("reproduce", "reproduce", "Do a run again and say whether the result is the same"),
         Command("checkout", "checkout", "Lay a run's code and artifacts out in a folder"),
+        Command("jobs", "jobs", "List, follow and cancel what runs in the background or on a cluster"),
         Command("runs", "runs_group", "List, finish, delete and restore runs"),
         Command("experiments", "experiments", "List, create, rename and delete experiments"),
     ),

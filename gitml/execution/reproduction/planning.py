@@ -12,6 +12,7 @@ from gitml.entities.run import Run
 from gitml.errors import RefusedError, UsageError
 from gitml.execution.definition import find_entry_point, load_project
 from gitml.execution.environments import Environment
+from gitml.execution.opening import OpenedProject, Prepared
 from gitml.execution.parameters import local_path
 from gitml.execution.reproduction.changes import (
     RedactedCommandError,
@@ -20,7 +21,7 @@ from gitml.execution.reproduction.changes import (
     is_redacted,
 )
 from gitml.execution.reproduction.surroundings import in_environment
-from gitml.execution.running import OpenedProject, Prepared, project_launch
+from gitml.execution.running import project_launch
 from gitml.execution.sources import Source
 from gitml.launching.launch import LaunchRequest
 from gitml.repo import Repo

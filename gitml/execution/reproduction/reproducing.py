@@ -35,6 +35,7 @@ from gitml.execution.reproduction.planning import (
 )
 from gitml.execution.reproduction.surroundings import (
     EnvironmentChoice,
+    Place,
     environment_again,
     recorded_variables,
 )
@@ -149,20 +150,23 @@ def reproduce(
         source_again(repo, original, code, environ=environ, progress=progress) as source,
         tempfile.TemporaryDirectory(prefix="gitml-") as storage,
     ):
-        for place in links:
-            link_into(source.root, place.inside, place.path)
+        for link in links:
+            link_into(source.root, link.inside, link.path)
         plan = _plan(original, source, request, Path(storage))
         inputs = _checked_inputs(repo, original, source, request)
         notes = [*source.notes, *_left_out(original), *_about_inputs(inputs)]
         confirm(Preview(plan, foreign_reason(repo, original), tuple(notes), tuple(inputs)))
-        environment, variables = Environment("local"), dict(environ)
+        lent = tuple(check.path for check in inputs if check.outside and check.path is not None)
+        surroundings = Place(
+            repo, original, source, plan.project, (*(link.path for link in links), *lent), environ, progress
+        )
+        environment = environment_again(surroundings, files, request.environment)
+        notes += environment.notes
+        variables = dict(environ)
         if request.environment is EnvironmentChoice.RECORDED:
-            environment = environment_again(
-                repo, original, files, folder=source.folder, environ=environ, progress=progress
-            )
             values, left = recorded_variables(files)
             variables |= values
-            notes += [*environment.notes, *(f"variable {name} is not set as it was" for name in left)]
+            notes += (f"variable {name} is not set as it was" for name in left)
         with _in_folder(source.folder):
             template = _template(original, request, variables, files)
             result = launch(repo, plan.request(environment, template), progress=progress)

@@ -7,6 +7,7 @@ import re
 import shlex
 import shutil
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path, PurePath
 
@@ -14,7 +15,10 @@ from gitml.entities.run import Run
 from gitml.errors import RefusedError
 from gitml.execution.cache import cache_dir
 from gitml.execution.environments import Environment
+from gitml.execution.environments.prepare import CONTAINERS
+from gitml.execution.opening import Prepared
 from gitml.execution.reproduction.changes import is_redacted
+from gitml.execution.sources import Source
 from gitml.formats import yaml
 from gitml.launching.launch import ShowProgress
 from gitml.repo import Repo
@@ -47,44 +51,84 @@ class PackagesNotRecordedError(RefusedError):
         )
 
 
-def environment_again(
-    repo: Repo,
-    run: Run,
-    files: Mapping[str, bytes],
-    *,
-    folder: Path,
-    environ: Mapping[str, str],
-    progress: ShowProgress,
-) -> Environment:
-    """Make a run's recorded environment ready; the current one, if it is that.
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What an environment is made for.
 
-    Args:
+    Attributes:
         repo: Where the run is recorded.
         run: The run.
-        files: What was recorded of its environment.
-        folder: The folder that the program is going to run in.
+        source: Its code, laid out.
+        project: Its project, None of a plain command.
+        lent: Files and folders that links in the code lead to.
         environ: Our environment.
         progress: Shows what takes long.
+    """
+
+    repo: Repo
+    run: Run
+    source: Source
+    project: Prepared | None
+    lent: tuple[Path, ...]
+    environ: Mapping[str, str]
+    progress: ShowProgress
+
+
+def environment_again(place: Place, files: Mapping[str, bytes], choice: EnvironmentChoice) -> Environment:
+    """Make an environment ready to do a run again in.
+
+    Args:
+        place: What it is for.
+        files: What was recorded of the run's environment.
+        choice: Whether it is made from that, or is the one of now: for a
+            project in a container, the image that its name means now.
 
     Raises:
         PackagesNotRecordedError: There is nothing to make it from.
         GitmlError: It can't be made.
     """
-    manager = run.project.manager if run.project is not None else "local"
-    if manager == "local":
+    project = place.project
+    if project is not None and project.definition.docker is not None and _in_container(place.run):
+        from gitml.execution.containers import IMAGE_FILE, Workspace, container_environment
+
+        recorded = choice is EnvironmentChoice.RECORDED
+        if recorded and IMAGE_FILE not in files:
+            raise PackagesNotRecordedError(place.run)
+        source = place.source
+        return container_environment(
+            project.definition.docker,
+            Workspace(source.folder, source.root, place.repo.git, (*project.paths, *place.lent)),
+            environ=place.environ,
+            recorded=files[IMAGE_FILE] if recorded else None,
+            progress=place.progress,
+        )
+    if choice is EnvironmentChoice.CURRENT:
+        return Environment("local")
+    return _packages_again(place, files)
+
+
+def _packages_again(place: Place, files: Mapping[str, bytes]) -> Environment:
+    """Make the environment of recorded packages ready; the current one, if it is that."""
+    run, folder, environ = place.run, place.source.folder, place.environ
+    if run.project is None or run.project.manager == "local":
         words = python_words(run)
-        python = find_python(words, environ, folder)
         if _PACKAGES not in files:
             if _is_python(words):
                 raise PackagesNotRecordedError(run)
             return Environment("local", notes=_no_packages(run))
-        now = capture_command_environment(repo.root / "cache", words, environ, folder) if python else {}
+        python = find_python(words, environ, folder)
+        cache = place.repo.root / "cache"
+        now = capture_command_environment(cache, words, environ, folder) if python else {}
         if all(now.get(name) == files.get(name) for name in (_PACKAGES, _VERSION)):
             return Environment("local")
-    from gitml.execution.environments import rebuild  # solvers and containers: only where one is made
+    from gitml.execution.environments import rebuild  # solvers: only where one is made
 
     known = {name: data for name, data in files.items() if name != VARIABLES}
-    return rebuild(known, folder, cache=cache_dir(environ), environ=environ, progress=progress)
+    return rebuild(known, folder, cache=cache_dir(environ), environ=environ, progress=place.progress)
+
+
+def _in_container(run: Run) -> bool:
+    return run.project is not None and run.project.manager in CONTAINERS
 
 
 def recorded_variables(files: Mapping[str, bytes]) -> tuple[dict[str, str], tuple[str, ...]]:

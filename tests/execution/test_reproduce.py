@@ -1,0 +1,292 @@
+"""`gitml reproduce`: runs done again, and what is said of them."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from gitml.repo import Repo
+from gitml.tracking.edit import write_record
+from gitml.tracking.history import get_run
+from tests.launching.harness import Project
+from tests.quick import QuickGitml
+
+TRAIN = """\
+import argparse, os, pathlib, random, sys
+import gitml
+
+parser = argparse.ArgumentParser()
+parser.add_argument("--seed", type=int, default=0)
+parser.add_argument("--data")
+arguments = parser.parse_args()
+random.seed(arguments.seed)
+jitter = float(pathlib.Path(os.environ["JITTER"]).read_text()) if "JITTER" in os.environ else 0.0
+for step in range(3):
+    gitml.log_metric("loss", random.random() + jitter, step=step)
+gitml.log_metric("epoch_time", random.SystemRandom().random())
+gitml.log_text(f"weights {arguments.seed}" * 9000, "model.txt")
+if arguments.data:
+    gitml.log_input(gitml.data.from_file(arguments.data), context="training")
+sys.exit(int(os.environ.get("FAIL", 0)))
+"""
+
+
+@pytest.fixture(scope="session")
+def _recorded(tmp_path_factory: pytest.TempPathFactory, quick: QuickGitml) -> Path:
+    """A repository with one run of a script in a subfolder, made once."""
+    folder = tmp_path_factory.mktemp("recorded") / "project"
+    (folder / "train").mkdir(parents=True)
+    (folder / "train" / "train.py").write_text(TRAIN)
+    (folder / ".gitignore").write_text("data/\n")
+    work = Work(folder, quick)
+    work.git("init", "-q", "-b", "main")
+    work.git("config", "user.name", "Ada")
+    work.git("config", "user.email", "ada@example.org")
+    work.commit("start")
+    assert work.run_in("train", "--name", "first", "python", "train.py", "--seed", "3").returncode == 0
+    return folder
+
+
+class Work(Project):
+    """A repository with runs to do again."""
+
+    def __init__(self, folder: Path, quick: QuickGitml) -> None:
+        super().__init__(folder, quick)
+        self.environment["GITML_CACHE_DIR"] = str(folder.parent / "cache")
+
+    def commit(self, message: str) -> None:
+        self.git("add", "-A")
+        self.git("commit", "-qm", message)
+
+    def gitml(self, *words: str, folder: str = ".", **variables: str) -> subprocess.CompletedProcess[str]:
+        return self.quick.run(
+            list(words), cwd=self.folder / folder, env={**self.environment, **variables}, timeout=60,
+            start_new_session=True,
+        )  # fmt: skip
+
+    def run_in(self, folder: str, *words: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        return self.gitml("run", *words, folder=folder, **variables)
+
+    def reproduce(self, run: str, *words: str, **variables: str) -> tuple[int, dict]:
+        """Do a run again; the exit code and what is said of it."""
+        done = self.gitml("reproduce", run, "--json", *words, **variables)
+        document = json.loads(done.stdout)
+        return done.returncode, document.get("reproduction", document)
+
+    def edit(self, **facts: object) -> None:
+        """Write another record of the newest run."""
+        from dataclasses import replace
+
+        repo = Repo.open(self.folder)
+        run = get_run(repo, self.record().id)
+        write_record(repo, replace(run, **facts), "edited")
+        repo.close()
+
+
+@pytest.fixture
+def work(tmp_path: Path, _recorded: Path, quick: QuickGitml) -> Work:
+    """A repository of its own with the run `first`."""
+    return Work(Path(shutil.copytree(_recorded, tmp_path / "project", symlinks=True)), quick)
+
+
+def where(document: dict) -> list[str]:
+    return [f"{one['kind']} {one['name']}" for one in document["differences"]]
+
+
+def test_a_deterministic_run_comes_out_the_same(work):
+    original = work.record()
+    code, found = work.reproduce("first")
+    assert (code, found["verdict"], where(found)) == (0, "identical", [])
+    again = work.record()
+    assert (again.parent_id, again.directory, again.command) == (original.id, "train", original.command)
+    assert again.tags == {"gitml.reproduces": original.id, "gitml.reproduction": "identical"}
+    assert (again.code.tree, again.code.commit) == (original.code.tree, original.code.commit)
+    times = next(one for one in found["metrics"] if one["name"] == "epoch_time")
+    assert times["verdict"] == "different"
+    assert not times["counts"]
+    work_folder = Path(work.environment["GITML_CACHE_DIR"]) / "work"
+    assert list(work_folder.iterdir()) == [], "the code laid out stays behind"
+    assert work.live == []
+
+
+def test_another_value_is_set_and_what_it_does_is_said(work):
+    code, found = work.reproduce("first", "--set", "seed=4")
+    assert (code, found["verdict"], where(found)) == (1, "different", ["metric loss", "artifact model.txt"])
+    assert found["set"] == ["seed"]
+    assert work.record().params == {"seed": 4}
+    assert work.record().tags["gitml.reproduction"] == "different"
+    text = work.gitml("reproduce", "first", "--set", "seed=4").stdout
+    assert "different: metric loss, artifact model.txt" in text
+    code, found = work.reproduce("first", "--set", "seed=4", "--ignore", "loss", "--ignore", "*.txt")
+    assert (code, found["verdict"]) == (0, "identical")
+
+
+def test_noise_is_within_the_tolerance_that_is_given(work, tmp_path):
+    (tmp_path / "jitter").write_text("1e-9")
+    noisy = {"JITTER": str(tmp_path / "jitter")}
+    assert work.reproduce("first", **noisy)[1]["verdict"] == "within tolerance"
+    assert work.reproduce("first", "--tolerance", "loss=0", **noisy)[0] == 1
+    assert work.record().tags["gitml.reproduction"] == "different"
+
+
+def test_code_that_no_branch_has_any_more_and_changes_that_none_ever_had(work):
+    script = work.folder / "train" / "train.py"
+    work.git("checkout", "-qb", "topic")
+    script.write_text(TRAIN.replace("random.random()", "random.random() * 2"))
+    work.commit("twice")
+    script.write_text(TRAIN.replace("random.random()", "random.random() * 3"))
+    work.run_in("train", "--name", "dirty", "python", "train.py")
+    losses = work.record().metrics["loss"]
+    work.git("checkout", "-qf", "main")
+    work.git("branch", "-qD", "topic")
+    work.git("reflog", "expire", "--expire=now", "--all")
+    work.git("gc", "--quiet", "--prune=now")
+    assert work.git("status", "--porcelain") == b""
+    code, found = work.reproduce("dirty")
+    assert (code, found["verdict"]) == (0, "identical")
+    assert work.record().metrics["loss"].last == losses.last
+    assert work.record().code.dirty
+
+
+def test_inputs_that_no_commit_has_are_lent_if_they_are_the_same(work):
+    data = work.folder / "train" / "data"
+    data.mkdir()
+    (data / "points.csv").write_text("1,2\n")
+    work.run_in("train", "--name", "with-data", "python", "train.py", "--data", "data/points.csv")
+    code, found = work.reproduce("with-data")
+    assert (code, found["verdict"], found["inputs"][0]["state"]) == (0, "identical", "same")
+
+    (data / "points.csv").write_text("1,3\n")
+    code, found = work.reproduce("with-data")
+    digest = found["error"]["message"]
+    assert code == 4
+    assert digest.count("points.csv") == 2
+    assert " then, " in digest
+    assert len(work.commits) == 4, "a run was left behind"
+    code, found = work.reproduce("with-data", "--allow-changed-inputs")
+    assert (code, where(found)) == (1, ["data points.csv (training)"])
+
+    (data / "points.csv").unlink()
+    code, found = work.reproduce("with-data")
+    assert code != 0
+    assert "status status" in where(found)
+    assert any("--link" in note for note in found["notes"])
+
+
+def test_what_the_program_needs_beside_its_code_can_be_lent(work):
+    (work.folder / "data").mkdir()
+    (work.folder / "data" / "jitter").write_text("0.5")
+    work.run_in(".", "--name", "lent", "python", "train/train.py", JITTER="data/jitter")
+    failed, _ = work.reproduce("lent", JITTER="data/jitter")
+    assert failed == 1
+    code, found = work.reproduce("lent", "--link", "data", JITTER="data/jitter")
+    assert (code, found["verdict"]) == (0, "identical")
+    assert (work.folder / "data" / "jitter").exists()
+    code, found = work.reproduce("lent", "--link", "train")
+    assert code == 2
+    assert "has it itself" in found["error"]["message"]
+
+
+def test_a_program_that_fails_gives_its_own_code(work):
+    code, found = work.reproduce("first", FAIL="7")
+    assert (code, where(found)) == (7, ["status status", "status exit code"])
+
+
+def test_variables_that_were_recorded_are_set_again(work, tmp_path):
+    (tmp_path / "jitter").write_text("0.25")
+    work.run_in(
+        "train", "--env", "JITTER", "--name", "jitter", "python", "train.py", JITTER=str(tmp_path / "jitter")
+    )
+    assert work.reproduce("jitter")[1]["verdict"] == "identical"
+    assert work.reproduce("jitter", "--environment", "current")[1]["verdict"] == "different"
+
+
+@pytest.mark.parametrize(
+    ("words", "facts", "code", "message", "hint"),
+    [
+        (["--set", "sed=4"], {}, 2, "no parameter of that name", "seed"),
+        (["--set", "seed"], {}, 2, "not KEY=VALUE", "--set seed=2"),
+        (["--environment", "old"], {}, 2, "neither recorded nor current", "current"),
+        (["--link", "nothing"], {}, 3, "no file or folder", "work tree"),
+        ([], {"command": ()}, 4, "no command was recorded", "gitml checkout"),
+        ([], {"command": ("python", "t.py", "--password", "[redacted: password]")}, 2, "in place of a secret", "--set password=…"),
+        ([], {"directory": "../elsewhere"}, 6, "no folder of its source", None),
+        ([], {"user": "Eve <eve@example.org>"}, 4, "somebody else chose", "--trust"),
+    ],
+)  # fmt: skip
+def test_what_can_not_be_done_again_leaves_no_run(work, words, facts, code, message, hint):
+    if facts:
+        work.edit(**facts)
+    before = len(work.commits)
+    found, document = work.reproduce("first", *words)
+    assert (found, message in document["error"]["message"]) == (code, True), document
+    assert hint is None or hint in document["error"]["hint"]
+    assert (len(work.commits), work.live) == (before, [])
+
+
+def test_code_of_others_runs_when_it_is_trusted_and_is_asked_for_once(work):
+    work.edit(user="Eve <eve@example.org>")
+    refused = work.gitml("reproduce", "first")
+    assert "python train.py --seed 3" in refused.stderr
+    assert work.reproduce("first", "--trust")[0] == 0
+    assert work.reproduce("first")[0] == 0
+
+
+def test_packages_that_are_not_recorded_are_a_reason_to_refuse(work):
+    tree = work.git("ls-tree", "gitml/runs").decode().splitlines()
+    kept = "\n".join(line for line in tree if not line.endswith("\tenvironment")) + "\n"
+    made = subprocess.run(
+        ["git", "mktree"], cwd=work.folder, input=kept.encode(), check=True, capture_output=True
+    )
+    message = work.git("log", "-1", "--format=%B", "gitml/runs").decode()
+    commit = work.git("commit-tree", made.stdout.decode().strip(), "-p", "gitml/runs", "-m", message)
+    work.git("update-ref", "refs/heads/gitml/runs", commit.decode().strip())
+    code, document = work.reproduce("first")
+    assert (code, "--environment current" in document["error"]["hint"]) == (4, True), document
+    code, found = work.reproduce("first", "--environment", "current")
+    assert (code, found["verdict"]) == (0, "identical")
+    assert found["packages"], "which packages there are now is not said"
+
+
+def test_source_that_was_not_recorded_or_is_not_here(work):
+    work.run_in("train", "--no-code", "--name", "no-code", "python", "train.py")
+    code, document = work.reproduce("no-code")
+    assert (code, "source was not recorded" in document["error"]["message"]) == (4, True)
+    work.run_in("train", "--code", "commit", "--name", "only-commit", "python", "train.py")
+    assert work.reproduce("only-commit")[1]["verdict"] == "identical"
+    (work.folder / "train" / "more.py").write_text("")
+    work.run_in("train", "--code", "commit", "--name", "changed", "python", "train.py")
+    code, document = work.reproduce("changed")
+    assert (code, "changes that were not recorded" in document["error"]["message"]) == (4, True)
+
+
+PROJECT = """\
+name: wine
+entry_points:
+  main:
+    parameters:
+      seed: {type: int, default: 3}
+      data: path
+    command: "python train/train.py --seed {seed} --data {data}"
+"""
+
+
+def test_an_entry_point_of_a_project_with_its_parameters(work):
+    (work.folder / "MLproject").write_text(PROJECT)
+    (work.folder / "points.csv").write_text("1,2\n")
+    work.commit("a project")
+    assert work.run_in(".", ".", "--name", "wine", "-P", "data=points.csv").returncode == 0
+    assert work.record().project is not None
+    (work.folder / "points.csv").write_text("other\n")
+    code, found = work.reproduce("wine")
+    assert (code, found["verdict"]) == (0, "identical"), found
+    again = work.record()
+    assert again.project.parameters == {"seed": "3", "data": "points.csv"}
+    code, found = work.reproduce("wine", "--set", "seed=5")
+    assert (code, where(found)) == (1, ["metric loss", "artifact model.txt"])
+    code, document = work.reproduce("wine", "--set", "seeds=5")
+    assert (code, "seed" in document["error"]["hint"]) == (2, True)
