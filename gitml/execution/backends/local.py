@@ -122,7 +122,7 @@ def follow_file(
                     raise BackendError(
                         backend,
                         f"there is no log '{path}' on this machine",
-                        hint="what the program printed is in its run too: gitml pull, then gitml log --output",
+                        hint="what the program printed is in its run too: gitml pull, then gitml show RUN --log",
                     ) from None
             except OSError as err:
                 raise BackendError(

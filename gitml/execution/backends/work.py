@@ -80,10 +80,12 @@ class Worked:
     Attributes:
         run: The run that it was about, as it was taken up.
         launched: What came of its program; None: it had finished before.
+        notes: Sentences about what the program did not get as it was.
     """
 
     run: Run
     launched: LaunchResult | None
+    notes: tuple[str, ...] = ()
 
     @property
     def exit_code(self) -> int:
@@ -229,9 +231,9 @@ def _run_laid_out(
     repo: Repo, run: Run, scratch: Path, environ: Mapping[str, str], progress: ShowProgress, signals: _Signals
 ) -> Worked:
     top = scratch / "code"
-    check_out(repo, run, top, artifacts=False, progress=progress)
+    laid_out = check_out(repo, run, top, artifacts=False, progress=progress)
     place = _Place(top, top / run.directory, top, scratch, laid_out=True)
-    return _run_in(repo, run, place, environ, progress, signals)
+    return replace(_run_in(repo, run, place, environ, progress, signals), notes=laid_out.notes)
 
 
 def _run_in(
