@@ -29,6 +29,7 @@ SECTIONS: dict[str, tuple[Command, ...]] = {
         Command("run", "run", "Run a program as a tracked run", daily=True),
         Command("projects", "projects", "Show what a project can run, and check its MLproject file"),
         Command("reproduce", "reproduce", "Do a run again and say whether the result is the same"),
+        Command("sweep", "sweep", "Run a program or project many times with other values"),
         Command("log-metric", "logging_commands", "Log a value of a metric to a live run"),
         Command("log-param", "logging_commands", "Log a param to a live run"),
         Command("log-artifact", "logging_commands", "Keep a file or folder with a live run"),

@@ -10,9 +10,9 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from gitml.render.numbers import format_size
 
@@ -71,6 +71,52 @@ def phase_progress(label: str) -> Iterator[Callable[[str, int, int], None]]:
         yield lambda phase, done, total: meter.reach(done, total, f"{label}: {phase}")
     finally:
         meter.close()
+
+
+class LiveText(Protocol):
+    """Lines that are drawn again and again in one place."""
+
+    def draw(self, lines: Sequence[str]) -> None:
+        """Replace what is shown."""
+        ...
+
+    def say(self, line: str) -> None:
+        """Write a line above, which stays."""
+        ...
+
+
+@contextmanager
+def live_text() -> Iterator[LiveText | None]:
+    """Have a few lines at the bottom of the terminal, gone at the end; None where standard error is none.
+
+    No thread draws: lines change when they are drawn. Text is clean already.
+    """
+    if not sys.stderr.isatty() or os.environ.get("TERM") == "dumb":
+        yield None
+        return
+    from rich.console import Console
+    from rich.live import Live
+    from rich.text import Text
+
+    console = Console(stderr=True, highlight=False)
+
+    def set_text(text: str) -> Text:
+        return Text(text, no_wrap=True, overflow="ellipsis")
+
+    with Live(console=console, auto_refresh=False, transient=True) as live:
+
+        class Shown:
+            """What `live_text` shows."""
+
+            def draw(self, lines: Sequence[str]) -> None:
+                """Replace what is shown."""
+                live.update(set_text("\n".join(lines)), refresh=True)
+
+            def say(self, line: str) -> None:
+                """Write a line above, which stays."""
+                console.print(set_text(line))
+
+        yield Shown()
 
 
 class _Meter:

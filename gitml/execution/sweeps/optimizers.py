@@ -32,6 +32,7 @@ class TrialResult:
         duration_s: Seconds that its program took.
         error: Why it did not end well.
         warnings: Sentences about what was not recorded.
+        redactions: Sentences about secrets that a placeholder was recorded for.
     """
 
     trial: Trial
@@ -41,6 +42,7 @@ class TrialResult:
     duration_s: float = 0.0
     error: str | None = None
     warnings: tuple[str, ...] = ()
+    redactions: tuple[str, ...] = ()
 
 
 class Optimizer(Protocol):

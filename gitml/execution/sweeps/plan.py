@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from gitml.entities.run import Number
@@ -61,6 +61,23 @@ class Plan:
     def dimensions(self) -> Space:
         """Read the space."""
         return {name: parse_dimension(name, text) for name, text in self.space.items()}
+
+    def longer(self, trials: int) -> Plan:
+        """Plan more trials of the same.
+
+        Raises:
+            UsageError: Its trials are not drawn, or it has more already.
+        """
+        if self.optimizer not in (RANDOM, OPTUNA):
+            raise UsageError(
+                f"the sweep has {self.trials:,} trials, all of its {self.optimizer}",
+                hint="leave --trials out",
+            )
+        if not self.trials <= trials <= MAX_TRIALS:
+            raise UsageError(
+                f"--trials {trials} is not between {self.trials} and {MAX_TRIALS}", hint="leave it out"
+            )
+        return replace(self, trials=trials)
 
 
 def choose_optimizer(space: Space, trials: int | None, optimizer: str | None) -> tuple[str, int]:

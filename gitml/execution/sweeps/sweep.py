@@ -11,7 +11,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from signal import SIGTERM, SIGTSTP
 from typing import Protocol
@@ -29,14 +29,13 @@ from gitml.execution.sweeps.record import (
 )
 from gitml.execution.sweeps.runner import Runner
 from gitml.execution.sweeps.workers import Job, WorkerPool
-from gitml.launching.child_environment import experiment_of, wrapper_run_id
 from gitml.launching.command_line import parse_command_line
-from gitml.launching.launch import LaunchRequest
+from gitml.launching.launch import LaunchRequest, start_requested
 from gitml.launching.signals import SignalRelay, signal_name
 from gitml.repo import Repo
 from gitml.tracking.commit import finish_run
 from gitml.tracking.live import LiveRun
-from gitml.tracking.start import resume_run, start_run
+from gitml.tracking.start import resume_run
 from gitml.tracking.words import random_name
 
 MAX_JOBS = 256
@@ -50,8 +49,8 @@ class SweepRequest:
     Attributes:
         plan: What is tried.
         runner: Makes a request of each trial's values.
-        launch: The command as it was given, and facts for the sweep's run:
-            experiment, name, tags, note, code and parent are used.
+        launch: The request that the sweep's own run begins with; its command is the one
+            that was given, before values.
         jobs: How many trials run at the same time.
         fail_fast: Whether the first failed trial ends the sweep.
         retry_failed: Whether failed trials of a recorded sweep are run again.
@@ -209,19 +208,10 @@ def _start(repo: Repo, request: SweepRequest, job: Job) -> LiveRun:
             live.set_tags(plan_tags(request.plan))
             live.log_bytes(encode_plan(request.plan), PLAN_FILE)
         return live
-    live = start_run(
-        repo,
-        run_id=job.parent_id,
-        experiment=experiment_of(launch.experiment, launch.environment),
-        name=job.name,
-        parent_id=launch.parent or wrapper_run_id(repo, launch.environment),
-        tags={**launch.tags, **plan_tags(request.plan)},
-        note=launch.note,
-        command=launch.command,
-        entry_point=parse_command_line(launch.command).entry_point,
-        code=launch.code,
-        wrapped=True,
+    whole = replace(
+        launch, name=job.name, new_id=job.parent_id, tags={**launch.tags, **plan_tags(request.plan)}
     )
+    live = start_requested(repo, whole, parse_command_line(launch.command))
     live.log_bytes(encode_plan(request.plan), PLAN_FILE)
     return live
 

@@ -43,7 +43,7 @@ class Job:
 
     Attributes:
         runner: Makes requests of values.
-        folder: The repository that records.
+        folder: The repository that records: its work tree, or its git folder if it has none.
         parent_id: The sweep's run.
         name: Its name, with which those of the trials begin.
         metric: The goal's metric, None without a goal.
@@ -153,6 +153,7 @@ class WorkerPool:
             document["duration_s"],
             document["error"],
             tuple(document["warnings"]),
+            tuple(document["redactions"]),
         )
 
     def _lost(self, worker: _Worker, trial: Trial) -> TrialResult:
@@ -251,13 +252,15 @@ def _run(repo: Repo, job: Job, trial: Trial, slot: int) -> dict[str, Any]:
         "value": value,
         "duration_s": result.duration_s,
         "error": result.error,
-        "warnings": [*result.redactions, *result.warnings],
+        "warnings": result.warnings,
+        "redactions": result.redactions,
     }
 
 
 def _answer(status: RunStatus = RunStatus.KILLED, *, error: str) -> dict[str, Any]:
     return {
-        "run_id": None, "status": status.value, "value": None, "duration_s": 0.0, "error": error, "warnings": [],
+        "run_id": None, "status": status.value, "value": None, "duration_s": 0.0, "error": error,
+        "warnings": [], "redactions": [],
     }  # fmt: skip
 
 
