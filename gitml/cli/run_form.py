@@ -35,7 +35,8 @@ class RunCommand(TyperCommand):
     def _is_project(self, ctx: click.Context, args: list[str]) -> bool:
         # Our own options before the first word; what is wrong with them is said later.
         options, _, _ = self.make_parser(ctx).parse_args(list(args))
-        words: Sequence[str] = options.get("command") or ()
+        found = options.get("command")  # a mark of click's where there is no word at all
+        words: Sequence[str] = found if isinstance(found, list | tuple) else ()
         forced = options.get("as_project"), options.get("as_command")
         if all(forced):
             raise UsageError("--project and --command contradict each other", hint="give one of them")
