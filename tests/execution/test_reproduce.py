@@ -74,7 +74,7 @@ class Work(Project):
     def reproduce(self, run: str, *words: str, **variables: str) -> tuple[int, dict]:
         """Do a run again; the exit code and what is said of it."""
         done = self.gitml("reproduce", run, "--json", *words, **variables)
-        document = json.loads(done.stdout)
+        document = json.loads(done.stdout or done.stderr.splitlines()[-1])
         return done.returncode, document.get("reproduction", document)
 
     def edit(self, **facts: object) -> None:

@@ -8,6 +8,7 @@ what came from elsewhere can't: their digests are compared after the run.
 from __future__ import annotations
 
 import json
+import posixpath
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,8 +16,9 @@ from enum import Enum
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
-from gitml.entities.run import DatasetInput
+from gitml.entities.run import DatasetInput, Run
 from gitml.errors import RefusedError
+from gitml.execution.sources import Source
 from gitml.tracking.digest import DIGEST_LENGTH, path_digest
 
 _DIGEST = re.compile(rf"[0-9a-f]{{{DIGEST_LENGTH}}}")
@@ -40,7 +42,8 @@ class InputCheck:
         state: Whether it is the same.
         found: The digest that it has now, None if that is not known.
         path: Where it was looked at; None if nowhere.
-        outside: Whether it is in the work tree, and not in the code laid out.
+        lent: Where it belongs below the root of the code, if it is in the work
+            tree and not in the code; None if the program finds it by itself.
         reason: Why it can't be checked, or where it was looked for.
     """
 
@@ -48,7 +51,7 @@ class InputCheck:
     state: InputState
     found: str | None = None
     path: Path | None = None
-    outside: bool = False
+    lent: PurePosixPath | None = None
     reason: str = ""
 
 
@@ -67,33 +70,55 @@ class InputsChangedError(RefusedError):
         self.changed = tuple(changed)
 
 
-def check_inputs(inputs: Sequence[DatasetInput], folder: Path, here: Path | None) -> list[InputCheck]:
+def check_inputs(run: Run, source: Source, work_tree: Path | None) -> list[InputCheck]:
     """Look again at the data sets that a run used.
 
     Args:
-        inputs: What was recorded of them.
-        folder: The folder that the program is going to run in.
-        here: The same folder in the work tree, for files that are no part of
-            the code; None if there is none.
+        run: The run.
+        source: Its code, laid out.
+        work_tree: Where files are that are no part of the code; None if there is none.
     """
-    return [_check(data, folder, here) for data in inputs]
+    given = run.command if run.project is None else tuple(run.project.parameters.values())
+    return [_check(data, source, work_tree, given) for data in run.inputs]
 
 
-def _check(data: DatasetInput, folder: Path, here: Path | None) -> InputCheck:
+def _check(data: DatasetInput, source: Source, work_tree: Path | None, given: Sequence[str]) -> InputCheck:
     reason = _not_checkable(data)
     if reason:
         return InputCheck(data, InputState.UNCHECKED, reason=reason)
-    source = _local_path(data.source)
-    for base, outside in ((folder, False), (here, True)):
-        path = None if base is None else base / source
-        if path is not None and (path.is_file() or path.is_dir()):
+    path = _local_path(data.source)
+    inside = _place(path, source, work_tree, is_given=any(data.source in text for text in given))
+    places: list[tuple[Path, PurePosixPath | None]] = [(path, None)]
+    if inside is not None:
+        places = [(source.root / inside, None)]
+        places += [] if work_tree is None else [(work_tree / inside, inside)]
+    elif not path.is_absolute():
+        return InputCheck(data, InputState.UNCHECKED, reason=f"'{data.source}' leads out of the code")
+    for place, lent in places:
+        if place.is_file() or place.is_dir():
             try:
-                found = path_digest(path)
+                found = path_digest(place)
             except OSError as err:
-                return InputCheck(data, InputState.UNCHECKED, path=path, reason=f"{err.strerror}")
+                return InputCheck(data, InputState.UNCHECKED, path=place, reason=f"{err.strerror}")
             state = InputState.SAME if found == data.digest else InputState.CHANGED
-            return InputCheck(data, state, found, path, outside and not source.is_absolute())
+            return InputCheck(data, state, found, place, lent)
     return InputCheck(data, InputState.MISSING, reason=f"there is no '{data.source}' here")
+
+
+def _place(path: Path, source: Source, work_tree: Path | None, *, is_given: bool) -> PurePosixPath | None:
+    """Say where below the root of the code the program is going to look; None if elsewhere.
+
+    An absolute path that the program was not given it has made from its own
+    place, which is another one now.
+    """
+    if path.is_absolute():
+        if is_given or work_tree is None or not path.is_relative_to(work_tree):
+            return None
+        inside = path.relative_to(work_tree).as_posix()
+    else:
+        inside = posixpath.normpath(posixpath.join(source.directory, path.as_posix()))
+    parts = PurePosixPath(inside).parts
+    return PurePosixPath(inside) if parts and ".." not in parts else None
 
 
 def _not_checkable(data: DatasetInput) -> str:
@@ -117,9 +142,3 @@ def _is_of_bytes(profile: str | None) -> bool:
 
 def _local_path(source: str) -> Path:
     return Path(unquote(urlsplit(source).path)) if source.lower().startswith("file://") else Path(source)
-
-
-def place_below(source: str) -> PurePosixPath | None:
-    """Give a data set's path if it is a relative one that stays below its folder."""
-    path = PurePosixPath(source)
-    return None if path.is_absolute() or ".." in path.parts or not path.parts else path

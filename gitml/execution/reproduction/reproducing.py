@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from gitml.entities.run import MetricPoint, Run
 from gitml.errors import NotFoundError, RemoteError
@@ -23,7 +23,6 @@ from gitml.execution.reproduction.inputs import (
     InputsChangedError,
     InputState,
     check_inputs,
-    place_below,
 )
 from gitml.execution.reproduction.links import link_into, place_in
 from gitml.execution.reproduction.planning import (
@@ -156,7 +155,7 @@ def reproduce(
         inputs = _checked_inputs(repo, original, source, request)
         notes = [*source.notes, *_left_out(original), *_about_inputs(inputs)]
         confirm(Preview(plan, foreign_reason(repo, original), tuple(notes), tuple(inputs)))
-        lent = tuple(check.path for check in inputs if check.outside and check.path is not None)
+        lent = (check.path for check in inputs if check.lent is not None and check.path is not None)
         surroundings = Place(
             repo, original, source, plan.project, (*(link.path for link in links), *lent), environ, progress
         )
@@ -214,17 +213,14 @@ def _template(
 
 def _checked_inputs(repo: Repo, run: Run, source: Source, request: ReproductionRequest) -> list[InputCheck]:
     """Look at the data sets again; those that no commit has are lent to the code by links."""
-    here = None if repo.git.work_tree is None else repo.git.work_tree / source.directory
-    checks = check_inputs(run.inputs, source.folder, here)
+    checks = check_inputs(run, source, repo.git.work_tree)
     changed = [check for check in checks if check.state is InputState.CHANGED]
     if changed and not request.allow_changed_inputs:
         raise InputsChangedError(changed)
     for check in checks:
-        place = place_below(check.data.source)
-        if check.outside and check.path is not None and place is not None:
-            inside = PurePosixPath(source.directory, place)
-            if not (source.root / inside).exists():  # one file can be two data sets
-                link_into(source.root, inside, check.path)
+        if check.path is None or check.lent is None or (source.root / check.lent).exists():
+            continue  # one file can be two data sets
+        link_into(source.root, check.lent, check.path)
     return checks
 
 
