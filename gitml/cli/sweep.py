@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import typer
+from click.core import ParameterSource
 
 from gitml.cli import run_options as options
 from gitml.cli import sweep_options as own
@@ -247,7 +248,7 @@ def _refuse_beside_resume(ctx: typer.Context) -> None:
     """Refuse options that would change what a recorded sweep is."""
     for parameter in ctx.command.params:
         name = str(parameter.name)
-        if name in _WITH_RESUME or ctx.params.get(name) in (None, False, [], (), parameter.get_default(ctx)):
+        if name in _WITH_RESUME or ctx.get_parameter_source(name) is not ParameterSource.COMMANDLINE:
             continue
         shown = "a command" if name == "command" else parameter.opts[0]
         raise UsageError(

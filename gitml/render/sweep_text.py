@@ -9,6 +9,7 @@ from gitml.entities.run import RunStatus
 from gitml.execution.sweeps.optimizers import TrialResult
 from gitml.execution.sweeps.plan import Goal
 from gitml.execution.sweeps.sweep import SweepResult, SweepState
+from gitml.formats.scalars import parse_scalar
 from gitml.render.fields import SHORT_ID
 from gitml.render.ink import STATUS_STYLE, Ink
 from gitml.render.numbers import MISSING, format_duration, format_number
@@ -17,6 +18,7 @@ from gitml.render.text import clean, plural
 
 _BAR_CELLS = 24
 _DOT = " · "
+_LONG = 10
 
 
 def sweep_lines(state: SweepState, ink: Ink) -> list[str]:
@@ -100,12 +102,18 @@ def best_table(state: SweepState, count: int, ink: Ink, cells: int | None) -> st
             Cell(str(result.trial.number)),
             Cell((result.run_id or "")[:SHORT_ID], "yellow"),
             Cell(format_number(result.value), "bold" if place == 0 else ""),
-            *(Cell(clean(result.trial.values.get(name, MISSING))) for name in names),
+            *(Cell(_short(result.trial.values.get(name, MISSING))) for name in names),
             Cell(format_duration(result.duration_s), STATUS_STYLE[RunStatus.SCHEDULED]),
         )
         for place, result in enumerate(ranked)
     )
     return "".join(f"{line}\n" for line in draw(Table(columns, rows), cells=cells, ink=ink).lines)
+
+
+def _short(text: str) -> str:
+    """Write a value for a table, a long number with fewer digits."""
+    value = parse_scalar(text)
+    return format_number(value) if isinstance(value, float) and len(text) > _LONG else clean(text)
 
 
 def ranked_trials(goal: Goal, results: Sequence[TrialResult]) -> list[TrialResult]:

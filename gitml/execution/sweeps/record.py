@@ -26,8 +26,12 @@ class NotASweepError(NotFoundError):
     """The run is there, but it is no sweep."""
 
     def __init__(self, run: Run) -> None:
+        part = run.parent_id if TRIAL_TAG in run.tags else None
         super().__init__(
-            f"run '{run.id[:8]}' ({run.name}) is no sweep", hint=f"gitml log -f 'tags.`{_MARK}` IS NOT NULL'"
+            f"run '{run.id[:8]}' ({run.name}) is no sweep",
+            hint=f"it is part of one: gitml sweep --resume {part[:8]}"
+            if part
+            else f"gitml log -f 'tags.`{_MARK}` IS NOT NULL'",
         )
         self.run_id = run.id
 

@@ -39,6 +39,7 @@ from gitml.tracking.start import resume_run
 from gitml.tracking.words import random_name
 
 MAX_JOBS = 256
+_ENDED = (RunStatus.FINISHED, RunStatus.FAILED)
 _TICK_S = 0.5  # how often a display is brought up to date while nothing happens
 
 
@@ -147,6 +148,8 @@ def run_sweep(folder: Path, request: SweepRequest, watch: Watch) -> SweepResult:
     """
     recorded = request.recorded
     done = settled_trials(request)
+    if recorded is not None and recorded.run.status in _ENDED and len(done) >= request.plan.trials:
+        return _nothing_left(request, recorded, done)
     if request.plan.optimizer != OPTUNA:
         for trial in planned_trials(request.plan):  # a value that does not fit is told before anything runs
             request.runner.make_request(trial.values)
@@ -170,6 +173,23 @@ def run_sweep(folder: Path, request: SweepRequest, watch: Watch) -> SweepResult:
             return _Sweep(repo, request, live, state, optimizer, pool, signals, watch).run()
         finally:
             repo.close()
+
+
+def _nothing_left(
+    request: SweepRequest, recorded: RecordedSweep, done: tuple[TrialResult, ...]
+) -> SweepResult:
+    run = recorded.run
+    state = SweepState(
+        run.id,
+        run.name,
+        request.plan,
+        request.jobs,
+        list(done),
+        (),
+        best_of(request.plan.goal, done),
+        len(done),
+    )
+    return SweepResult(state, run.status, run.exit_code or 0, run.error, run.duration_s or 0.0)
 
 
 def study_path(repo: Repo, run_id: str) -> Path:
