@@ -40,6 +40,7 @@ def try_lock(path: Path) -> int | None:
 
 
 def private_folder(folder: Path) -> Path:
-    """Make a folder, if needed, that only its owner can look into."""
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    """Make a folder of the cache, if needed, and the cache; only their owner can look into them."""
+    folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    folder.mkdir(mode=0o700, exist_ok=True)
     return folder

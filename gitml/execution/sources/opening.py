@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -78,18 +78,16 @@ def open_source(
         if target.folder is not None and version is not None
         else _elsewhere(cache, target, version, progress)
     )
-    git, commit = found.origin.git, found.origin.commit
-    tree = git.commit_info(commit).tree
-    _check_directory(found, tree)
-    bring_tree(git, repo, tree)
     with fresh_folder(cache) as root:
-        notes = lay_out_whole(
-            found.origin, root, (*found.stores, repo.objects),
-            cache=cache, recurse_submodules=recurse_submodules, progress=progress,
-        )  # fmt: skip
-        code = CodeState(commit=commit, tree=tree, branch=found.branch, remote=found.remote)
-        folder = root / found.directory
-        yield Source(folder, root, found.directory, code, found.uri, version, notes)
+        with closing(found):
+            tree = found.tree()
+            bring_tree(found.origin.git, repo, tree)
+            notes = lay_out_whole(
+                found.origin, root, (*found.stores, repo.objects),
+                cache=cache, recurse_submodules=recurse_submodules, progress=progress,
+            )  # fmt: skip
+        code = CodeState(commit=found.origin.commit, tree=tree, branch=found.branch, remote=found.remote)
+        yield Source(root / found.directory, root, found.directory, code, found.uri, version, notes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,13 +112,28 @@ class _Found:
     uri: str | None = None
     stores: tuple[ObjectStore, ...] = ()
 
+    def tree(self) -> str:
+        """Read the commit's tree, which must have the project's folder."""
+        git, commit = self.origin.git, self.origin.commit
+        tree = git.commit_info(commit).tree
+        entry = git.entry_at(tree, self.directory)
+        if entry is None or not entry.is_tree:
+            raise ProjectFolderError(self.place, commit, self.directory)
+        return tree
+
+    def close(self) -> None:
+        """Let go of open files."""
+        self.origin.git.close()
+        for store in self.stores:
+            store.close()
+
 
 def _elsewhere(cache: Path, target: Target, version: str | None, progress: ShowProgress) -> _Found:
     url = target.url or ""
     repository = CachedRepository(cache, url)
     found = repository.find(version, progress)
     uri = strip_url_credentials(url)
-    origin = Origin(repository.git, found.commit, url, is_local=is_local(url))
+    origin = Origin(repository.git, found.commit, url, is_local(url))
     return _Found(origin, uri, target.subdirectory, found.branch, uri, uri)
 
 
@@ -134,14 +147,8 @@ def _here(folder: Path, subdirectory: str, version: str) -> _Found:
     directory = "/".join(part for part in (inside, subdirectory) if part not in ("", "."))
     remote = find_remote(git, found.branch)
     url = remote or (top or git.common_dir).as_uri()
-    origin = Origin(git, found.commit, url, is_local=True)
+    origin = Origin(git, found.commit, url, is_local(url))
     return _Found(origin, str(folder), directory, found.branch, remote, None, (Repo(git).objects,))
-
-
-def _check_directory(found: _Found, tree: str) -> None:
-    entry = found.origin.git.entry_at(tree, found.directory)
-    if entry is None or not entry.is_tree:
-        raise ProjectFolderError(found.place, found.origin.commit, found.directory)
 
 
 def _in_place(repo: Repo, folder: Path, subdirectory: str) -> Source:
@@ -168,7 +175,8 @@ def _captured(repo: Repo, git: GitRepo) -> CodeState | None:
     if git.git_dir == repo.git.git_dir:
         return None
     settings = repo.settings
-    state = capture_code(git, settings.code, max_file_size=settings.snapshot_limit)
-    if state.tree is not None:
-        bring_tree(git, repo, state.tree)
+    with closing(git):
+        state = capture_code(git, settings.code, max_file_size=settings.snapshot_limit)
+        if state.tree is not None:
+            bring_tree(git, repo, state.tree)
     return state

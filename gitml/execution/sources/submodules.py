@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -104,11 +105,12 @@ class _Filler:
             repository = CachedRepository(self.cache, url)
             found = repository.find(commit, self.progress)
             inside = folder / path
-            with self.progress(f"laying out {name}", None, "files") as advance:
-                done = lay_out(repository.git, found.commit, inside, stores=self.stores, advance=advance)
-            yield from (f"in submodule '{name}': {note}" for note in done.notes)
-            inner = Origin(repository.git, found.commit, url, is_local(url))
-            yield from self.fill(inner, done, inside, f"{name}/", levels - 1)
+            with closing(repository.git) as git:
+                with self.progress(f"laying out {name}", None, "files") as advance:
+                    done = lay_out(git, found.commit, inside, stores=self.stores, advance=advance)
+                yield from (f"in submodule '{name}': {note}" for note in done.notes)
+                inner = Origin(git, found.commit, url, is_local(url))
+                yield from self.fill(inner, done, inside, f"{name}/", levels - 1)
 
 
 def _urls(origin: Origin) -> dict[str, str]:
@@ -148,7 +150,7 @@ def _resolved(origin: Origin, path: str, url: str | None) -> str:
 
 def is_local(url: str) -> bool:
     """Whether a URL is of this machine's own disk."""
-    return url.lower().startswith("file://")
+    return url.lower().startswith(("file://", "/", "."))
 
 
 def _joined(base: str, relative: str) -> str:
