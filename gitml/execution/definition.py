@@ -162,7 +162,7 @@ def file_inside(folder: Path, name: str) -> Path | None:
     if relative.is_absolute() or ".." in relative.parts or "\0" in name:
         raise OutsideError(name)
     path = folder / relative
-    if not path.is_file():
+    if not os.path.isfile(path):  # a name can be too long even to ask
         return None
     if not path.resolve().is_relative_to(folder.resolve()):
         raise OutsideError(name)

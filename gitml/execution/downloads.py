@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import os
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
@@ -98,21 +99,19 @@ def _over_http(uri: str, shown: str, folder: Path, repo: Repo | None, done: Prog
         headers["Authorization"] = f"Basic {signed}"
     target = folder / _file_name(url)
     # Headers that git's configuration has for any server are for git's servers.
-    http = Http(values, os.environ, Limits.of(values), url, extra_headers=())
-    try:
-        reply = http.send("GET", url, headers)
-        if reply.status in _GONE:
-            raise NotFoundError(f"there is nothing at '{shown}'", hint="correct the URL")
-        if reply.status != _OK:
-            raise RemoteError(
-                f"'{shown}' can't be downloaded: the server answers {reply.status}",
-                hint="see in a browser what it says",
-            )
-        write_new(target, reply.blocks(), done)
-    except Trouble as err:
-        raise RemoteError(f"'{shown}' can't be downloaded: {err.reason}", hint=err.hint) from None
-    finally:
-        http.close()
+    with closing(Http(values, os.environ, Limits.of(values), url, extra_headers=())) as http:
+        try:
+            with closing(http.send("GET", url, headers)) as reply:
+                if reply.status in _GONE:
+                    raise NotFoundError(f"there is nothing at '{shown}'", hint="correct the URL")
+                if reply.status != _OK:
+                    raise RemoteError(
+                        f"'{shown}' can't be downloaded: the server answers {reply.status}",
+                        hint="see in a browser what it says",
+                    )
+                write_new(target, reply.blocks(), done)
+        except Trouble as err:
+            raise RemoteError(f"'{shown}' can't be downloaded: {err.reason}", hint=err.hint) from None
     return target
 
 

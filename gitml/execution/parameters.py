@@ -77,7 +77,7 @@ def check_value(parameter: Parameter, text: str, base: Path) -> None:
     problem = problem_of(parameter, text)
     if problem is None and parameter.type is ParameterType.PATH:
         path = local_path(text, base)
-        if path is not None and not path.exists():
+        if path is not None and not os.path.exists(path):
             problem = f"must be a file or folder that is there; there is no '{path}'"
     if problem is not None:
         raise ParameterValueError(parameter, text, problem)
