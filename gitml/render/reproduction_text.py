@@ -7,7 +7,7 @@ from typing import Any
 
 from gitml.execution.reproduction.inputs import InputCheck
 from gitml.execution.reproduction.reproducing import Reproduction
-from gitml.execution.reproduction.verdict import Comparison, MetricComparison, Verdict
+from gitml.execution.reproduction.verdict import Comparison, Difference, MetricComparison, Verdict
 from gitml.render.as_json import summary_document
 from gitml.render.diff_listing import rows_document
 from gitml.render.diff_text import file_value, format_value
@@ -155,12 +155,16 @@ def _verdict(found: Comparison, ink: Ink) -> str:
     text = verdict.value
     if verdict is Verdict.DIFFERENT:
         where = found.differences
-        text += ": " + ", ".join(f"{one.kind} {clean(one.name)}" for one in where[:8])
+        text += ": " + ", ".join(_place(one) for one in where[:8])
         text += f" and {len(where) - 8:,} more" if len(where) > 8 else ""
     elif verdict is Verdict.WITHIN_TOLERANCE:
         usual = found.tolerances.usual
         text += f" (relative {usual.relative:g}, absolute {usual.absolute:g}, unless named)"
     return ink.paint(text, f"bold {_STYLES[verdict]}")
+
+
+def _place(one: Difference) -> str:
+    return one.name if one.kind == "status" else f"{one.kind} {clean(one.name)}"
 
 
 def _set(found: Comparison) -> str:

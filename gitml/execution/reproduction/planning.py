@@ -57,6 +57,16 @@ class Plan:
         """The exact command, as one would type it."""
         return self.project.command if self.project is not None else shlex.join(self.command)
 
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The words of the command; of a line for a shell that can't be told apart, none."""
+        if self.project is None:
+            return self.command
+        try:
+            return tuple(shlex.split(self.project.command))
+        except ValueError:
+            return ()
+
     def request(self, environment: Environment, template: LaunchRequest) -> LaunchRequest:
         """Make the request that runs it in `source.folder`, which must be the current folder by then.
 
@@ -67,7 +77,7 @@ class Plan:
         if self.project is not None:
             return project_launch(self.project, environment, template)
         code = self.source.code
-        prefix, command = in_environment(self.command, environment, template.environment)
+        prefix, command = in_environment(self.command, environment, self.source.folder, template.environment)
         return replace(
             template,
             command=command,
@@ -106,13 +116,24 @@ def refuse_unfit(repo: Repo, run: Run) -> None:
         )
 
 
-def plan_command(run: Run, source: Source, changes: Mapping[str, str]) -> Plan:
+def plan_command(run: Run, source: Source, changes: Mapping[str, str], work_tree: Path | None) -> Plan:
     """Plan a plain command, with changes of its arguments.
+
+    Args:
+        run: The run.
+        source: Its code, laid out.
+        changes: The new texts of arguments to change.
+        work_tree: Where programs are that are no part of the code, such as
+            `.venv/bin/python`; None if there is none.
 
     Raises:
         UsageError: A change can't be made, or a secret of the command was not recorded.
     """
-    return Plan(run, source, change_command(run.command, changes, tuple(run.params)))
+    program, *rest = change_command(run.command, changes, tuple(run.params))
+    if "/" in program and work_tree is not None and not (source.folder / program).exists():
+        here = work_tree / source.directory / program
+        program = str(here) if here.is_file() else program
+    return Plan(run, source, (program, *rest))
 
 
 def plan_project(run: Run, source: Source, changes: Mapping[str, str], *, base: Path, storage: Path) -> Plan:

@@ -151,14 +151,13 @@ def reproduce(
     ):
         for link in links:
             link_into(source.root, link.inside, link.path)
-        plan = _plan(original, source, request, Path(storage))
+        plan = _plan(original, source, request, Path(storage), repo.git.work_tree)
         inputs = _checked_inputs(repo, original, source, request)
         notes = [*source.notes, *_left_out(original), *_about_inputs(inputs)]
         confirm(Preview(plan, foreign_reason(repo, original), tuple(notes), tuple(inputs)))
         lent = (check.path for check in inputs if check.lent is not None and check.path is not None)
-        surroundings = Place(
-            repo, original, source, plan.project, (*(link.path for link in links), *lent), environ, progress
-        )
+        lent_paths = (*(link.path for link in links), *lent)
+        surroundings = Place(repo, original, source, plan.words, plan.project, lent_paths, environ, progress)
         environment = environment_again(surroundings, files, request.environment)
         notes += environment.notes
         variables = dict(environ)
@@ -186,9 +185,11 @@ def foreign_reason(repo: Repo, run: Run) -> str | None:
     return None
 
 
-def _plan(run: Run, source: Source, request: ReproductionRequest, storage: Path) -> Plan:
+def _plan(
+    run: Run, source: Source, request: ReproductionRequest, storage: Path, work_tree: Path | None
+) -> Plan:
     if run.project is None:
-        return plan_command(run, source, request.changes)
+        return plan_command(run, source, request.changes, work_tree)
     return plan_project(run, source, request.changes, base=Path.cwd(), storage=storage)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -59,6 +58,7 @@ class Place:
         repo: Where the run is recorded.
         run: The run.
         source: Its code, laid out.
+        words: The words of its command, as far as they can be told apart.
         project: Its project, None of a plain command.
         lent: Files and folders that links in the code lead to.
         environ: Our environment.
@@ -68,6 +68,7 @@ class Place:
     repo: Repo
     run: Run
     source: Source
+    words: Sequence[str]
     project: Prepared | None
     lent: tuple[Path, ...]
     environ: Mapping[str, str]
@@ -109,13 +110,15 @@ def environment_again(place: Place, files: Mapping[str, bytes], choice: Environm
 
 def _packages_again(place: Place, files: Mapping[str, bytes]) -> Environment:
     """Make the environment of recorded packages ready; the current one, if it is that."""
-    run, folder, environ = place.run, place.source.folder, place.environ
+    run, words, folder, environ = place.run, place.words, place.source.folder, place.environ
     if run.project is None or run.project.manager == "local":
-        words = python_words(run)
         if _PACKAGES not in files:
-            if _is_python(words):
+            if words and _is_python(words[0]):
                 raise PackagesNotRecordedError(run)
-            return Environment("local", notes=_no_packages(run))
+            what = PurePath(words[0]).name if words else "the program"
+            return Environment(
+                "local", notes=(f"no packages were recorded of {what}: it runs in the current environment",)
+            )
         python = find_python(words, environ, folder)
         cache = place.repo.root / "cache"
         now = capture_command_environment(cache, words, environ, folder) if python else {}
@@ -153,52 +156,36 @@ def recorded_variables(files: Mapping[str, bytes]) -> tuple[dict[str, str], tupl
 
 
 def in_environment(
-    command: Sequence[str], environment: Environment, environ: Mapping[str, str]
+    command: Sequence[str], environment: Environment, folder: Path, environ: Mapping[str, str]
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Make a recorded command one of an environment that is ready.
 
-    A Python that was named by its place on another machine, or in another
-    environment, is called by its name.
+    A Python, or another program of an environment, that was named by its
+    place elsewhere is called by its name.
 
     Returns:
         Words before the command, and the command.
     """
     program = PurePath(command[0])
-    elsewhere = program.is_absolute() and _PYTHON.fullmatch(program.name) is not None
+    is_placed = program.name != command[0]
     if environment.manager == "local":
-        if elsewhere and not Path(program).exists():
+        if is_placed and _is_python(command[0]) and not (folder / program).exists():
             command = (_name_here(program.name, environ), *command[1:])
         return (), tuple(command)
-    if elsewhere:
+    bin_folder = environment.python.parent if environment.python is not None else None
+    if is_placed and (_is_python(command[0]) or (bin_folder and (bin_folder / program.name).exists())):
         command = (program.name, *command[1:])
     if environment.prefix or "PATH" not in environment.variables:
         return environment.prefix, tuple(command)
-    if environment.python is not None and _PYTHON.fullmatch(command[0]):
-        named = environment.python.with_name(command[0])  # it may be known by fewer names than the old one
-        command = (command[0] if named.exists() else "python", *command[1:])
+    if bin_folder and _is_python(command[0]) and not (bin_folder / command[0]).exists():
+        command = ("python", *command[1:])  # it is known by fewer names than the old one
     env = shutil.which("env", path=environ.get("PATH", os.defpath))
     # Programs are looked for in our own PATH, and `env` looks in the one that it is given.
     return (env,) if env else (), tuple(command)
 
 
-def python_words(run: Run) -> list[str]:
-    """Give the words of a run's command in which its Python is named, if it is."""
-    words = list(run.command)
-    if run.project is None:
-        return words
-    try:  # of a project it is a line for a shell: `bash -c '…'`
-        return shlex.split(words[-1]) if words else []
-    except ValueError:
-        return []
-
-
-def _is_python(words: Sequence[str]) -> bool:
-    return bool(words) and _PYTHON.fullmatch(PurePath(words[0]).name) is not None
-
-
-def _no_packages(run: Run) -> tuple[str, ...]:
-    program = PurePath(run.command[0]).name if run.command else "the program"
-    return (f"no packages were recorded of {program}: it runs in the current environment",)
+def _is_python(word: str) -> bool:
+    return _PYTHON.fullmatch(PurePath(word).name) is not None
 
 
 def _name_here(name: str, environ: Mapping[str, str]) -> str:
