@@ -6,11 +6,10 @@ import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gitml.entities.project import EnvironmentKind, EnvironmentSpec
 from gitml.execution.environments import pythons
-from gitml.execution.environments.conda_file import CondaFile, read_conda_file
 from gitml.execution.environments.errors import EnvironmentFileError, NotOnPyPIError
 from gitml.execution.environments.requirements import (
     Requirements,
@@ -20,6 +19,9 @@ from gitml.execution.environments.requirements import (
     setup_files,
 )
 from gitml.formats.yaml_nodes import Node
+
+if TYPE_CHECKING:
+    from gitml.execution.environments.conda_file import CondaFile
 
 _PYTHON_KEYS = ("python", "build_dependencies", "dependencies", "name")
 
@@ -90,6 +92,8 @@ def read_conda_inputs(file: str, folder: Path) -> Mapping[str, bytes]:
     Raises:
         EnvironmentFileError: The file isn't there, or not as it should be.
     """
+    from gitml.execution.environments.conda_file import read_conda_file
+
     data = read_file(folder, file)
     conda = read_conda_file(data, file)
     return {**read_lines(folder, file, conda.lines).inputs, file: data}
@@ -113,6 +117,8 @@ def _python_env(folder: Path, file: str) -> Definition:
 
 
 def _conda_env(folder: Path, file: str) -> Definition:
+    from gitml.execution.environments.conda_file import read_conda_file
+
     data = read_file(folder, file)
     conda = read_conda_file(data, file)
     if conda.conda_only:

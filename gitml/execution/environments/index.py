@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import configparser
 import os
 import re
 import sys
@@ -49,6 +48,8 @@ def variables_for_uv(environ: Mapping[str, str]) -> dict[str, str]:
         found["UV_DEFAULT_INDEX"] = pip["index-url"]
     if "extra-index-url" in pip:
         found["UV_INDEX"] = " ".join(pip["extra-index-url"].split())
+        # To pip, which the user told of them, all indexes are equal.
+        found["UV_INDEX_STRATEGY"] = environ.get("UV_INDEX_STRATEGY") or "unsafe-best-match"
     if "find-links" in pip:
         found["UV_FIND_LINKS"] = ",".join(pip["find-links"].split())
     if pip.get("no-index", "").lower() in ("1", "true", "yes", "on"):
@@ -58,6 +59,8 @@ def variables_for_uv(environ: Mapping[str, str]) -> dict[str, str]:
 
 def pip_settings(environ: Mapping[str, str]) -> dict[str, str]:
     """Read what pip was told about places of packages: its files, then its variables."""
+    import configparser
+
     found: dict[str, str] = {}
     for path in _pip_files(environ):
         parser = configparser.RawConfigParser()

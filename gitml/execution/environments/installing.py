@@ -10,7 +10,7 @@ from gitml.entities.project import EnvironmentKind
 from gitml.execution.environments import pythons
 from gitml.execution.environments.definition import Definition
 from gitml.execution.environments.errors import PythonNotFoundError
-from gitml.execution.environments.lock import Lock, recorded_lock
+from gitml.execution.environments.lock import Lock, read_lock, recorded_lock
 from gitml.execution.environments.own import NAME, OwnGitml, own_gitml
 from gitml.execution.environments.pythons import Interpreter
 from gitml.execution.environments.recorded import LOCK, PACKAGES, VERSION
@@ -83,13 +83,17 @@ def finish(
     """Look at what was made and describe it, as any run's environment is described."""
     own = own_if_named(frozenset(entry.name for entry in lock.entries))
     version, listed = describe_packages(prefix, shop)
+    # pip and setuptools, which `venv` brings along unasked.
+    named = {entry.name for entry in lock.entries}
+    brought = [entry for entry in read_lock(listed).entries if entry.path is None and entry.name not in named]
+    paths = tuple(dict.fromkeys((*definition.paths, *lock.paths)))
+    lock = Lock((*lock.entries, *brought), lock.indexes, paths)
     indexes = [strip_url_credentials(option) for option in definition.indexes]
     files = {
         LOCK: recorded_lock(lock, python=version, tool=tool, own=own, indexes=indexes, folder=shop.folder),
         PACKAGES: listed,
         VERSION: f"{version}\n",
     }
-    paths = tuple(dict.fromkeys((*definition.paths, *lock.paths)))
     return Made(prefix, manager, version, files, paths, notes=notes)
 
 

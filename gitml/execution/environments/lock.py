@@ -17,7 +17,7 @@ from urllib.parse import unquote, urlsplit
 
 from gitml.execution.environments.errors import EnvironmentNotMadeError
 from gitml.execution.environments.own import NAME, OwnGitml
-from gitml.execution.environments.requirements import local_path, logical_lines, normalize_name
+from gitml.execution.environments.requirements import INDEX_OPTIONS, local_path, logical_lines, normalize_name
 from gitml.tracking.secrets import strip_url_credentials
 
 _NAMED = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*)\s*(?:\[[^\]]*\])?\s*(==|@)\s*(\S+)")
@@ -70,7 +70,7 @@ def read_lock(text: str) -> Lock:
     """Read what a solver wrote, or what was recorded."""
     paths = [line.removeprefix(_PATHS) for line in text.splitlines() if line.startswith(_PATHS)]
     lines = [re.sub(r"\s+", " ", line) for _, line in logical_lines(text)]
-    options = [line for line in lines if line.startswith("-") and not _editable(line)]
+    options = [line for line in lines if line.startswith(tuple(f"{option} " for option in INDEX_OPTIONS))]
     entries = tuple(_entry(line) for line in lines if not line.startswith("-") or _editable(line))
     return Lock(entries, tuple(options), tuple(paths))
 
@@ -109,24 +109,29 @@ def settle(lock: Lock, folder: Path, own: OwnGitml | None) -> Lock:
         EnvironmentNotMadeError: A package is neither of the project nor from elsewhere.
     """
     entries: list[Entry] = []
-    paths = list(lock.paths)
+    paths = [_of_project(folder, path) for path in lock.paths]
     for entry in lock.entries:
         if own is not None and (entry.name == NAME or (entry.path and own.lies_at(entry.path))):
             entries.append(Entry(NAME, own.requirement, str(own.path)))
         elif entry.path is None:
             entries.append(entry)
         else:
-            relative = local_path(folder, entry.path)
-            if relative is None:
-                raise EnvironmentNotMadeError(
-                    f"a package lies outside of the project: {entry.path}", hint="put it into the project"
-                )
+            relative = _of_project(folder, entry.path)
             if (folder / relative).is_dir():
                 src = os.path.join(relative, "src")
                 paths.append(os.path.normpath(src if (folder / src).is_dir() else relative))
             else:
                 entries.append(Entry(entry.name, f"./{relative}", str(folder / relative)))
     return Lock(tuple(entries), lock.indexes, tuple(dict.fromkeys(paths)))
+
+
+def _of_project(folder: Path, path: str) -> str:
+    relative = local_path(folder, path)
+    if relative is None:
+        raise EnvironmentNotMadeError(
+            f"a package lies outside of the project: {path}", hint="put it into the project"
+        )
+    return relative
 
 
 def recorded_lock(

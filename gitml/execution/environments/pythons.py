@@ -16,7 +16,6 @@ _PATIENCE_S = 20.0
 _PROGRAM = re.compile(r"python(?:3(?:\.\d+)?)?")
 _PLAIN = re.compile(r"\d+(?:\.\d+){0,2}")
 _CLAUSE = re.compile(r"\s*(>=|<=|==|!=|~=|>|<)\s*(\d+(?:\.\d+)*)(\.\*)?\s*")
-# Shims choose an interpreter anew each time, so that they are asked, not believed.
 _ASK = (
     "import sys; print('%d.%d.%d' % sys.version_info[:3], getattr(sys, '_base_executable', sys.executable))"
 )
@@ -90,7 +89,7 @@ def find(request: str | None, environ: Mapping[str, str]) -> Interpreter | None:
     ours = running()
     if request is None or fits(ours.version, request):
         return ours
-    found = [python for python in _installed(environ) if fits(python.version, request)]
+    found = [python for python in _installed(environ, request) if fits(python.version, request)]
     return max(found, key=lambda python: python.version, default=None)
 
 
@@ -106,35 +105,55 @@ def versions_here(environ: Mapping[str, str]) -> list[str]:
     return [".".join(map(str, version)) for version in sorted(there)]
 
 
-def _installed(environ: Mapping[str, str]) -> Iterator[Interpreter]:
-    for path in _candidates(environ):
+def _installed(environ: Mapping[str, str], request: str | None = None) -> Iterator[Interpreter]:
+    """Yield interpreters, without those whose name says that they don't fit."""
+    for path, said in _candidates(environ):
+        if request and said and _PLAIN.fullmatch(request) and not _agree(said, _numbers(request)):
+            continue
         python = ask(path)
         if python is not None:
             yield python
 
 
-def _candidates(environ: Mapping[str, str]) -> Iterator[Path]:
+def _agree(first: Version, second: Version) -> bool:
+    return all(one == other for one, other in zip(first, second, strict=False))
+
+
+def _candidates(environ: Mapping[str, str]) -> Iterator[tuple[Path, Version]]:
+    """Yield programs, and what their name says of their version."""
     seen = set[str]()
     for folder in environ.get("PATH", "").split(os.pathsep):
         # A relative entry would let a project choose.
         for name in _names(folder) if os.path.isabs(folder) else ():
             path = os.path.join(folder, name)
-            if os.path.realpath(path) not in seen and os.access(path, os.X_OK):
+            if os.path.realpath(path) not in seen and _is_binary(path):
                 seen.add(os.path.realpath(path))
-                yield Path(path)
+                yield Path(path), _numbers(name.removeprefix("python")) if name[-1].isdigit() else ()
     root = environ.get("PYENV_ROOT") or os.path.join(environ.get("HOME") or str(Path.home()), ".pyenv")
-    versions = Path(root) / "versions"
-    if versions.is_dir():
-        yield from (
-            path for path in sorted(versions.glob("3.*/bin/python3")) if os.path.realpath(path) not in seen
-        )
+    for version in sorted(_listed(os.path.join(root, "versions"))):
+        path = os.path.join(root, "versions", version, "bin", "python3")
+        if _PLAIN.fullmatch(version) and os.path.realpath(path) not in seen and _is_binary(path):
+            yield Path(path), _numbers(version)
 
 
 def _names(folder: str) -> list[str]:
+    return sorted(filter(_PROGRAM.fullmatch, _listed(folder)))
+
+
+def _listed(folder: str) -> list[str]:
     try:
-        return sorted(filter(_PROGRAM.fullmatch, os.listdir(folder)))
+        return os.listdir(folder)
     except OSError:  # PATH may name what isn't there
         return []
+
+
+def _is_binary(path: str) -> bool:
+    """Whether it is a program and no shim, such as pyenv's, that chooses anew each time."""
+    try:
+        with open(path, "rb") as file:
+            return os.access(path, os.X_OK) and file.read(2) != b"#!"
+    except OSError:
+        return False
 
 
 def ask(path: Path) -> Interpreter | None:

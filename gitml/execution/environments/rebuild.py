@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,6 @@ from gitml.execution.environments.store import EnvironmentStore, Made, key_of
 from gitml.launching.launch import ShowProgress, no_progress
 
 if TYPE_CHECKING:
-    from gitml.execution.environments.lock import Lock
     from gitml.execution.environments.tools import Workshop
 
 _DECIDING = (LOCK, EXPLICIT, VERSION)
@@ -56,6 +56,7 @@ def rebuild(
     store = EnvironmentStore(cache)
     folder = folder.absolute()
     notes: tuple[str, ...] = ()
+    checked = LOCK in files
     if LOCK not in files and EXPLICIT not in files:
         if PACKAGES not in files:
             raise RefusedError(
@@ -73,7 +74,12 @@ def rebuild(
             )
 
         def make(prefix: Path, shop: Workshop) -> Made:
-            return _remake_conda(conda, files, prefix, shop) if conda else _remake(files, prefix, shop)
+            if conda is not None:
+                return _remake_conda(conda, files, prefix, shop)
+            remade = _remake(files, prefix, shop)
+            # What was recorded stays what is recorded.
+            kept = {LOCK: files[LOCK].decode("utf-8", "replace")} if checked else {}
+            return replace(remade, files={**remade.files, **kept})
 
         made, _ = store.make(key, make, folder, environ, progress)
     return environment_of(made, EnvironmentKind.NONE, folder, environ, notes)
@@ -113,7 +119,7 @@ def _remake(files: Mapping[str, bytes], prefix: Path, shop: Workshop) -> Made:
     from gitml.execution.environments.virtualenv import remake_with_pip
 
     recorded = read_lock(files[LOCK].decode("utf-8", "replace"))
-    lock: Lock = settle(recorded, shop.folder, own_if_named(names_of(recorded.entries)))
+    lock = settle(recorded, shop.folder, own_if_named(names_of(recorded.entries)))
     python = files.get(VERSION, b"").decode("utf-8", "replace").strip() or None
     definition = Definition(EnvironmentKind.NONE, LOCK, python, indexes=recorded.indexes)
     uv = find_uv(shop.environ)

@@ -18,16 +18,17 @@ import json
 import os
 import shutil
 import sys
-import sysconfig
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from gitml.execution.environments.tools import Workshop
 from gitml.launching.launch import ShowProgress
+
+if TYPE_CHECKING:
+    from gitml.execution.environments.tools import Workshop
 
 FORMAT = 1
 _WAIT_S = 0.2
@@ -61,13 +62,20 @@ class Made:
         return self.prefix / "bin" / "python"
 
 
-Make = Callable[[Path, Workshop], Made]
+Make = Callable[[Path, "Workshop"], Made]
 
 
 def key_of(*facts: str, inputs: Mapping[str, bytes]) -> str:
     """Return the key of what is defined by some facts and the contents of files, on this platform."""
     digests = {name: hashlib.sha256(data).hexdigest() for name, data in inputs.items()}
-    everything = [FORMAT, sysconfig.get_platform(), sys.implementation.name, facts, sorted(digests.items())]
+    everything = [
+        FORMAT,
+        sys.platform,
+        os.uname().machine,
+        sys.implementation.name,
+        facts,
+        sorted(digests.items()),
+    ]
     return hashlib.sha256(json.dumps(everything).encode()).hexdigest()[:32]
 
 
@@ -108,6 +116,8 @@ class EnvironmentStore:
             if made is not None:
                 return made, waited
             self._forget(key)
+            from gitml.execution.environments.tools import Workshop
+
             try:
                 with tempfile.TemporaryDirectory(prefix="gitml-environment-") as scratch:
                     made = make(prefix, Workshop(folder, Path(scratch), environ, progress, lock))

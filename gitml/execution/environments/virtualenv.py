@@ -71,7 +71,9 @@ def _solve(definition: Definition, prefix: Path, shop: Workshop, own: OwnGitml |
     if own is not None:
         named = shop.scratch / "own.txt"
         named.write_text(own.requirement + "\n", encoding="utf-8")
-        sources.append(f"--requirement={named}")
+        sources.insert(
+            0, f"--requirement={named}"
+        )  # pip looks for a name in the index if it does not know better
     if not sources:
         return Lock(())
     report = shop.scratch / "report.json"
