@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 import shutil
 from collections.abc import Mapping
@@ -14,9 +13,6 @@ from gitml.execution.shell_text import Scanner
 from gitml.formats.command_template import Placeholder, parse_command
 from gitml.formats.mlproject import is_parameter_name
 from gitml.formats.parameter_text import not_for_programs
-
-# Line ends at the end of a block, also continued ones: what is appended belongs to the last line.
-_END = re.compile(r"(?:[ \t]|\\?\n)+\Z")
 
 
 class UnquotableError(UsageError):
@@ -113,7 +109,24 @@ def check_key(key: str) -> str:
 
 def _parts(entry: EntryPoint) -> tuple[str | Placeholder, ...]:
     declared = frozenset(parameter.name for parameter in entry.parameters)
-    return parse_command(_END.sub("", entry.command), declared)
+    return parse_command(_without_end(entry.command), declared)
+
+
+def _without_end(command: str) -> str:
+    """Leave out line ends at the end, also continued ones: what is appended belongs to the last line."""
+    end = len(command)
+    while end and command[end - 1] in " \t\n":
+        end -= 1
+        if command[end] == "\n" and _is_escaped(command, end):
+            end -= 1
+    return command[: end + 1] if _is_escaped(command, end) else command[:end]
+
+
+def _is_escaped(command: str, position: int) -> bool:
+    start = position
+    while start and command[start - 1] == "\\":
+        start -= 1
+    return (position - start) % 2 == 1
 
 
 def _quoted(entry: EntryPoint, name: str, value: str, where: str | None) -> str:

@@ -55,7 +55,7 @@ def test_what_is_wrong_is_told_all_at_once(odd: Path, gitml: Gitml):
     assert "MLproject, line 8: error: the default of 'alpha' must be at most 1" in told
     assert "MLproject, line 11: error: the command has '{los}'" in told
     assert "did you mean '{loss}'?" in told
-    assert told.endswith("MLproject: 3 errors, 2 warnings\n")
+    assert told.endswith("MLproject: 3 errors, 1 warning\n")
     assert "'MLproject', line 2: there is no file" in gitml(odd, "projects", "show", code=2).stderr
 
 
