@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from gitml.execution.reproduction.surroundings import EnvironmentChoice
 
 _DIFFERENT = 1
-_PANEL_RECORDING = "What the original was recorded with"
+_PANEL_RECORDING = "Recording, where it is not to be as it was"
 
 
 def register(app: typer.Typer) -> None:
@@ -71,15 +71,15 @@ def reproduce(
     name: Annotated[str | None, typer.Option("--name", "-n", metavar="NAME", help="Name of the new run.")] = None,
     artifact: Annotated[
         list[str] | None,
-        typer.Option("--artifact", "-a", metavar="PATH", help="As `gitml run` had it. Repeatable.", rich_help_panel=_PANEL_RECORDING),
+        typer.Option("--artifact", "-a", metavar="PATH", help="As of `gitml run`. Repeatable.", rich_help_panel=_PANEL_RECORDING),
     ] = None,
     metrics: Annotated[
         list[str] | None,
-        typer.Option("--metrics", metavar="FILE", help="As `gitml run` had it. Repeatable.", rich_help_panel=_PANEL_RECORDING),
+        typer.Option("--metrics", metavar="FILE", help="As of `gitml run`. Repeatable.", rich_help_panel=_PANEL_RECORDING),
     ] = None,
     scalars: Annotated[
         list[str] | None,
-        typer.Option("--scalars", metavar="REGEX", help="As `gitml run` had it. Repeatable.", rich_help_panel=_PANEL_RECORDING),
+        typer.Option("--scalars", metavar="REGEX", help="As of `gitml run`. Repeatable.", rich_help_panel=_PANEL_RECORDING),
     ] = None,
     json: Annotated[
         bool, typer.Option("--json", help="One JSON document.", callback=json_errors, is_eager=True)

@@ -41,6 +41,7 @@ from gitml.execution.reproduction.surroundings import (
 from gitml.execution.reproduction.tolerance import Tolerances
 from gitml.execution.reproduction.verdict import Comparison, compare_outcomes
 from gitml.execution.sources import Source
+from gitml.formats.recording import RECORDING_FILE, Recording, decode_recording
 from gitml.launching.launch import LaunchRequest, LaunchResult, ShowProgress, launch, no_progress
 from gitml.repo import Repo
 from gitml.tracking.edit import set_tags
@@ -59,9 +60,9 @@ class ReproductionRequest:
         tolerances: What metrics are held to.
         links: Paths of the work tree that the program needs and no commit has.
         allow_changed_inputs: Whether it is done although data sets changed.
-        artifacts: As in `LaunchRequest`: what `gitml run` was asked to keep.
-        metrics: Likewise: files with metrics.
-        scalars: Likewise: rules for metrics in what it prints.
+        artifacts: As in `LaunchRequest`; empty: what the original was asked for.
+        metrics: Likewise.
+        scalars: Likewise.
         name: Name of the new run.
     """
 
@@ -196,19 +197,29 @@ def _plan(
 def _template(
     original: Run, request: ReproductionRequest, variables: Mapping[str, str], files: Mapping[str, bytes]
 ) -> LaunchRequest:
-    """Say how the new run is recorded; `LaunchRequest` has what else is to be said."""
-    recorded, left = recorded_variables(files)
+    """Say how the new run is recorded: as the old one was, unless something else is asked for."""
+    known, left = recorded_variables(files)
+    asked = Recording()
+    if RECORDING_FILE in files:
+        asked = decode_recording(files[RECORDING_FILE], source=f"environment/{RECORDING_FILE}")
+    given = {} if original.project is None else original.project.parameters
     return LaunchRequest(
         command=original.command,
         environment=variables,
         experiment=original.experiment,
         name=request.name,
         tags={REPRODUCES: original.id},
-        artifacts=request.artifacts,
-        metrics=request.metrics,
-        scalars=request.scalars,
+        params={
+            name: original.params[name]
+            for name in asked.params
+            if name in original.params and name not in given
+        },
+        auto_params=asked.auto_params,
+        artifacts=request.artifacts or asked.artifacts,
+        metrics=request.metrics or asked.metrics,
+        scalars=request.scalars or asked.scalars,
         parent=original.id,
-        recorded_variables=tuple(name for name in (*recorded, *left) if name in variables),
+        recorded_variables=tuple(name for name in (*known, *left) if name in variables),
     )
 
 
