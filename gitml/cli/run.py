@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from gitml.cli import run_options as options
+from gitml.cli.run_elsewhere import Elsewhere, read_elsewhere, run_elsewhere
 from gitml.cli.run_form import RunCommand, is_project_form
 from gitml.cli.run_report import report_run
 from gitml.cli.run_values import (
@@ -64,6 +65,10 @@ def run(
     run_id: options.RunId = None,
     new_id: options.NewId = None,
     repository: options.Repository = None,
+    backend: options.Backend = None,
+    backend_config: options.BackendConfig = None,
+    remote: options.Remote = None,
+    detach: options.Detach = False,
 ) -> None:
     """Run a program or a project as a tracked run; exits with the program's own code.
 
@@ -77,11 +82,13 @@ def run(
     gitml run -e churn --scalars auto -a model.pkl python train.py --lr 0.1
     gitml run . -P alpha=0.5
     gitml run https://git.example.org/team/wine.git -v v1.2 -e train
+    gitml run --backend slurm -c partition=gpu -c gpus=1 --detach python train.py
     """
     from gitml.launching.launch import LaunchRequest  # the recording part of gitml
 
     del as_project, as_command  # RunCommand has read them
     project = is_project_form(ctx)
+    where = read_elsewhere(backend, backend_config, remote, detach=detach)
     template = LaunchRequest(
         command=() if project else tuple(command),
         environment=dict(os.environ),
@@ -113,7 +120,7 @@ def run(
                 "--recurse-submodules": recurse_submodules,
             }
         )
-        raise typer.Exit(_run_command(template, repository, experiment_id, quiet=quiet))
+        raise typer.Exit(_run_command(template, where, repository, experiment_id, quiet=quiet))
     from gitml.cli.run_project import ProjectOptions, run_project
 
     if len(command) > 1:
@@ -134,11 +141,16 @@ def run(
         trust=trust,
         repository=repository,
     )
-    raise typer.Exit(run_project(template, chosen, experiment_id, quiet=quiet))
+    raise typer.Exit(run_project(template, chosen, where, experiment_id, quiet=quiet))
 
 
 def _run_command(
-    template: LaunchRequest, repository: str | None, experiment_id: str | None, *, quiet: bool
+    template: LaunchRequest,
+    where: Elsewhere | None,
+    repository: str | None,
+    experiment_id: str | None,
+    *,
+    quiet: bool,
 ) -> int:
     from gitml.launching.launch import launch
     from gitml.render.progress import progress
@@ -146,7 +158,10 @@ def _run_command(
 
     sys.stdout.flush()
     repo = Repo.open(repository)
-    result = launch(repo, with_choices(repo, template, experiment_id), progress=progress)
+    request = with_choices(repo, template, experiment_id)
+    if where is not None:
+        return run_elsewhere(repo, request, where, None, quiet=quiet)
+    result = launch(repo, request, progress=progress)
     report_run(result, quiet=quiet)
     return result.exit_code
 

@@ -172,6 +172,14 @@ BackendConfig = Annotated[
         help="Settings of the backend: a JSON or YAML file, JSON, or one of them. Repeatable.",
     ),
 ]
+Remote = Annotated[
+    str | None,
+    typer.Option(
+        "--remote",
+        metavar="NAME",
+        help="Remote that a job clones from and pushes to; the upstream if not given.",
+    ),
+]
 Detach = Annotated[
     bool, typer.Option("--detach", "-d", help="Return at once; `gitml jobs` shows what came of it.")
 ]

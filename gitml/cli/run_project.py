@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from gitml.cli.run_elsewhere import run_elsewhere
 from gitml.cli.run_report import printable, report_run
 from gitml.cli.run_values import with_choices
 from gitml.entities.project import MAIN, Parameter
 from gitml.errors import RefusedError, UsageError
 
 if TYPE_CHECKING:
+    from gitml.cli.run_elsewhere import Elsewhere
     from gitml.execution.opening import Prepared, ProjectRequest
     from gitml.launching.launch import LaunchRequest
 
@@ -39,13 +41,19 @@ class ProjectOptions:
 
 
 def run_project(
-    template: LaunchRequest, options: ProjectOptions, experiment_id: str | None, *, quiet: bool
+    template: LaunchRequest,
+    options: ProjectOptions,
+    where: Elsewhere | None,
+    experiment_id: str | None,
+    *,
+    quiet: bool,
 ) -> int:
     """Run a project and say what came of it.
 
     Returns:
         What to exit with.
     """
+    from gitml.execution.environments import Environment
     from gitml.execution.opening import prepared, recording_repo
     from gitml.execution.running import enter, prepared_environment, project_launch
     from gitml.launching.launch import launch
@@ -59,6 +67,9 @@ def run_project(
     here = Path.cwd()
     with prepared(repo, request, environ=environ, progress=progress, ask=ask) as ready:
         confirm(ready, trust=options.trust)
+        if where is not None:  # the environment is made where it runs
+            asked = project_launch(ready, Environment("local", definition=ready.definition.kind), template)
+            return run_elsewhere(repo, asked, where, request, quiet=quiet)
         environment = prepared_environment(repo, ready, request, environ, progress)
         for note in () if quiet else environment.notes:
             print(f"note: {printable(note)}", file=sys.stderr)
