@@ -31,6 +31,7 @@ from gitml.execution.containers.image import (
     get_image,
     same_image,
 )
+from gitml.execution.containers.shell import GROUP_VARIABLE, shell_words
 from gitml.execution.environments.environment import Environment
 from gitml.git.process import GitCommandFailedError
 from gitml.git.repo import GitRepo
@@ -131,14 +132,16 @@ def container_environment(
         definition=EnvironmentKind.DOCKER,
         notes=notes,
         # By its id, so that what is recorded is what runs.
-        prefix=(found.program, "run", *words, *given, image.id),
+        prefix=(found.program, "run", *words, *given, image.id, *shell_words()),
     )
 
 
 def _basic_words(engine: Engine) -> list[str]:
-    # `--init`: a shell as the first process of a container would not hear of signals.
+    # `--init`: the first process of a container would not hear of signals unless it expects them.
     # The log would be a second copy on disk of what we record anyway.
     words = ["--rm", "--init", "--log-driver=none", *_user_words(engine)]
+    if engine.name == "docker":
+        words.append(f"--env={GROUP_VARIABLE}=1")
     if sys.stdin.isatty() and sys.stdout.isatty():
         words += ["--interactive", "--tty"]
     return words
@@ -167,12 +170,13 @@ def _place_words(workspace: Workspace, *, code_mounted: bool) -> list[str]:
         words.append(mount_word(workspace.root.resolve(), CODE_FOLDER))
     inside = PurePosixPath(workspace.folder.resolve().relative_to(workspace.root.resolve()).as_posix())
     words.append(f"--workdir={PurePosixPath(CODE_FOLDER, inside)}")
-    mounts = [path.resolve() for path in workspace.mounts]
+    mounts = {str(path.absolute()): path.resolve() for path in workspace.mounts}
     if workspace.repository is not None:
-        mounts.append(workspace.repository.common_dir.resolve())
+        shared = workspace.repository.common_dir.resolve()
+        mounts[str(shared)] = shared
         # The work tree is elsewhere in there, or not at all: the git folder is enough to record.
         words.append(f"--env={REPO_VARIABLE}={workspace.repository.git_dir.resolve()}")
-    words += [mount_word(path) for path in dict.fromkeys(mounts)]
+    words += [mount_word(source, target) for target, source in mounts.items()]
     return words
 
 
