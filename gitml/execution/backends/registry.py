@@ -11,8 +11,10 @@ from gitml.execution.backends.contract import GROUP, Backend, BackendError
 
 # A table, so that they work from a source tree, and so that no other package can take their names.
 BUILT_IN = {
+    "docker": "gitml.execution.backends.containers:DockerBackend",
     "kubernetes": "gitml.execution.backends.kubernetes:KubernetesBackend",
     "local": "gitml.execution.backends.local:LocalBackend",
+    "podman": "gitml.execution.backends.containers:PodmanBackend",
     "ray": "gitml.execution.backends.ray:RayBackend",
     "slurm": "gitml.execution.backends.slurm:SlurmBackend",
 }
