@@ -145,10 +145,4 @@ def _lay_out_code(repo: Repo, tree: str, folder: Path, progress: ShowProgress) -
 
 
 def _notes(layout: Layout | None) -> list[str]:
-    if layout is None:
-        return []
-    submodules = (
-        f"'{path}' is a submodule, at commit '{commit[:12]}'; its folder is empty"
-        for path, commit in layout.submodules.items()
-    )
-    return [*layout.notes, *submodules]
+    return [] if layout is None else [*layout.notes, *layout.empty_submodules()]

@@ -311,10 +311,22 @@ def test_submodules_come_when_they_are_asked_for(opened, host, monorepo: Path):
         with opened(f"{place}#app", version) as source:
             assert source.directory == "app"
             assert list((source.root / "libs" / "project").iterdir()) == []
+            assert "'libs/project' is a submodule" in source.notes[0]
         with opened(f"{place}#app", version, recurse_submodules=True) as source:
             inside = source.root / "libs" / "project"
             assert (inside / "inner" / "leaf" / "leaf.txt").read_text() == "leaf\n"
             assert not list(source.root.rglob(".git"))
+
+
+def test_submodules_that_are_cloned_already_are_taken_from_there(opened, monorepo: Path):
+    for name in ("project", "leaf"):
+        (monorepo.parent / name).rename(monorepo.parent / f"{name}-is-gone")
+    # The clone beside the work tree has no clone of the leaf: that alone is asked for.
+    with (
+        pytest.raises(SourceUnreachableError, match="/leaf'"),
+        opened(monorepo, "main", recurse_submodules=True),
+    ):
+        pass
 
 
 def test_a_submodule_can_t_reach_into_this_machine(opened, host, monorepo: Path, git):

@@ -80,10 +80,18 @@ def lay_out_whole(
     """
     with progress("laying the code out", None, "files") as advance:
         layout = lay_out(origin.git, origin.commit, folder, stores=stores, advance=advance)
-    if not layout.submodules or not recurse_submodules:
-        return layout.notes
+    if not recurse_submodules:
+        return (*layout.notes, *layout.empty_submodules())
     filler = _Filler(cache, stores, progress)
     return layout.notes + tuple(filler.fill(origin, layout, folder, "", _DEPTH))
+
+
+@dataclass(frozen=True, slots=True)
+class _Declared:
+    """What `.gitmodules` says of a submodule; an empty name where it can't be a path."""
+
+    name: str = ""
+    url: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,25 +104,34 @@ class _Filler:
 
     def fill(self, origin: Origin, layout: Layout, folder: Path, above: str, levels: int) -> Iterator[str]:
         """Fill those of a commit, and then theirs; yields what was left out."""
-        urls = _urls(origin)
+        declared = _declared(origin)
         for path, commit in layout.submodules.items():
             name = above + path
             if levels == 0:
                 raise SubmoduleDepthError(name)
-            url = _resolved(origin, name, urls.get(path))
-            repository = CachedRepository(self.cache, url)
-            found = repository.find(commit, self.progress)
             inside = folder / path
-            with closing(repository.git) as git:
+            inner = self._find(origin, name, declared.get(path, _Declared()), commit)
+            with closing(inner.git):
                 with self.progress(f"laying out {name}", None, "files") as advance:
-                    done = lay_out(git, found.commit, inside, stores=self.stores, advance=advance)
+                    done = lay_out(inner.git, inner.commit, inside, stores=self.stores, advance=advance)
                 yield from (f"in submodule '{name}': {note}" for note in done.notes)
-                inner = Origin(git, found.commit, url, is_local(url))
                 yield from self.fill(inner, done, inside, f"{name}/", levels - 1)
 
+    def _find(self, origin: Origin, path: str, declared: _Declared, commit: str) -> Origin:
+        url = _resolved(origin, path, declared.url)
+        # Where somebody has a clone of it already, as `git submodule update` makes it.
+        clone = origin.git.common_dir / "modules" / declared.name
+        if declared.name and (clone / "HEAD").is_file():
+            git = GitRepo(clone, clone, None, origin.git.object_format)
+            if git.resolve_commit(commit) == commit:
+                return Origin(git, commit, url, is_local(url))
+        repository = CachedRepository(self.cache, url)
+        found = repository.find(commit, self.progress)
+        return Origin(repository.git, found.commit, url, is_local(url))
 
-def _urls(origin: Origin) -> dict[str, str]:
-    """Read where the submodules are, by their paths; git reads the file, and nothing that it includes."""
+
+def _declared(origin: Origin) -> dict[str, _Declared]:
+    """Read what is said of the submodules, by their paths; git reads the file, and nothing that it includes."""
     entry = origin.git.entry_at(origin.commit, _MODULES)
     if entry is None or entry.mode not in _FILE_MODES:
         return {}
@@ -122,12 +139,21 @@ def _urls(origin: Origin) -> dict[str, str]:
     found: dict[str, dict[str, str]] = {}
     for item in os.fsdecode(out).split("\0"):
         key, _, value = item.partition("\n")
-        name, _, variable = key.rpartition(".")
+        name, _, variable = key.removeprefix("submodule.").rpartition(".")
         found.setdefault(name, {})[variable] = value
-    return {one["path"]: one["url"] for one in found.values() if "path" in one and "url" in one}
+    return {
+        one["path"]: _Declared("" if _leaves(name) else name, one["url"])
+        for name, one in found.items()
+        if "path" in one and "url" in one
+    }
 
 
-def _resolved(origin: Origin, path: str, url: str | None) -> str:
+def _leaves(name: str) -> bool:
+    """Whether a submodule's name, which is a path too, is one that git refuses."""
+    return any(part in ("", ".", "..") for part in re.split(r"[/\\]", name))
+
+
+def _resolved(origin: Origin, path: str, url: str) -> str:
     """Say where a submodule is.
 
     Raises:

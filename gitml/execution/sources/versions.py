@@ -20,9 +20,9 @@ _OFFERED = 3
 class VersionNotFoundError(NotFoundError):
     """There is no such version, or several have that name."""
 
-    def __init__(self, place: str, version: str, why: str, *, hint: str | None = None) -> None:
-        super().__init__(f"'{shown(place)}' {why} '{version:.100}'", hint=hint)
-        self.place = place
+    def __init__(self, place: str, version: str | None, why: str, *, hint: str | None = None) -> None:
+        asked = "" if version is None else f" '{version:.100}'"
+        super().__init__(f"'{shown(place)}' {why}{asked}", hint=hint)
         self.version = version
 
 
@@ -109,7 +109,7 @@ def no_version(
 ) -> VersionNotFoundError:
     """Say that there is no such version, and offer the nearest names."""
     if version is None:
-        return VersionNotFoundError(place, "HEAD", "has no default branch", hint="give a version: -v BRANCH")
+        return VersionNotFoundError(place, None, "has no default branch", hint="give a version: -v BRANCH")
     if ambiguous:
         hint = "give more digits of the commit's id"
         return VersionNotFoundError(place, version, "has several objects whose id begins with", hint=hint)
