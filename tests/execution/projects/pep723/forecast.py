@@ -1,6 +1,6 @@
 # /// script
 # requires-python = ">=3.10"
-# dependencies = ["pyyaml>=6"]
+# dependencies = ["gitml", "pyyaml>=6"]
 # ///
 """A forecast from a sum of waves, as one file that says what it needs."""
 
