@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from gitml.entities.project import (
     MAIN,
@@ -30,11 +29,9 @@ from gitml.execution.parameters import materialize, missing_parameters, resolve_
 from gitml.execution.sources import Source, open_source
 from gitml.execution.target import Target, parse_target
 from gitml.launching.child_environment import REPO_VARIABLE
+from gitml.launching.launch import ShowProgress, no_progress
 from gitml.repo import Repo
 from gitml.tracking.capture import inherited_code
-
-if TYPE_CHECKING:
-    from gitml.launching.launch import ShowProgress
 
 Ask = Callable[[Sequence[Parameter]], Mapping[str, str]]
 
@@ -102,6 +99,8 @@ class OpenedProject:
         entry: What is run of it.
         base: The folder that paths among the values start from.
         storage: Where data of `path` parameters is downloaded to.
+        repo: Where artifacts among them are looked up.
+        progress: Shows how far downloads are.
     """
 
     source: Source
@@ -109,6 +108,8 @@ class OpenedProject:
     entry: EntryPoint
     base: Path
     storage: Path
+    repo: Repo
+    progress: ShowProgress = no_progress
 
     def with_values(self, given: Mapping[str, str]) -> Prepared:
         """Put values in place.
@@ -116,14 +117,22 @@ class OpenedProject:
         Raises:
             GitmlError: One is missing or wrong, or its data can't be had.
         """
-        values = resolve_parameters(self.entry, given, base=self.base)
-        real = materialize(self.entry, values, base=self.base, storage=self.storage)
+        folder = self.source.folder
+        values = resolve_parameters(self.entry, given, base=self.base, folder=folder)
+        real = materialize(
+            self.entry,
+            values,
+            base={name: self.base if name in given else folder for name in values},
+            storage=self.storage,
+            repo=self.repo,
+            progress=self.progress,
+        )
         paths = tuple(
             Path(real[parameter.name])
             for parameter in self.entry.parameters
             if parameter.type is ParameterType.PATH and parameter.name in real
         )
-        definition = environment_for(self.project, self.entry, self.source.folder)
+        definition = environment_for(self.project, self.entry, folder)
         return Prepared(
             self.source, self.project, self.entry, values, shell_command(self.entry, real), paths, definition
         )
@@ -182,7 +191,7 @@ def opened_project(
         project = load_project(source.folder)
         entry = find_entry_point(project, source.folder, request.entry_point)
         storage = request.storage or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="gitml-")))
-        yield OpenedProject(source, project, entry, base, storage)
+        yield OpenedProject(source, project, entry, base, storage, repo, progress)
 
 
 @contextmanager

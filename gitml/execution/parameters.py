@@ -83,13 +83,16 @@ def check_value(parameter: Parameter, text: str, base: Path) -> None:
         raise ParameterValueError(parameter, text, problem)
 
 
-def resolve_parameters(entry: EntryPoint, given: Mapping[str, str], *, base: Path) -> dict[str, str]:
+def resolve_parameters(
+    entry: EntryPoint, given: Mapping[str, str], *, base: Path, folder: Path | None = None
+) -> dict[str, str]:
     """Give the texts of all values: what is declared in its order, then the rest in the order given.
 
     Args:
         entry: What declares parameters.
         given: Values by name, undeclared ones among them.
-        base: Where relative paths begin, of defaults too.
+        base: Where relative paths begin.
+        folder: Where those of defaults begin: the project's folder; None: as all.
 
     Raises:
         InvalidNameError: A name can't be that of a parameter.
@@ -106,21 +109,21 @@ def resolve_parameters(entry: EntryPoint, given: Mapping[str, str], *, base: Pat
     values: dict[str, str] = {}
     for parameter in entry.parameters:
         text = given.get(parameter.name, parameter.default or "")
-        check_value(parameter, text, base)
+        check_value(parameter, text, base if parameter.name in given else folder or base)
         values[parameter.name] = text
     return values | {key: text for key, text in given.items() if key not in values}
 
 
 def materialize(
-    entry: EntryPoint, values: Mapping[str, str], *, base: Path, storage: Path, repo: Repo | None = None,
-    progress: ShowProgress = no_progress,
+    entry: EntryPoint, values: Mapping[str, str], *, base: Mapping[str, Path] | Path, storage: Path,
+    repo: Repo | None = None, progress: ShowProgress = no_progress,
 ) -> dict[str, str]:  # fmt: skip
     """Give what a command really gets: paths are absolute, and what is elsewhere is downloaded.
 
     Args:
         entry: What declares parameters.
         values: As `resolve_parameters` gave them.
-        base: Where relative paths begin.
+        base: Where relative paths begin: one folder, or one for each parameter.
         storage: Where downloads go: `param_0` for the first parameter, as MLflow does; made if needed.
         repo: Where `runs:/…` and `models:/…` are looked up, and whose settings stores are opened by.
         progress: Shows how far downloads are.
@@ -136,13 +139,14 @@ def materialize(
         if parameter.type is not ParameterType.PATH or parameter.name not in values:
             continue
         text = values[parameter.name]
-        path = local_path(text, base)
+        start = base if isinstance(base, Path) else base[parameter.name]
+        path = local_path(text, start)
         if path is None:
             from gitml.execution.downloads import download
 
             path = download(text, storage / f"param_{number}", repo=repo, progress=progress)
         else:
-            check_value(parameter, text, base)
+            check_value(parameter, text, start)
         found[parameter.name] = str(path.absolute())
     return found
 

@@ -275,9 +275,9 @@ def _project_request(
         raise AssertionError("asked for runs of projects only")
     project = load_project(place.folder)
     entry = find_entry_point(project, place.folder, state.entry_point)
-    ready = OpenedProject(_source(run, place), project, entry, place.base, place.storage).with_values(
-        state.parameters
-    )
+    ready = OpenedProject(
+        _source(run, place), project, entry, place.base, place.storage, repo, progress
+    ).with_values(state.parameters)
     asked = ProjectRequest(
         str(place.folder),
         manager=facts.manager,

@@ -136,10 +136,13 @@ def plan_command(run: Run, source: Source, changes: Mapping[str, str], work_tree
     return Plan(run, source, (program, *rest))
 
 
-def plan_project(run: Run, source: Source, changes: Mapping[str, str], *, base: Path, storage: Path) -> Plan:
+def plan_project(
+    repo: Repo, run: Run, source: Source, changes: Mapping[str, str], *, base: Path, storage: Path
+) -> Plan:
     """Plan an entry point of a project, with changes of its parameters.
 
     Args:
+        repo: Where artifacts among the values are looked up.
         run: The run.
         source: Its code, laid out.
         changes: The new texts of parameters to change.
@@ -169,7 +172,7 @@ def plan_project(run: Run, source: Source, changes: Mapping[str, str], *, base: 
         if parameter.type is ParameterType.PATH and parameter.name in given
     ]
     found = next((one for one in bases if all(_is_there(text, one) for text in paths)), base)
-    opened = OpenedProject(source, project, entry, found, storage)
+    opened = OpenedProject(source, project, entry, found, storage, repo)
     return Plan(run, source, project=opened.with_values(given))
 
 

@@ -152,7 +152,7 @@ def reproduce(
     ):
         for link in links:
             link_into(source.root, link.inside, link.path)
-        plan = _plan(original, source, request, Path(storage), repo.git.work_tree)
+        plan = _plan(repo, original, source, request, Path(storage))
         inputs = _checked_inputs(repo, original, source, request)
         notes = [*source.notes, *_left_out(original), *_about_inputs(inputs)]
         confirm(Preview(plan, foreign_reason(repo, original), tuple(notes), tuple(inputs)))
@@ -186,12 +186,10 @@ def foreign_reason(repo: Repo, run: Run) -> str | None:
     return None
 
 
-def _plan(
-    run: Run, source: Source, request: ReproductionRequest, storage: Path, work_tree: Path | None
-) -> Plan:
+def _plan(repo: Repo, run: Run, source: Source, request: ReproductionRequest, storage: Path) -> Plan:
     if run.project is None:
-        return plan_command(run, source, request.changes, work_tree)
-    return plan_project(run, source, request.changes, base=Path.cwd(), storage=storage)
+        return plan_command(run, source, request.changes, repo.git.work_tree)
+    return plan_project(repo, run, source, request.changes, base=Path.cwd(), storage=storage)
 
 
 def _template(
