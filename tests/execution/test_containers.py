@@ -27,9 +27,9 @@ from gitml.execution.containers.arguments import (
 )
 from gitml.execution.containers.engine import EngineError, find_engine
 from gitml.execution.containers.image import Image, decode_image, encode_image
-from tests.execution import engines
-from tests.execution.engines import RealEngine
 from tests.launching.harness import Project, wait_until
+from tests.servers import containers as engines
+from tests.servers.containers import RealEngine
 
 TRAIN = """\
 import os
@@ -147,12 +147,7 @@ def write_project(folder: Path, image: str, more: str = "") -> None:
 
 @pytest.fixture(scope="module", params=["docker", "podman"])
 def engine(request: pytest.FixtureRequest) -> Iterator[RealEngine]:
-    needed = {"docker": ("docker", "dockerd", "containerd"), "podman": ("podman", "runc", "catatonit")}[
-        request.param
-    ]
-    if not engines.is_here(*needed):
-        pytest.skip(f"needs root and {', '.join(needed)}")
-    with (engines.docker if request.param == "docker" else engines.podman)() as real:
+    with engines.with_engine(request.param) as real:
         yield real
 
 

@@ -23,6 +23,7 @@ from gitml.execution.containers.arguments import (
     volume_words,
 )
 from gitml.execution.containers.engine import Engine, EngineError, find_engine
+from gitml.execution.containers.environment import user_words
 from gitml.execution.containers.image import get_image
 from gitml.launching.launch import no_progress
 
@@ -86,7 +87,7 @@ class ContainerBackend:
                 f"--label={RUN_LABEL}={job.run_id}",
                 *(f"--env={name}" for name in job.environment),
                 *_resource_words(engine, job),
-                *_mount_words(job),
+                *_remote_words(engine, job),
                 *volume_words(cast("list[str]", job.config.get("volumes", []))),
                 *option_words(
                     parse_container_option(text) for text in cast("list[str]", job.config.get("args", []))
@@ -124,6 +125,8 @@ class ContainerBackend:
         try:
             while piece := os.read(process.stdout.fileno(), _PIECE):
                 yield piece
+            if follow:
+                engine.answers("wait", job.id)  # the output's end is a moment before
         finally:
             process.terminate()
             process.stdout.close()
@@ -171,14 +174,14 @@ def _cancel_mark(job: JobHandle) -> Path:
     return job.folder / f"{job.run_id}.cancelled"
 
 
-def _mount_words(job: JobRequest) -> list[str]:
-    """A remote that is a folder of this machine is seen by the job at the same path."""
+def _remote_words(engine: Engine, job: JobRequest) -> list[str]:
+    """A remote that is a folder of this machine is seen by the job at the same path, which is the user there."""
     remote = Path((job.remote or "").removeprefix("file://"))
     if not remote.is_absolute():
         return []
     if not remote.is_dir():
         raise UsageError(f"the remote '{remote}' is no folder of this machine")
-    return [mount_word(remote)]
+    return [*user_words(engine), mount_word(remote)]
 
 
 def _resource_words(engine: Engine, job: JobRequest) -> list[str]:

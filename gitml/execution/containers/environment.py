@@ -139,7 +139,7 @@ def container_environment(
 def _basic_words(engine: Engine) -> list[str]:
     # `--init`: the first process of a container would not hear of signals unless it expects them.
     # The log would be a second copy on disk of what we record anyway.
-    words = ["--rm", "--init", "--log-driver=none", *_user_words(engine)]
+    words = ["--rm", "--init", "--log-driver=none", *user_words(engine)]
     if engine.name == "docker":
         words.append(f"--env={GROUP_VARIABLE}=1")
     if sys.stdin.isatty() and sys.stdout.isatty():
@@ -147,7 +147,8 @@ def _basic_words(engine: Engine) -> list[str]:
     return words
 
 
-def _user_words(engine: Engine) -> list[str]:
+def user_words(engine: Engine) -> list[str]:
+    """Let a command run as the user who started gitml, so that files are theirs."""
     if not engine.rootless:
         words = [f"--user={_owner(engine)}"]
     elif engine.name == "podman":

@@ -19,6 +19,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parents[2]
 TIMEOUT_S = 60
 # A sandbox may have no right to raise a limit, which engines do unless told.
@@ -148,6 +150,16 @@ def registry() -> Iterator[str]:
         finally:
             server.terminate()
             server.wait(TIMEOUT_S)
+
+
+@contextlib.contextmanager
+def with_engine(name: str) -> Iterator[RealEngine]:
+    """An engine by its name; skips the test where it can't be had."""
+    needed = {"docker": ("docker", "dockerd", "containerd"), "podman": ("podman", "runc", "catatonit")}[name]
+    if not is_here(*needed):
+        pytest.skip(f"needs root and {', '.join(needed)}")
+    with (docker if name == "docker" else podman)() as engine:
+        yield engine
 
 
 def is_here(*programs: str) -> bool:
