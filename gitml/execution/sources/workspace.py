@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
-import stat
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from types import TracebackType
 
 from gitml.execution.sources.locks import private_folder, try_lock
 
 _FOLDER, _LOCK = "work", ".lock"
-_Found = tuple[type[BaseException], BaseException, TracebackType]
 
 
 @contextmanager
@@ -33,8 +30,7 @@ def fresh_folder(cache: Path) -> Iterator[Path]:
         try:
             yield folder
         finally:
-            _remove(folder)
-            lock.unlink(missing_ok=True)
+            _remove(folder, lock)
     finally:
         os.close(fd)
 
@@ -45,24 +41,24 @@ def _sweep(top: Path) -> None:
         fd = try_lock(lock)
         if fd is not None:
             try:
-                _remove(lock.with_suffix(""))
-                lock.unlink(missing_ok=True)
+                _remove(lock.with_suffix(""), lock)
             finally:
                 os.close(fd)
 
 
-def _remove(folder: Path) -> None:
-    """Remove a folder as far as we may; a program may have made parts of it read-only, or another user's."""
-
-    def once_more(_: Callable[..., object], path: str, __: _Found) -> None:
-        with suppress(OSError):  # another user's, as a container's are: the next call tries again
-            for place in (os.path.dirname(path), path):
-                mode = os.lstat(place).st_mode
-                if stat.S_ISDIR(mode):
-                    os.chmod(place, stat.S_IMODE(mode) | 0o700)
-            if stat.S_ISDIR(os.lstat(path).st_mode):
-                shutil.rmtree(path, ignore_errors=True)
-            else:
-                os.unlink(path)
-
-    shutil.rmtree(folder, onerror=once_more)
+def _remove(folder: Path, lock: Path) -> None:
+    """Remove a folder, parts that a program made read-only too; what is another user's stays for the next call."""
+    try:
+        shutil.rmtree(folder)
+    except FileNotFoundError:
+        shutil.rmtree(folder, ignore_errors=True)  # a program that goes on removes in it too
+    except OSError:
+        folder.chmod(0o700)
+        for here, names, _ in os.walk(folder):
+            for path in (Path(here, name) for name in names):
+                if not path.is_symlink():
+                    with suppress(PermissionError):  # as a container's files may be
+                        path.chmod(0o700)
+        shutil.rmtree(folder, ignore_errors=True)
+    if not folder.exists():
+        lock.unlink(missing_ok=True)
