@@ -268,7 +268,9 @@ class Remote:
             if result is not None
         }
         if status != 0 and not any(update.ref in results for update in updates):
-            raise NotAtomicError(self._shown) if atomic and "--atomic" in err else _translated(self._shown, err)
+            raise (
+                NotAtomicError(self._shown) if atomic and "--atomic" in err else _translated(self._shown, err)
+            )
         silence = "the remote said nothing about it"
         return [
             results.get(update.ref) or RefResult(update.ref, Verdict.REFUSED, silence) for update in updates
