@@ -271,7 +271,8 @@ entry_points:
     parameters:
       seed: {type: int, default: 3}
       data: path
-    command: "python train/train.py --seed {seed} --data {data}"
+      jitter: {type: path, default: train/train.py}
+    command: "JITTER={jitter} python train/train.py --seed {seed} --data {data}"
 """
 
 
@@ -279,13 +280,15 @@ def test_an_entry_point_of_a_project_with_its_parameters(work):
     (work.folder / "MLproject").write_text(PROJECT)
     (work.folder / "points.csv").write_text("1,2\n")
     work.commit("a project")
-    assert work.run_in(".", ".", "--name", "wine", "-P", "data=points.csv").returncode == 0
-    assert work.record().project is not None
-    (work.folder / "points.csv").write_text("other\n")
+    (work.folder / "data").mkdir()
+    (work.folder / "data" / "jitter").write_text("0.5")
+    words = ("-P", "data=points.csv", "-P", "jitter=data/jitter")
+    assert work.run_in(".", ".", "--name", "wine", *words).returncode == 0
+    (work.folder / "points.csv").write_text("other, where the code has its own\n")
     code, found = work.reproduce("wine")
     assert (code, found["verdict"]) == (0, "identical"), found
-    again = work.record()
-    assert again.project.parameters == {"seed": "3", "data": "points.csv"}
+    assert work.record().project == work.record("gitml/runs~2").project
+    assert any("data/jitter' is no part of the code" in note for note in found["notes"])
     code, found = work.reproduce("wine", "--set", "seed=5")
     assert (code, where(found)) == (1, ["metric loss", "artifact model.txt"])
     code, document = work.reproduce("wine", "--set", "seeds=5")

@@ -5,9 +5,9 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
-from gitml.entities.project import ParameterType
+from gitml.entities.project import EntryPoint, ParameterType
 from gitml.entities.run import Run
 from gitml.errors import RefusedError, UsageError
 from gitml.execution.definition import find_entry_point, load_project
@@ -20,6 +20,7 @@ from gitml.execution.reproduction.changes import (
     change_command,
     is_redacted,
 )
+from gitml.execution.reproduction.links import link_into
 from gitml.execution.reproduction.surroundings import in_environment
 from gitml.execution.running import project_launch
 from gitml.execution.sources import Source
@@ -45,12 +46,16 @@ class Plan:
         command: The words of its command, with changes; of a project the
             line for the shell is the project's.
         project: Its project, None of a plain command.
+        lent: Files and folders of `path` parameters that the code lacks.
+        notes: Sentences on them.
     """
 
     original: Run
     source: Source
     command: tuple[str, ...] = ()
     project: Prepared | None = None
+    lent: tuple[Path, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def shown(self) -> str:
@@ -165,17 +170,34 @@ def plan_project(
     for name, text in given.items():
         if is_redacted(text):
             raise RedactedCommandError(text, name)
-    bases = [source.folder, source.root, base]
+    start, lent = _lend_paths(entry, given, source, base)
+    opened = OpenedProject(source, project, entry, start, storage, repo)
+    notes = tuple(f"'{path}' is no part of the code: it is read where it is now" for path in lent)
+    return Plan(run, source, project=opened.with_values(given), lent=lent, notes=notes)
+
+
+def _lend_paths(
+    entry: EntryPoint, given: Mapping[str, str], source: Source, here: Path
+) -> tuple[Path, tuple[Path, ...]]:
+    """Say where relative paths among the values begin, and lend the code those that it lacks.
+
+    What the code has is read from there, whatever has become of it in the work tree.
+    """
     paths = [
-        given[parameter.name]
+        path
         for parameter in entry.parameters
-        if parameter.type is ParameterType.PATH and parameter.name in given
+        if parameter.type is ParameterType.PATH
+        and (path := local_path(given.get(parameter.name, ""), Path())) is not None
+        and not path.is_absolute()
+        and ".." not in path.parts
+        and path.parts
     ]
-    found = next((one for one in bases if all(_is_there(text, one) for text in paths)), base)
-    opened = OpenedProject(source, project, entry, found, storage, repo)
-    return Plan(run, source, project=opened.with_values(given))
-
-
-def _is_there(text: str, base: Path) -> bool:
-    path = local_path(text, base)
-    return path is None or path.exists()
+    below_folder = all((source.folder / path).exists() or not (source.root / path).exists() for path in paths)
+    start = source.folder if below_folder else source.root
+    lent = []
+    for path in paths:
+        if not (start / path).exists() and (here / path).exists():
+            inside = (start / path).relative_to(source.root)
+            link_into(source.root, PurePosixPath(inside), here / path)
+            lent.append(here / path)
+    return start, tuple(lent)

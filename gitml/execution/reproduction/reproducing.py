@@ -154,10 +154,10 @@ def reproduce(
             link_into(source.root, link.inside, link.path)
         plan = _plan(repo, original, source, request, Path(storage))
         inputs = _checked_inputs(repo, original, source, request)
-        notes = [*source.notes, *_left_out(original), *_about_inputs(inputs)]
+        notes = [*source.notes, *plan.notes, *_left_out(original), *_about_inputs(inputs)]
         confirm(Preview(plan, foreign_reason(repo, original), tuple(notes), tuple(inputs)))
         lent = (check.path for check in inputs if check.lent is not None and check.path is not None)
-        lent_paths = (*(link.path for link in links), *lent)
+        lent_paths = (*(link.path for link in links), *plan.lent, *lent)
         surroundings = Place(repo, original, source, plan.words, plan.project, lent_paths, environ, progress)
         environment = environment_again(surroundings, files, request.environment)
         notes += environment.notes
