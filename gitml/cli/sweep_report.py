@@ -61,7 +61,7 @@ class SweepView:
                         print(trial_line(ended, state, self._ink), file=sys.stderr, flush=True)
                     elif ended.error is not None:
                         live.say(trial_line(ended, state, self._ink))
-                if live is not None and time.monotonic() - drawn_s >= _REDRAW_S:
+                elif live is not None and time.monotonic() - drawn_s >= _REDRAW_S:
                     live.draw(sweep_lines(state, self._ink))
                     drawn_s = time.monotonic()
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from gitml.entities.run import RunStatus
 from gitml.execution.sweeps.optimizers import TrialResult
 from gitml.execution.sweeps.plan import Goal
+from gitml.execution.sweeps.record import ranked_trials
 from gitml.execution.sweeps.sweep import SweepResult, SweepState
 from gitml.formats.scalars import parse_scalar
 from gitml.render.fields import SHORT_ID
@@ -114,17 +115,6 @@ def _short(text: str) -> str:
     """Write a value for a table, a long number with fewer digits."""
     value = parse_scalar(text)
     return format_number(value) if isinstance(value, float) and len(text) > _LONG else clean(text)
-
-
-def ranked_trials(goal: Goal, results: Sequence[TrialResult]) -> list[TrialResult]:
-    """Sort the trials that finished with a value, the best one first."""
-    known = [
-        (result.value, result)
-        for result in results
-        if result.status is RunStatus.FINISHED and result.value is not None and result.value == result.value
-    ]
-    known.sort(key=lambda pair: pair[0], reverse=goal.maximize)
-    return [result for _, result in known]
 
 
 def sweep_document(result: SweepResult) -> dict[str, Any]:

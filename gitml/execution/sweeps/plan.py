@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from gitml.entities.run import Number
 from gitml.errors import DamagedError, UsageError
 from gitml.execution.sweeps.expressions import parse_dimension
 from gitml.execution.sweeps.space import MAX_TRIALS, Space, grid_size, random_names
@@ -24,12 +23,6 @@ class Goal:
 
     metric: str
     maximize: bool = False
-
-    def is_better(self, value: Number, than: Number | None) -> bool:
-        """Whether a value is better than another; NaN never is."""
-        if value != value:
-            return False
-        return than is None or (value > than if self.maximize else value < than)
 
 
 @dataclass(frozen=True, slots=True)

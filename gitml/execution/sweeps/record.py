@@ -87,14 +87,19 @@ def record_best(live: LiveRun, goal: Goal, best: TrialResult) -> None:
 
 
 def best_of(goal: Goal | None, results: Sequence[TrialResult]) -> TrialResult | None:
-    """Find the best of the trials that finished, the first of equals."""
-    best: TrialResult | None = None
-    for result in results:
-        if goal is None or result.status is not RunStatus.FINISHED or result.value is None:
-            continue
-        if goal.is_better(result.value, None if best is None else best.value):
-            best = result
-    return best
+    """Find the best of the trials that finished; of equals the one with the lowest number."""
+    ranked = [] if goal is None else ranked_trials(goal, results)
+    return ranked[0] if ranked else None
+
+
+def ranked_trials(goal: Goal, results: Sequence[TrialResult]) -> list[TrialResult]:
+    """Sort the trials that finished with a value, the best one first."""
+    known = [
+        (-result.value if goal.maximize else result.value, result.trial.number, result)
+        for result in results
+        if result.status is RunStatus.FINISHED and result.value is not None and result.value == result.value
+    ]
+    return [result for *_, result in sorted(known, key=lambda item: item[:2])]
 
 
 def read_sweep(repo: Repo, name: str) -> RecordedSweep:

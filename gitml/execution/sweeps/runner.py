@@ -50,7 +50,7 @@ class CommandRunner:
 
     A value takes the place of `{name}` wherever the command has it; else that
     of the value of an option `--name` that is there; else `--name value` is
-    added at the end.
+    added at the end of the options.
 
     Args:
         request: What to run, with the command as it was given.
@@ -86,7 +86,8 @@ def command_with(command: Sequence[str], values: Mapping[str, str]) -> tuple[str
     first = own if own < len(words) else 1  # before that are the options of an interpreter
     for name, value in values.items():
         if name not in placed and not _replace_option(words, first, name, value):
-            words += _option(name, value)
+            end = words.index("--", own) if "--" in words[own:] else len(words)
+            words[end:end] = _option(name, value)
     return tuple(words)
 
 

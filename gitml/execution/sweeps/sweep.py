@@ -277,16 +277,15 @@ class _Sweep:
         return result
 
     def _loop(self) -> None:
-        self._watch(self._state, None)
         while True:
             self._start_trials()
+            self._watch(self._state, None)
             if not self._state.running:
                 return
             for result in self._pool.wait(_TICK_S, self._signals.wakeup_fd):
                 self._hear(result)
             if SIGTSTP in self._signals.take_in_turn():
                 self._signals.stop_ourselves(whole_group=False)
-            self._watch(self._state, None)
 
     def _start_trials(self) -> None:
         while self._pool.has_idle and self._stopped is None and self._signals.ending is None:
