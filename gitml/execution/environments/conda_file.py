@@ -100,9 +100,9 @@ def _clauses(version: str) -> list[str] | None:
     """Translate conda's `=1.2`, `=1.2=build`, `1.2.*`, `>=1,<2`; None for what pip has no word for."""
     if not version or version == "*":
         return []
-    bare = version.lstrip("= ")
-    if not version.startswith("==") and ("=" in bare.lstrip("<>!~= ")) and "," not in version:
-        version = version[: len(version) - len(bare)] + bare.partition("=")[0]  # the build is conda's alone
+    build = re.fullmatch(r"=?([^=<>!~,| ]+)=[^=,| ]+", version)
+    if build is not None:  # a build is conda's alone; it belongs to one version
+        version = f"=={build[1]}"
     found = []
     for clause in version.split(","):
         match = _CLAUSE.fullmatch(clause.strip())

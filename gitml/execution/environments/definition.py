@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from gitml.execution.environments import pythons
 from gitml.execution.environments.errors import EnvironmentFileError, NotOnPyPIError
 from gitml.execution.environments.requirements import (
     Requirements,
+    normalize_name,
     read_file,
     read_lines,
     read_requirements_file,
@@ -23,6 +25,8 @@ from gitml.formats.yaml_nodes import Node
 if TYPE_CHECKING:
     from gitml.execution.environments.conda_file import CondaFile
 
+_LOCKED_NAME = re.compile(r'^name = "([^"]*)"', re.MULTILINE)
+_LOCKED_PYTHON = re.compile(r'^requires-python = "([^"]*)"', re.MULTILINE)
 _PYTHON_KEYS = ("python", "build_dependencies", "dependencies", "name")
 
 
@@ -152,13 +156,16 @@ def _pyproject(folder: Path, file: str) -> Definition:
 
 def _uv_lock(folder: Path, file: str) -> Definition:
     data = read_file(folder, file)
-    lock = _load_toml(data, file)
-    names = {str(entry.get("name", "")) for entry in lock.get("package", []) if isinstance(entry, dict)}
+    # A lock can have a million characters, and uv reads it anyway.
+    text = data.decode("utf-8", "replace")
+    names = {normalize_name(name) for name in _LOCKED_NAME.findall(text)}
+    request = _LOCKED_PYTHON.search(text)
     project = str(PurePosixPath(file).with_name("pyproject.toml"))
     found = Requirements(names=names, inputs={project: read_file(folder, project)})
     return _definition(
         EnvironmentKind.UV_LOCK, (file, data), found,
-        python=_requires_python(lock, file), sources=(file,), paths=_import_folder(folder, file),
+        python=_requires_python({"requires-python": request[1]} if request else {}, file),
+        sources=(file,), paths=_import_folder(folder, file),
     )  # fmt: skip
 
 

@@ -6,13 +6,14 @@ import os
 import re
 import sys
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from gitml.tracking.secrets import strip_url_credentials
 
 _PLACES = ("index-url", "extra-index-url", "find-links", "no-index")
 _UV_SAYS = (
-    "UV_INDEX_URL", "UV_DEFAULT_INDEX", "UV_INDEX", "UV_EXTRA_INDEX_URL", "UV_FIND_LINKS", "UV_NO_INDEX",
+    "UV_INDEX_URL", "UV_DEFAULT_INDEX", "UV_INDEX", "UV_EXTRA_INDEX_URL", "UV_FIND_LINKS",
 )  # fmt: skip
 _UV_FILE_SAYS = re.compile(
     r"^\s*(?:\[\[index\]\]|(?:index|index-url|extra-index-url|find-links|no-index)\s*=)", re.MULTILINE
@@ -32,8 +33,21 @@ def index_marks(environ: Mapping[str, str]) -> list[str]:
     ]
 
 
-def variables_for_uv(environ: Mapping[str, str]) -> dict[str, str]:
-    """Return the variables that tell uv what only pip was told.
+@dataclass(frozen=True, slots=True)
+class Handed:
+    """What uv is told that only pip was told.
+
+    Attributes:
+        variables: Environment variables.
+        options: Options of its commands that look for packages.
+    """
+
+    variables: Mapping[str, str]
+    options: tuple[str, ...] = ()
+
+
+def handed_to_uv(environ: Mapping[str, str]) -> Handed:
+    """Say for uv what the user told pip about places, unless uv was told some itself.
 
     Args:
         environ: Variables of both, and `HOME` and the like for their files.
@@ -43,7 +57,7 @@ def variables_for_uv(environ: Mapping[str, str]) -> dict[str, str]:
     if "cert" in pip and not environ.get("SSL_CERT_FILE"):
         found["SSL_CERT_FILE"] = pip["cert"]
     if any(environ.get(name) for name in _UV_SAYS) or any(map(_says_places, _uv_files(environ))):
-        return found
+        return Handed(found)
     if "index-url" in pip:
         found["UV_DEFAULT_INDEX"] = pip["index-url"]
     if "extra-index-url" in pip:
@@ -52,9 +66,8 @@ def variables_for_uv(environ: Mapping[str, str]) -> dict[str, str]:
         found["UV_INDEX_STRATEGY"] = environ.get("UV_INDEX_STRATEGY") or "unsafe-best-match"
     if "find-links" in pip:
         found["UV_FIND_LINKS"] = ",".join(pip["find-links"].split())
-    if pip.get("no-index", "").lower() in ("1", "true", "yes", "on"):
-        found["UV_NO_INDEX"] = "1"
-    return found
+    alone = pip.get("no-index", "").lower() in ("1", "true", "yes", "on")
+    return Handed(found, ("--no-index",) if alone else ())
 
 
 def pip_settings(environ: Mapping[str, str]) -> dict[str, str]:

@@ -65,9 +65,15 @@ def install(lock: Lock, shop: Workshop, run: Callable[[Path, bool], object]) -> 
     for hashed in (True, False):
         text = lock.text(hashed=hashed)
         if text:
+            places = "".join(f"{_placed(option, shop.folder)}\n" for option in lock.indexes)
             file = shop.scratch / f"install-{'checked' if hashed else 'rest'}.txt"
-            file.write_text(text, encoding="utf-8")
+            file.write_text(places + text, encoding="utf-8")
             run(file, hashed)
+
+
+def _placed(option: str, folder: Path) -> str:
+    name, _, place = option.partition(" ")
+    return option if ":" in place else f"{name} {folder / place}"
 
 
 def finish(

@@ -60,10 +60,10 @@ class Lock:
     indexes: tuple[str, ...] = ()
     paths: tuple[str, ...] = ()
 
-    def text(self, *, hashed: bool | None = None) -> str:
-        """Return the file for the installer: everything, or only what has hashes, or has none."""
-        chosen = [entry.text for entry in self.entries if hashed is None or entry.is_hashed is hashed]
-        return "".join(f"{line}\n" for line in (*self.indexes, *chosen)) if chosen else ""
+    def text(self, *, hashed: bool) -> str:
+        """Return the lines of what has hashes, or of what has none."""
+        chosen = (entry.text for entry in self.entries if entry.is_hashed is hashed)
+        return "".join(f"{line}\n" for line in chosen)
 
 
 def read_lock(text: str) -> Lock:

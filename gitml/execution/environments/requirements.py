@@ -152,6 +152,8 @@ def _read_line(
                 file, number, f"'{text:.80}' includes a file from elsewhere", "put it into the project"
             )
         included = os.path.normpath(os.path.join(os.path.dirname(file), value))
+        if local_path(folder, included) is None or not (folder / included).is_file():
+            raise EnvironmentFileError(file, number, f"'{value:.80}' is no file of the project")
         if strict:
             (found.constraints if option in _CONSTRAINT else found.sources).append(included)
         _read_into(found, folder, included, depth=depth + 1, constraint=option in _CONSTRAINT)
@@ -161,7 +163,7 @@ def _read_line(
     elif option in _EDITABLE:
         _read_package(found, folder, file, (number, value))
     elif option in INDEX_OPTIONS:
-        found.indexes.append(f"{option} {value}")
+        found.indexes.append(f"{option} {_place(folder, file, value)}")
     elif strict or option not in _FILE_OPTIONS:
         raise EnvironmentFileError(
             file,
@@ -171,6 +173,12 @@ def _read_line(
         )
     if strict:
         found.lines.append(text)
+
+
+def _place(folder: Path, file: str, value: str) -> str:
+    """Return a place of packages; a folder is one beside the file or below the project, as for pip."""
+    beside = os.path.join(os.path.dirname(file), value)
+    return beside if ":" not in value and (folder / beside).is_dir() else value
 
 
 def _read_package(found: Requirements, folder: Path, file: str, line: tuple[int, str]) -> None:

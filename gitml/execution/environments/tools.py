@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import IO
 
 from gitml.execution.environments.errors import EnvironmentNotMadeError
-from gitml.execution.environments.index import variables_for_uv
 from gitml.launching.launch import ShowProgress
 from gitml.tracking.secrets import strip_url_credentials
 
@@ -126,8 +125,3 @@ def last_words(said: str) -> str:
     ]
     kept = lines[starts[0] :][:_LINES] if starts else lines[-_LINES:]
     return "\n".join(f"  {strip_url_credentials(line)[:400]}" for line in kept)
-
-
-def uv_environ(environ: Mapping[str, str]) -> dict[str, str]:
-    """Return the variables that uv is started with besides the user's."""
-    return {"NO_COLOR": "1", "UV_NO_PROGRESS": "1", **variables_for_uv(environ)}

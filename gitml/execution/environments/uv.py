@@ -7,6 +7,7 @@ from pathlib import Path
 from gitml.entities.project import EnvironmentKind
 from gitml.execution.environments.definition import Definition
 from gitml.execution.environments.errors import EnvironmentNotMadeError
+from gitml.execution.environments.index import handed_to_uv
 from gitml.execution.environments.installing import (
     choose_python,
     finish,
@@ -18,10 +19,10 @@ from gitml.execution.environments.installing import (
 from gitml.execution.environments.lock import Lock, read_lock, settle
 from gitml.execution.environments.own import OwnGitml
 from gitml.execution.environments.store import Made
-from gitml.execution.environments.tools import Workshop, uv_environ
+from gitml.execution.environments.tools import Workshop
 
-_SOLVE = ("--generate-hashes", "--emit-index-url", "--emit-find-links")
 _PLAIN = ("--no-header", "--no-annotate")
+_LOOKING = ("--generate-hashes", "--emit-index-url", "--emit-find-links", *_PLAIN)
 
 
 def make_with_uv(uv: Path, definition: Definition, prefix: Path, shop: Workshop) -> Made:
@@ -31,17 +32,17 @@ def make_with_uv(uv: Path, definition: Definition, prefix: Path, shop: Workshop)
         EnvironmentNotMadeError: It can't be solved, fetched, built or installed.
         PythonNotFoundError: No Python that fits is here, and uv may or can't fetch one.
     """
-    notes = _make_venv(uv, definition.python, prefix, shop)
+    maker = _Maker(uv, prefix, shop)
+    notes = maker.make_venv(definition.python)
     own = own_if_named(definition.names)
-    solved = _export(uv, definition, prefix, shop) if definition.kind is EnvironmentKind.UV_LOCK else None
-    if solved is None:
-        solved = _solve(uv, definition, prefix, shop, own)
+    if definition.kind is EnvironmentKind.UV_LOCK:
+        solved = maker.export(definition)
+    else:
+        solved = maker.solve(definition, own)
     lock = settle(read_lock(solved), shop.folder, own)
     if definition.indexes:  # as they are written, credentials and all
         lock = Lock(lock.entries, definition.indexes, lock.paths)
-    _install(uv, lock, prefix, shop)
-    tool = shop.run([uv, "--version"], "asking uv for its version").strip()
-    return finish(prefix, shop, lock, definition, manager="uv", tool=tool, notes=(*definition.notes, *notes))
+    return maker.finish(lock, definition, notes)
 
 
 def remake_with_uv(uv: Path, lock: Lock, definition: Definition, prefix: Path, shop: Workshop) -> Made:
@@ -51,76 +52,86 @@ def remake_with_uv(uv: Path, lock: Lock, definition: Definition, prefix: Path, s
         EnvironmentNotMadeError: A package can't be had any more, or is not what it was.
         PythonNotFoundError: As for `make_with_uv`.
     """
-    notes = _make_venv(uv, definition.python, prefix, shop)
-    _install(uv, lock, prefix, shop)
-    tool = shop.run([uv, "--version"], "asking uv for its version").strip()
-    return finish(prefix, shop, lock, definition, manager="uv", tool=tool, notes=(*definition.notes, *notes))
+    maker = _Maker(uv, prefix, shop)
+    return maker.finish(lock, definition, maker.make_venv(definition.python))
 
 
-def _make_venv(uv: Path, request: str | None, prefix: Path, shop: Workshop) -> tuple[str, ...]:
-    python, notes = choose_python(request, shop.environ)
-    # Where none is here, uv fetches one if its own settings allow that.
-    wanted = str(python.path) if python else str(request)
-    command: list[str | Path] = [uv, "venv", "--no-project", f"--python={wanted}", prefix]
-    try:
-        shop.run(
-            command,
-            f"making an environment with Python {python or request}",
-            environ=uv_environ(shop.environ),
-        )
-    except EnvironmentNotMadeError as err:
-        if python is not None:
-            raise
-        reason = next((line.strip() for line in err.message.splitlines()[1:]), "")
-        raise no_python(str(request), shop.environ, reason.removeprefix("error: ")) from err
-    return notes
+class _Maker:
+    """Runs uv for one environment."""
 
+    def __init__(self, uv: Path, prefix: Path, shop: Workshop) -> None:
+        self._uv = uv
+        self._prefix = prefix
+        self._shop = shop
+        handed = handed_to_uv(shop.environ)
+        self._environ = {"NO_COLOR": "1", "UV_NO_PROGRESS": "1", **handed.variables}
+        self._places = handed.options
 
-def _solve(uv: Path, definition: Definition, prefix: Path, shop: Workshop, own: OwnGitml | None) -> str:
-    sources = write_sources(definition, shop, reads_toml=True)
-    if not sources:
-        return ""
-    command: list[str | Path] = [
-        uv,
-        "pip",
-        "compile",
-        "-q",
-        *_SOLVE,
-        *_PLAIN,
-        f"--python={prefix / 'bin' / 'python'}",
-    ]
-    command += [f"--constraints={shop.folder / name}" for name in definition.constraints]
-    if own is not None:
-        overrides = shop.scratch / "overrides.txt"
-        overrides.write_text(own.requirement + "\n", encoding="utf-8")
-        command.append(f"--overrides={overrides}")
-    return shop.run([*command, *sources], "solving the environment with uv", environ=uv_environ(shop.environ))
+    def _run(self, doing: str, *words: str | Path) -> str:
+        return self._shop.run([self._uv, *words], doing, environ=self._environ)
 
+    @property
+    def _into(self) -> str:
+        return f"--python={self._prefix / 'bin' / 'python'}"
 
-def _export(uv: Path, definition: Definition, prefix: Path, shop: Workshop) -> str:
-    project = (shop.folder / definition.file).parent
-    command: list[str | Path] = [
-        uv, "export", "-q", "--frozen", "--no-dev", "--format=requirements-txt", *_PLAIN,
-        f"--project={project}", f"--python={prefix / 'bin' / 'python'}",
-    ]  # fmt: skip
-    return shop.run(command, f"reading {definition.file} with uv", environ=uv_environ(shop.environ))
+    def make_venv(self, request: str | None) -> tuple[str, ...]:
+        environ = self._shop.environ
+        python, notes = choose_python(request, environ)
+        # Where none is here, uv fetches one if its own settings allow that.
+        wanted = f"--python={python.path if python else request}"
+        doing = f"making an environment with Python {python or request}"
+        try:
+            self._run(doing, "venv", "-q", "--no-project", wanted, self._prefix)
+        except EnvironmentNotMadeError as err:
+            if python is not None:
+                raise
+            raise no_python(str(request), environ, f"uv: {_reason(err)}") from err
+        return notes
 
-
-def _install(uv: Path, lock: Lock, prefix: Path, shop: Workshop) -> None:
-    def run(file: Path, hashed: bool) -> None:
-        command: list[str | Path] = [
-            uv,
-            "pip",
-            "install",
-            "-q",
-            "--no-deps",
-            f"--python={prefix / 'bin' / 'python'}",
+    def solve(self, definition: Definition, own: OwnGitml | None) -> str:
+        sources = write_sources(definition, self._shop, reads_toml=True)
+        if not sources:
+            return ""
+        options: list[str | Path] = [
+            f"--constraints={self._shop.folder / name}" for name in definition.constraints
         ]
-        command += ["--require-hashes"] if hashed else []
-        shop.run(
-            [*command, f"--requirements={file}"],
-            "installing packages with uv",
-            environ=uv_environ(shop.environ),
-        )
+        if own is not None:
+            overrides = self._shop.scratch / "overrides.txt"
+            overrides.write_text(own.requirement + "\n", encoding="utf-8")
+            options.append(f"--overrides={overrides}")
+        options += sources
+        words = ("pip", "compile", "-q", *_LOOKING, self._into, *self._places)
+        return self._run("solving the environment with uv", *words, *options)
 
-    install(lock, shop, run)
+    def export(self, definition: Definition) -> str:
+        project = f"--project={(self._shop.folder / definition.file).parent}"
+        words = (
+            "export",
+            "-q",
+            "--frozen",
+            "--no-dev",
+            "--format=requirements-txt",
+            *_PLAIN,
+            project,
+            self._into,
+        )
+        return self._run(f"reading {definition.file} with uv", *words)
+
+    def finish(self, lock: Lock, definition: Definition, notes: tuple[str, ...]) -> Made:
+        def run(file: Path, hashed: bool) -> None:
+            check = ("--require-hashes",) if hashed else ()
+            words = ("pip", "install", "-q", "--no-deps", *check, self._into, *self._places)
+            self._run("installing packages with uv", *words, f"--requirements={file}")
+
+        install(lock, self._shop, run)
+        tool = " ".join(self._run("asking uv for its version", "--version").split()[:2])
+        notes = (*definition.notes, *notes)
+        return finish(self._prefix, self._shop, lock, definition, manager="uv", tool=tool, notes=notes)
+
+
+def _reason(err: EnvironmentNotMadeError) -> str:
+    """Say why there is no Python: of a failed download, the last cause says most."""
+    words = [
+        line.strip().removeprefix("cause: ").removeprefix("error: ") for line in err.message.splitlines()[1:]
+    ]
+    return ": ".join(dict.fromkeys((words[0], words[-1])))
