@@ -293,3 +293,46 @@ def test_an_entry_point_of_a_project_with_its_parameters(work):
     assert (code, where(found)) == (1, ["metric loss", "artifact model.txt"])
     code, document = work.reproduce("wine", "--set", "seeds=5")
     assert (code, "seed" in document["error"]["hint"]) == (2, True)
+
+
+def test_a_project_from_a_url_whose_place_is_gone(work, tmp_path):
+    (work.folder / "MLproject").write_text(
+        "entry_points:\n  fit:\n    parameters: {seed: int}\n"
+        '    command: "python train/train.py --seed {seed}"\n'
+    )
+    work.commit("a project")
+    elsewhere = Work(tmp_path / "elsewhere", work.quick)
+    elsewhere.folder.mkdir()
+    elsewhere.git("init", "-q")
+    elsewhere.git("config", "user.name", "Ada")
+    elsewhere.git("config", "user.email", "ada@example.org")
+    done = elsewhere.run_in(".", work.folder.as_uri(), "-v", "main", "-e", "fit", "-P", "seed=3", "--trust")
+    assert done.returncode == 0, done.stderr
+    shutil.rmtree(work.folder)
+    shutil.rmtree(elsewhere.environment["GITML_CACHE_DIR"])
+    original = elsewhere.record()
+    refused = elsewhere.gitml("reproduce", "@")
+    assert refused.returncode == 4
+    for shown in (str(original.code.commit), "fit", "python train/train.py --seed 3", "--trust"):
+        assert shown in refused.stderr
+    code, found = elsewhere.reproduce("@", "--trust")
+    assert (code, found["verdict"]) == (0, "identical"), found
+    assert elsewhere.record().project == original.project
+    assert elsewhere.record().code.tree == original.code.tree
+
+
+@pytest.mark.heavy
+def test_packages_are_those_that_were_recorded(work, tmp_path):
+    """Needs `uv` and a package index."""
+    script = work.folder / "train" / "version.py"
+    script.write_text("import six\nprint('six:', six.__version__)\n")
+    work.commit("versions")
+    venv = work.folder / "data" / "venv"
+    subprocess.run(["uv", "venv", "-q", venv], check=True)
+    subprocess.run(["uv", "pip", "install", "-q", "-p", venv / "bin" / "python", "six==1.16.0"], check=True)
+    command = ("data/venv/bin/python", "train/version.py")
+    assert work.run_in(".", "--name", "six", "--scalars", r"six: (?P<six>\d+\.\d+)", *command).returncode == 0
+    shutil.rmtree(venv)
+    code, found = work.reproduce("six", "--scalars", r"six: (?P<six>\d+\.\d+)")
+    assert (code, found["verdict"], found["packages"]) == (0, "identical", []), found
+    assert found["environment"] in ("uv", "virtualenv")
