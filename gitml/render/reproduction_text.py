@@ -60,7 +60,7 @@ def _rows(
 ) -> list[str]:
     differing = [row for row in rows if not row.same]
     if not differing:
-        told = "the same" if rows else "none"
+        told = "the same" if rows or note else "none"
         return [] if quiet else [_label(title, ", ".join(filter(None, (told, note))), ink)]
     body = [
         (
