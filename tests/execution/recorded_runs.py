@@ -41,7 +41,8 @@ def describe(client, run) -> dict:
         },
         "metrics": {
             key: sorted(
-                [point.step, repr(point.value)] for point in client.get_metric_history(run.info.run_id, key)
+                [point.step, repr(float(point.value))]
+                for point in client.get_metric_history(run.info.run_id, key)
             )
             for key in run.data.metrics
         },
