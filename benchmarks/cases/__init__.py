@@ -15,6 +15,7 @@ from cases.recording import log_metric, short_run
 from cases.registry import registry
 from cases.sharing import sharing
 from cases.starting import start_up, wrap
+from cases.sweeping import sweep
 from context import Context
 from measure import Result
 
@@ -25,6 +26,7 @@ CASES: dict[str, Case] = {
     "short-run": short_run,
     "wrap": wrap,
     "start-up": start_up,
+    "sweep": sweep,
     "finding": finding,
     "indexing": indexing,
     "curve": curve,
