@@ -116,11 +116,17 @@ def cancel(
 
 
 def work(
-    run_id: Annotated[str, typer.Argument(metavar="RUN_ID")],
-    remote: Annotated[str | None, typer.Option("--remote", metavar="URL")] = None,
-    folder: Annotated[Path | None, typer.Option("--folder", metavar="DIR")] = None,
-    place: Annotated[Path | None, typer.Option("--in", metavar="DIR")] = None,
-    result: Annotated[Path | None, typer.Option("--result", metavar="FILE")] = None,
+    run_id: Annotated[str, typer.Argument(metavar="RUN_ID", help="Id of the run.")],
+    remote: Annotated[
+        str | None, typer.Option("--remote", metavar="URL", help="What to clone, and to push to.")
+    ] = None,
+    folder: Annotated[Path | None, typer.Option("--folder", metavar="DIR", help="Where to clone it.")] = None,
+    place: Annotated[
+        Path | None, typer.Option("--in", metavar="DIR", help="Run here, without a clone.")
+    ] = None,
+    result: Annotated[
+        Path | None, typer.Option("--result", metavar="FILE", help="Where to write the exit code.")
+    ] = None,
 ) -> None:
     """Do a job where it runs: take up its run, run it, push it. For backends, not for people."""
     if remote is not None and place is not None:

@@ -93,7 +93,7 @@ def reproduce(
     Examples:
       gitml reproduce @
       gitml reproduce brisk-heron --set seed=2
-      gitml reproduce 4c8ae10 --tolerance 1e-4 --tolerance 'val/*=1e-2' --ignore '*.png'
+      gitml reproduce 4c8ae10 --tolerance 'val/*=1e-2' --ignore '*.png'
       gitml reproduce @{best:acc} --environment current --link data
     """
     from gitml.cli.run_report import report_run

@@ -147,7 +147,7 @@ RunId = Annotated[
     str | None,
     typer.Option("--run-id", metavar="RUN", help="Run that exists, to go on with instead of a new one."),
 ]
-NewId = Annotated[str | None, typer.Option("--new-id", hidden=True)]
+NewId = Annotated[str | None, typer.Option("--new-id", hidden=True, help="Id of the new run.")]
 Repository = Annotated[
     str | None,
     typer.Option(

@@ -66,6 +66,8 @@ def run_project(
     ask = _ask if sys.stdin.isatty() and sys.stderr.isatty() else None
     here = Path.cwd()
     with prepared(repo, request, environ=environ, progress=progress, ask=ask) as ready:
+        for note in ready.source.notes:
+            print(f"warning: {printable(note)}", file=sys.stderr)
         confirm(ready, trust=options.trust)
         if where is not None:  # the environment is made where it runs
             asked = project_launch(ready, Environment("local", definition=ready.definition.kind), template)

@@ -100,8 +100,8 @@ def sweep(
     Exits with 1 if a trial failed. GITML_SWEEP_SLOT (0 to jobs - 1) can choose a GPU.
 
     Examples:
-    gitml sweep -P lr=0.1,0.01 -P 'depth=range(2,10,2)' -j 2 --minimize loss python train.py
-    gitml sweep -P 'lr=loguniform(1e-5,1e-1)' --trials 50 --maximize acc . -e train
+    gitml sweep -P lr=0.1,0.01 -P 'n=range(2,10)' --minimize loss python train.py
+    gitml sweep -P 'lr=loguniform(1e-5,0.1)' --trials 50 --maximize acc . -e train
     gitml sweep --resume brisk-heron
     """
     from gitml.cli.sweep_report import SweepView
@@ -188,13 +188,21 @@ def _start(
 ) -> int:
     from gitml.cli.sweep_plan import example_values
     from gitml.cli.sweep_subject import encode_subject, open_subject
+    from gitml.execution.sweeps.record import unfinished_sweep
     from gitml.execution.sweeps.sweep import SweepRequest
 
     launch = encode_subject(subject, repo.git.work_tree)
     with open_subject(repo, subject, example_values(plan), quiet=view.quiet) as ready:
         if ready.commit is not None:
             launch["version"] = ready.commit
-        request = SweepRequest(replace(plan, launch=launch), ready.runner, ready.request, **running)
+        plan = replace(plan, launch=launch)
+        earlier = unfinished_sweep(repo, plan)
+        if earlier is not None:
+            view.begin(
+                f"note: this begins anew; sweep {earlier.id[:7]} ({printable(earlier.name)}) of the same plan "
+                f"was killed, and goes on with: gitml sweep --resume {earlier.id[:7]}"
+            )
+        request = SweepRequest(plan, ready.runner, ready.request, **running)
         return _run(repo, request, view)
 
 
