@@ -192,12 +192,14 @@ def test_a_killed_sweep_is_gone_on_with(git_repo: Path, gitml: Gitml) -> None:
         ("1", "finished"), ("2", "killed"),
     ]  # fmt: skip
     (git_repo / "sub" / "done-3").touch()
+    again = ("-P", "x=1,2,3", "--maximize", "loss", "--scalars", "auto", "sh", "-c", script, "sh", "{x}")
+    assert f"gitml sweep --resume {parent.id[:7]}" in gitml(git_repo / "sub", "sweep", *again).stderr
     done = gitml(git_repo, "sweep", "--resume", parent.name, "--json")
     assert [(trial["status"], trial["value"]) for trial in trials(done)] == [
         ("finished", 1), ("finished", 2), ("finished", 3),
     ]  # fmt: skip
     best = json.loads(done.stdout)["sweep"]["best"]
-    parent = parent_of(runs_of(git_repo))
+    (parent,) = (run for run in runs_of(git_repo) if run.id == parent.id)
     assert (parent.status, parent.tags["sweep.best_run"]) == (RunStatus.FINISHED, best["run"])
     assert not (git_repo / "done-1").exists()  # it went to the folder that it was started in
     assert "is no sweep" in gitml(git_repo, "sweep", "--resume", best["run"], code=3).stderr

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -54,6 +55,11 @@ class Plan:
     def dimensions(self) -> Space:
         """Read the space."""
         return {name: parse_dimension(name, text) for name, text in self.space.items()}
+
+    @property
+    def digest(self) -> str:
+        """What plans of the same have in common, whatever is drawn."""
+        return hashlib.sha256(encode_plan(replace(self, seed=None))).hexdigest()[:16]
 
     def longer(self, trials: int) -> Plan:
         """Plan more trials of the same.

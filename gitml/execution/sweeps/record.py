@@ -13,12 +13,14 @@ from gitml.execution.sweeps.plan import OPTUNA, PLAN_FILE, Goal, Plan, decode_pl
 from gitml.execution.sweeps.space import MAX_TRIALS, Choice, Dimension, Values, number_text
 from gitml.execution.sweeps.workers import TRIAL_TAG
 from gitml.formats.scalars import parse_scalar
+from gitml.index import Query
 from gitml.repo import Repo
-from gitml.tracking.history import open_artifact
+from gitml.tracking.history import open_artifact, refresh
 from gitml.tracking.live import LiveRun
 from gitml.tracking.resolve import resolve_run
 
 _MARK = "sweep.optimizer"
+_DIGEST = "sweep.plan"
 _SIGNALLED = re.compile(r" after SIG[A-Z0-9+-]+$")  # of a program that made an exit code of a signal
 
 
@@ -67,6 +69,7 @@ def plan_tags(plan: Plan) -> dict[str, str]:
         _MARK: plan.optimizer,
         "sweep.space": " ".join(f"{name}={text}" for name, text in plan.space.items()) or None,
         "sweep.trials": str(plan.trials),
+        _DIGEST: plan.digest,
         "sweep.sampler": plan.sampler,
         "sweep.seed": None if plan.seed is None else str(plan.seed),
         "sweep.goal": None
@@ -100,6 +103,13 @@ def ranked_trials(goal: Goal, results: Sequence[TrialResult]) -> list[TrialResul
         if result.status is RunStatus.FINISHED and result.value is not None and result.value == result.value
     ]
     return [result for *_, result in sorted(known, key=lambda item: item[:2])]
+
+
+def unfinished_sweep(repo: Repo, plan: Plan) -> Run | None:
+    """Find the newest sweep of the same plan that was killed, if there is one."""
+    refresh(repo)
+    query = Query(filter=f"tags.`{_DIGEST}` = '{plan.digest}' AND status = 'killed'", limit=1)
+    return next(iter(repo.index.search(query)), None)
 
 
 def read_sweep(repo: Repo, name: str) -> RecordedSweep:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from signal import SIGTERM, SIGTSTP
@@ -28,13 +28,15 @@ from gitml.execution.sweeps.record import (
     record_best,
 )
 from gitml.execution.sweeps.runner import Runner
-from gitml.execution.sweeps.workers import Job, WorkerPool
+from gitml.execution.sweeps.workers import Job, WorkerPool, trial_name
+from gitml.formats.names import check_name
 from gitml.launching.command_line import parse_command_line
 from gitml.launching.launch import LaunchRequest, start_requested
 from gitml.launching.signals import SignalRelay, signal_name
 from gitml.repo import Repo
 from gitml.tracking.commit import finish_run
 from gitml.tracking.live import LiveRun
+from gitml.tracking.secrets import redact_text, redact_value
 from gitml.tracking.start import resume_run
 from gitml.tracking.words import random_name
 
@@ -150,6 +152,8 @@ def run_sweep(folder: Path, request: SweepRequest, watch: Watch) -> SweepResult:
     done = settled_trials(request)
     if recorded is not None and recorded.run.status in _ENDED and len(done) >= request.plan.trials:
         return _nothing_left(request, recorded, done)
+    name = recorded.run.name if recorded else request.launch.name or random_name()
+    check_name("run", trial_name(name, request.plan.trials))
     if request.plan.optimizer != OPTUNA:
         for trial in planned_trials(request.plan):  # a value that does not fit is told before anything runs
             request.runner.make_request(trial.values)
@@ -157,7 +161,7 @@ def run_sweep(folder: Path, request: SweepRequest, watch: Watch) -> SweepResult:
         request.runner,
         folder,
         recorded.run.id if recorded else uuid.uuid4().hex,
-        recorded.run.name if recorded else request.launch.name or random_name(),
+        name,
         request.plan.goal.metric if request.plan.goal else None,
     )
     with WorkerPool(job, min(request.jobs, request.plan.trials)) as pool, SignalRelay() as signals:
@@ -347,15 +351,12 @@ class _Sweep:
 
 
 def _line(result: TrialResult) -> str:
-    """Write what came of a trial, for the log of the sweep's run."""
-    parts = [f"trial {result.trial.number} {result.status.value}", values_text(result.trial.values)]
+    """Write what came of a trial, for the log of the sweep's run, which keeps no secrets."""
+    parts = [f"trial {result.trial.number} {result.status.value}"]
+    values = {name: redact_value(name, text)[0] for name, text in result.trial.values.items()}
+    parts.append(" ".join(f"{name}={text}" for name, text in values.items()))
     if result.value is not None:
         parts.append(repr(result.value))
     if result.error is not None:
-        parts.append(f"({result.error})")
+        parts.append(f"({redact_text(result.error)[0]})")
     return "  ".join(parts)
-
-
-def values_text(values: Mapping[str, str]) -> str:
-    """Write values in a line: 'lr=0.1 depth=2'."""
-    return " ".join(f"{name}={text}" for name, text in values.items())

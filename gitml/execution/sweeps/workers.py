@@ -170,6 +170,11 @@ class WorkerPool:
         return os.waitpid(worker.pid, 0)[1]
 
 
+def trial_name(sweep: str, number: int) -> str:
+    """Name the run of a trial."""
+    return f"{sweep}-{number}"
+
+
 def _fork(job: Job, slot: int, life_read: int, life_write: int, others: Sequence[_Worker]) -> _Worker:
     (tasks_read, tasks_write), (results_read, results_write) = os.pipe(), os.pipe()
     pid = os.fork()
@@ -233,7 +238,7 @@ def _run(repo: Repo, job: Job, trial: Trial, slot: int) -> dict[str, Any]:
                 request,
                 parent=None,
                 note=None,
-                name=f"{job.name}-{trial.number}",
+                name=trial_name(job.name, trial.number),
                 tags={**request.tags, TRIAL_TAG: str(trial.number)},
                 environment={**request.environment, **surroundings},
             ),
