@@ -47,6 +47,7 @@ def reproduction_text(done: Reproduction, ink: Ink, cells: int | None) -> str:
         *_rows("data", diff.data, ink, cells),
         *_metrics(found, ink, cells),
         *_rows("artifacts", found.artifacts, ink, cells, note=_ignored(found)),
+        *_children(found, ink),
         *_packages(found, done.environment.manager, ink),
         _duration(found, ink),
         "",
@@ -125,6 +126,21 @@ def _metric_row(one: MetricComparison, ink: Ink) -> tuple[Cell, ...]:
     )
 
 
+def _children(found: Comparison, ink: Ink) -> list[str]:
+    if not (found.children or found.alone):
+        return []
+    verdicts = [child.verdict for child in found.children]
+    told = [f"{verdicts.count(verdict):,} {verdict.value}" for verdict in Verdict if verdict in verdicts]
+    told += [f"{len(found.alone):,} only in one of them"] if found.alone else []
+    lines = [_label("contains", f"{plural(len(verdicts), 'pair')} of runs: {', '.join(told)}", ink)]
+    differing = [child for child in found.children if child.verdict is Verdict.DIFFERENT]
+    for child in differing[:_SHOWN]:
+        before, after = (ink.paint(run.id[:SHORT_ID], "yellow") for run in child.diff.runs)
+        where = ", ".join(_place(one) for one in child.differences[:4])
+        lines.append(f"  {before} {ink.sign('→')} {after}  {ink.sign(where)}")
+    return lines
+
+
 def _packages(found: Comparison, manager: str, ink: Ink) -> list[str]:
     differing = [row for row in (*found.diff.packages, *_python(found)) if not row.same]
     if not differing:
@@ -164,7 +180,8 @@ def _verdict(found: Comparison, ink: Ink) -> str:
 
 
 def _place(one: Difference) -> str:
-    return one.name if one.kind == "status" else f"{one.kind} {clean(one.name)}"
+    where = one.name if one.kind == "status" else f"{one.kind} {clean(one.name)}"
+    return f"{where} of {one.run[:SHORT_ID]}" if one.run and one.kind != "run" else where
 
 
 def _set(found: Comparison) -> str:
@@ -196,7 +213,8 @@ def reproduction_document(done: Reproduction) -> dict[str, Any]:
             "error": done.result.error,
         },
         "differences": [
-            {"kind": one.kind, "name": one.name, "how": one.how} for one in found.differences
+            {"kind": one.kind, "name": one.name, "how": one.how, "run": one.run or None}
+            for one in found.differences
         ],
         "tolerance": {
             "relative": found.tolerances.usual.relative,
@@ -216,6 +234,15 @@ def reproduction_document(done: Reproduction) -> dict[str, Any]:
         "ignored_artifacts": rows_document("files", found.ignored_artifacts, names, everything=True),
         "packages": rows_document("packages", found.diff.packages, names, everything=False),
         "system": rows_document("system", found.diff.system, names, everything=False),
+        "children": [
+            {
+                "original": child.diff.runs[0].id,
+                "reproduction": child.diff.runs[-1].id,
+                "verdict": child.verdict.value,
+                "metrics": [_metric_document(one) for one in child.metrics],
+            }
+            for child in found.children
+        ],
         "environment": done.environment.manager,
         "duration": {
             **{name: run.duration_s for name, run in zip(names, found.diff.runs, strict=True)},

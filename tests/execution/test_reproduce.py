@@ -119,8 +119,6 @@ def test_another_value_is_set_and_what_it_does_is_said(work):
     assert found["set"] == ["seed"]
     assert work.record().params == {"seed": 4}
     assert work.record().tags["gitml.reproduction"] == "different"
-    text = work.gitml("reproduce", "first", "--set", "seed=4").stdout
-    assert "different: metric loss, artifact model.txt" in text
     code, found = work.reproduce("first", "--set", "seed=4", "--ignore", "loss", "--ignore", "*.txt")
     assert (code, found["verdict"]) == (0, "identical")
 
@@ -192,8 +190,32 @@ def test_what_the_program_needs_beside_its_code_can_be_lent(work):
 
 
 def test_a_program_that_fails_gives_its_own_code(work):
-    code, found = work.reproduce("first", FAIL="7")
-    assert (code, where(found)) == (7, ["status status", "status exit code"])
+    done = work.gitml("reproduce", "first", FAIL="7")
+    assert done.returncode == 7
+    assert "status     finished  →  failed" in done.stdout
+    assert done.stdout.endswith("different: status, exit code\n")
+
+
+SEARCH = """\
+import os, gitml
+
+with gitml.start_run(run_name="search"):
+    for depth in (1, 2):
+        with gitml.start_run(nested=True):
+            gitml.log_param("depth", depth)
+            gitml.log_metric("acc", depth / 4 + (depth - 1) * float(os.environ.get("LUCK", 0)))
+"""
+
+
+def test_the_runs_that_a_program_makes_are_compared_in_pairs(work):
+    (work.folder / "search.py").write_text(SEARCH)
+    work.commit("a search")
+    subprocess.run(["python", "search.py"], cwd=work.folder, env=work.environment, check=True)
+    assert work.reproduce("@")[1]["error"]["hint"].startswith("gitml reproduce ")
+    code, found = work.reproduce("search", LUCK="0.125")
+    assert (code, where(found)) == (1, ["metric acc"])
+    assert [child["verdict"] for child in found["children"]] == ["identical", "different"]
+    assert found["differences"][0]["run"] == found["children"][1]["original"]
 
 
 def test_variables_that_were_recorded_are_set_again(work, tmp_path):

@@ -1,16 +1,81 @@
-"""What there is to compare of two runs, from their records."""
+"""What there is to compare of two runs, from their records: they, and the runs that are part of them."""
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Collection, Sequence
 from dataclasses import replace
+from functools import partial
 
-from gitml.entities.run import Run
+from gitml.entities.run import MetricPoint, Run
+from gitml.errors import NotFoundError, RemoteError
+from gitml.execution.reproduction.planning import REPRODUCES
+from gitml.execution.reproduction.tolerance import Tolerances
+from gitml.execution.reproduction.verdict import Comparison, compare_outcomes
 from gitml.repo import Repo
 from gitml.tracking.diff import FileContent, Row, RunDiff, diff_runs
-from gitml.tracking.history import get_artifact, open_artifact
+from gitml.tracking.history import get_artifact, open_artifact, read_metric
 
 _CHUNK = 1024**2
+_MOST_PARTS = 10_000
+
+
+def compare_runs(
+    repo: Repo, original: Run, again: Run, tolerances: Tolerances, changed_on_purpose: Collection[str] = ()
+) -> Comparison:
+    """Judge whether a run came out as another one did, and those that are part of it.
+
+    Args:
+        repo: Where they are.
+        original: The first one.
+        again: The one that was to come out as it did.
+        tolerances: What metrics are held to.
+        changed_on_purpose: Params that were asked to differ.
+    """
+    found = compare_outcomes(
+        difference(repo, original, again),
+        partial(_read_curve, repo),
+        tolerances,
+        changed_on_purpose=changed_on_purpose,
+    )
+    pairs, alone = _pair(_parts(repo, original), _parts(repo, again))
+    children = tuple(compare_runs(repo, one, other, tolerances, changed_on_purpose) for one, other in pairs)
+    return replace(found, children=children, alone=alone)
+
+
+def _parts(repo: Repo, run: Run) -> list[Run]:
+    """List the runs that a run's program made, oldest first."""
+    found = repo.index.children(run.id, _MOST_PARTS)
+    return sorted(
+        (child for child in found if REPRODUCES not in child.tags),
+        key=lambda child: (child.start_ms, child.id),
+    )
+
+
+def _pair(first: list[Run], second: list[Run]) -> tuple[list[tuple[Run, Run]], tuple[tuple[Run, bool], ...]]:
+    """Find counterparts: runs with the same params, in the order of their start; else those left in order."""
+    left = list(second)
+    pairs: list[tuple[Run, Run]] = []
+    unlike = []
+    for one in first:
+        other = next((run for run in left if run.params == one.params), None)
+        if other is None:
+            unlike.append(one)
+        else:
+            left.remove(other)
+            pairs.append((one, other))
+    pairs += zip(unlike, left, strict=False)
+    paired = min(len(unlike), len(left))
+    alone = (*((run, True) for run in unlike[paired:]), *((run, False) for run in left[paired:]))
+    order = {run.id: at for at, run in enumerate(first)}
+    return sorted(pairs, key=lambda pair: order[pair[0].id]), alone
+
+
+def _read_curve(repo: Repo, run: Run, metric: str) -> Sequence[MetricPoint] | None:
+    try:
+        return read_metric(repo, run, metric, fetch=False)
+    except (NotFoundError, RemoteError):  # a long curve whose object is not here: its summary is compared
+        return None
 
 
 def difference(repo: Repo, original: Run, again: Run) -> RunDiff:

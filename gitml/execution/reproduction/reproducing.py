@@ -13,11 +13,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from gitml.entities.run import MetricPoint, Run
-from gitml.errors import NotFoundError, RemoteError
+from gitml.entities.run import Run
 from gitml.execution.environments import Environment
 from gitml.execution.reproduction.code import recorded_code, source_again
-from gitml.execution.reproduction.gathering import difference
+from gitml.execution.reproduction.gathering import compare_runs
 from gitml.execution.reproduction.inputs import (
     InputCheck,
     InputsChangedError,
@@ -39,13 +38,13 @@ from gitml.execution.reproduction.surroundings import (
     recorded_variables,
 )
 from gitml.execution.reproduction.tolerance import Tolerances
-from gitml.execution.reproduction.verdict import Comparison, compare_outcomes
+from gitml.execution.reproduction.verdict import Comparison
 from gitml.execution.sources import Source
 from gitml.formats.recording import RECORDING_FILE, Recording, decode_recording
 from gitml.launching.launch import LaunchRequest, LaunchResult, ShowProgress, launch, no_progress
 from gitml.repo import Repo
 from gitml.tracking.edit import set_tags
-from gitml.tracking.history import get_run, read_environment, read_metric
+from gitml.tracking.history import get_run, read_environment
 
 VERDICT = "gitml.reproduction"
 
@@ -169,7 +168,8 @@ def reproduce(
         with _in_folder(source.folder):
             template = _template(original, request, variables, files)
             result = launch(repo, plan.request(environment, template), progress=progress)
-    comparison = _compare(repo, original, result.run_id, request)
+    again = get_run(repo, result.run_id)
+    comparison = compare_runs(repo, original, again, request.tolerances, request.changes)
     set_tags(repo, result.run_id, {VERDICT: comparison.verdict.value})
     return Reproduction(result, comparison, tuple(inputs), environment, tuple(notes))
 
@@ -251,22 +251,6 @@ def _about_inputs(checks: Sequence[InputCheck]) -> list[str]:
         elif check.state is InputState.CHANGED:
             notes.append(f"data set '{name}' changed: {check.data.digest} then, {check.found} now")
     return notes
-
-
-def _compare(repo: Repo, original: Run, run_id: str, request: ReproductionRequest) -> Comparison:
-    def read_curve(run: Run, metric: str) -> Sequence[MetricPoint] | None:
-        try:
-            return read_metric(repo, run, metric, fetch=False)
-        except (NotFoundError, RemoteError):  # a long curve whose object is not here: its summary is compared
-            return None
-
-    again = get_run(repo, run_id)
-    return compare_outcomes(
-        difference(repo, original, again),
-        read_curve,
-        request.tolerances,
-        changed_on_purpose=request.changes,
-    )
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Literal
 
@@ -64,11 +64,16 @@ class MetricComparison:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One respect in which two runs differ, and in a few words how."""
+    """One respect in which two runs differ, and in a few words how.
 
-    kind: Literal["status", "param", "data", "metric", "artifact"]
+    `run` is the id of the part of the first run that it is about, and empty
+    where it is about that run itself.
+    """
+
+    kind: Literal["status", "param", "data", "metric", "artifact", "run"]
     name: str
     how: str
+    run: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +88,9 @@ class Comparison:
         ignored_artifacts: At each path that was said not to count.
         changed_on_purpose: Params that were asked to differ.
         tolerances: What the metrics were held to.
+        children: Runs that are part of them, in pairs.
+        alone: Runs that are part of one of them and have no counterpart:
+            the run, and whether it is the first one's.
     """
 
     diff: RunDiff
@@ -92,6 +100,8 @@ class Comparison:
     ignored_artifacts: tuple[Row, ...]
     changed_on_purpose: frozenset[str]
     tolerances: Tolerances
+    children: tuple[Comparison, ...] = ()
+    alone: tuple[tuple[Run, bool], ...] = ()
 
     @property
     def differences(self) -> tuple[Difference, ...]:
@@ -107,6 +117,15 @@ class Comparison:
                 if one.counts and one.verdict is Verdict.DIFFERENT
             ),
             *(Difference("artifact", row.key, _presence(row)) for row in _unequal(self.artifacts)),
+            *(
+                replace(one, run=one.run or child.diff.runs[0].id)
+                for child in self.children
+                for one in child.differences
+            ),
+            *(
+                Difference("run", run.name, f"only in the {'first' if first else 'second'} run", run.id)
+                for run, first in self.alone
+            ),
         )
 
     @property
@@ -114,7 +133,8 @@ class Comparison:
         """Whether the second run came out as the first one did."""
         if self.differences:
             return Verdict.DIFFERENT
-        return worst(one.verdict for one in self.metrics if one.counts)
+        metrics = (one.verdict for one in self.metrics if one.counts)
+        return worst((*metrics, *(child.verdict for child in self.children)))
 
     @property
     def duration_ratio(self) -> float | None:
@@ -145,15 +165,20 @@ def compare_outcomes(
     return Comparison(
         diff=diff,
         metrics=tuple(_compare_metric(name, (before, after), read_curve, tolerances) for name in names),
-        outcome=(
-            Row("status", (before.status.value, after.status.value)),
-            Row("exit code", tuple(ABSENT if run.exit_code is None else run.exit_code for run in (before, after))),
-        ),
+        outcome=_outcome(before, after),
         artifacts=tuple(row for row in diff.files if not tolerances.is_ignored(row.key)),
         ignored_artifacts=tuple(row for row in diff.files if tolerances.is_ignored(row.key)),
         changed_on_purpose=frozenset(changed_on_purpose),
         tolerances=tolerances,
     )  # fmt: skip
+
+
+def _outcome(before: Run, after: Run) -> tuple[Row, ...]:
+    """Say how they ended; a run that nothing was wrapped around has no exit code."""
+    status = Row("status", (before.status.value, after.status.value))
+    if before.exit_code is None or after.exit_code is None:
+        return (status,)
+    return status, Row("exit code", (before.exit_code, after.exit_code))
 
 
 def worst(verdicts: Iterable[Verdict]) -> Verdict:
