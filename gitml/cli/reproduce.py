@@ -162,39 +162,37 @@ def _agree(preview: Preview, *, trust: bool) -> None:
     Raises:
         RefusedError: The answer was no, or nobody can be asked.
     """
-    from gitml.execution.trust import is_trusted, remember_trust
+    from gitml.execution.reproduction.agreement import (
+        needs_agreement,
+        refuse_unagreed,
+        remember_agreement,
+    )
+
+    if not trust and needs_agreement(preview, os.environ):
+        _show(preview)
+        if sys.stdin.isatty() and sys.stderr.isatty():
+            if not typer.confirm("Run this?", err=True):
+                raise RefusedError("nothing was run")
+            remember_agreement(preview, os.environ)
+    refuse_unagreed(preview, os.environ, trust=trust)
+
+
+def _show(preview: Preview) -> None:
     from gitml.render.text import clean
 
-    source, original = preview.plan.source, preview.plan.original
-    if preview.foreign is None:
-        return
-    # A tree is what runs, also where its commit is another's; who made the run stands for its place.
-    place, tree = source.uri or f"run by {original.user}", str(source.code.tree if source.code else "")
-    if is_trusted(os.environ, place, tree):
-        return
-    if not trust:
-        commit = source.code.commit if source.code else None
-        project = preview.plan.project
-        rows = {
-            "run": f"{original.id} {original.name}",
-            "because": preview.foreign,
-            "commit": f"{commit or 'none'}, tree {tree}",
-            "folder": source.directory,
-            "entry point": project.entry.name if project else "",
-            "command": preview.plan.shown,
-        }
-        for label, text in rows.items():
-            if text:
-                print(f"{label:<12} {clean(text)}", file=sys.stderr)
-        if not (sys.stdin.isatty() and sys.stderr.isatty()):
-            raise RefusedError(
-                f"the run is code that somebody else chose ({preview.foreign}), and nobody can be asked "
-                "whether it is to run here",
-                hint=f"look at it: gitml show {original.id[:7]}; then give --trust",
-            )
-        if not typer.confirm("Run this?", err=True):
-            raise RefusedError("nothing was run")
-    remember_trust(os.environ, place, tree)
+    plan = preview.plan
+    code = plan.source.code
+    rows = {
+        "run": f"{plan.original.id} {plan.original.name}",
+        "because": preview.foreign or "",
+        "commit": f"{code.commit or 'none'}, tree {code.tree}" if code else "",
+        "folder": plan.source.directory,
+        "entry point": plan.project.entry.name if plan.project else "",
+        "command": plan.shown,
+    }
+    for label, text in rows.items():
+        if text:
+            print(f"{label:<12} {clean(text)}", file=sys.stderr)
 
 
 @contextmanager
