@@ -264,6 +264,8 @@ def _resume(repo: Repo, request: LaunchRequest, run_id: str) -> LiveRun:
             f"run '{run_id[:8]}' is running in another process", hint=f"gitml watch {run_id[:8]}"
         )
     live_facts(live, request.tags, request.params, request.note)
+    if request.project is not None:  # its command has the paths of this machine
+        live.update(command=redact_command(request.command)[0], project=request.project)
     return live
 
 
