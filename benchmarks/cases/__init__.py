@@ -7,6 +7,7 @@ from collections.abc import Callable
 from cases.artifacts import large_artifact
 from cases.cloud import cloud
 from cases.curves import curve
+from cases.environments import environments
 from cases.finding import finding
 from cases.indexing import indexing
 from cases.lfs import lfs
@@ -26,6 +27,7 @@ CASES: dict[str, Case] = {
     "short-run": short_run,
     "wrap": wrap,
     "start-up": start_up,
+    "environments": environments,
     "sweep": sweep,
     "finding": finding,
     "indexing": indexing,
