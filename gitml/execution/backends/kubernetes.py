@@ -95,14 +95,13 @@ class KubernetesBackend:
     def logs(self, job: JobHandle, *, follow: bool) -> Iterator[bytes]:
         """Give what the pods printed, one after the other if the Job tried again."""
         cluster, name = _located(job)
-        shown: set[str] = set()
+        given: dict[str, int] = {}
         while True:
             found = cluster.job(name)
             for pod in cluster.pods(job.run_id):
-                if pod.metadata.name not in shown and pod.status.phase not in (None, "Pending"):
-                    shown.add(pod.metadata.name)
-                    yield from cluster.log(pod.metadata.name, _container_name(pod), follow=follow)
-            if found is None and not shown:
+                if pod.status.phase not in (None, "Pending"):
+                    yield from _news(cluster, pod, given, follow=follow)
+            if found is None and not given:
                 raise BackendError(NAME, "the Job is gone, and its output with it", hint="gitml show RUN")
             if not follow or found is None or _is_over(found):
                 return
@@ -116,6 +115,18 @@ class KubernetesBackend:
             return
         _cancel_mark(job).touch()
         cluster.delete(name)
+
+
+def _news(cluster: Cluster, pod: Any, given: dict[str, int], *, follow: bool) -> Iterator[bytes]:
+    """Give what a pod printed since it was last asked: proxies between us and it cut what is long silent."""
+    name = str(pod.metadata.name)
+    skip = given.setdefault(name, 0)
+    for piece in cluster.log(name, _container_name(pod), follow=follow):
+        new = piece[skip:]
+        skip -= len(piece) - len(new)
+        given[name] += len(new)
+        if new:
+            yield new
 
 
 def _cluster(config: Mapping[str, object], namespace: str | None = None) -> Cluster:

@@ -17,6 +17,7 @@ _Answer = TypeVar("_Answer")
 NAME = "kubernetes"
 
 _PATIENCE_S = (10, 60)  # to connect, to answer
+_FOLLOWED_S = (10, 7 * 86400)  # a program may be silent for long
 _NAMESPACE_FILE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 _NOT_FOUND = 404
 _CONFLICT = 409
@@ -100,7 +101,7 @@ class Cluster:
                 container=container,
                 follow=follow,
                 _preload_content=False,
-                _request_timeout=(_PATIENCE_S[0], None if follow else _PATIENCE_S[1]),
+                _request_timeout=_FOLLOWED_S if follow else _PATIENCE_S,
             )
         )
         if response is None:
