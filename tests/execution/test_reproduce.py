@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from gitml.execution.reproduction.own_packages import find_own_packages
 from gitml.repo import Repo
 from gitml.tracking.edit import write_record
 from gitml.tracking.history import get_run
@@ -216,6 +217,34 @@ def test_the_runs_that_a_program_makes_are_compared_in_pairs(work):
     assert (code, where(found)) == (1, ["metric acc"])
     assert [child["verdict"] for child in found["children"]] == ["identical", "different"]
     assert found["differences"][0]["run"] == found["children"][1]["original"]
+
+
+def test_modules_come_from_the_code_of_the_run_and_not_from_the_work_tree(work):
+    library = work.folder / "lib" / "library.py"
+    library.parent.mkdir()
+    library.write_text("VALUE = 1\n")
+    work.commit("a library")
+    words = ("python", "-c", "import library; print('value:', library.VALUE)")
+    path = {"PYTHONPATH": f"{work.folder / 'lib'}:{work.environment['PYTHONPATH']}"}
+    work.run_in(".", "--scalars", "auto", *words, **path)
+    library.write_text("VALUE = 2\n")
+    code, found = work.reproduce("@", "--scalars", "auto", **path)
+    assert (code, found["verdict"]) == (0, "identical"), found
+
+
+def test_a_package_that_is_the_code_itself_is_not_asked_of_an_index(tmp_path):
+    (tmp_path / "src").mkdir()
+    (tmp_path / "pyproject.toml").write_text('[project]\nname = "My_Package"\n')
+    (tmp_path / "train").mkdir()
+    recorded = (
+        b"six==1.16.0\n# my-package==0.1, editable install of file:///home/ada/project\n"
+        b"# gitml==0.1.0, editable install of file:///opt/gitml\n# other==2, editable install of file:///o\n"
+    )
+    found = find_own_packages(recorded, root=tmp_path, folder=tmp_path / "train")
+    assert (found.paths, found.names) == ((tmp_path / "src",), ("my-package",))
+    assert found.requirements.decode().splitlines() == [
+        "six==1.16.0", "gitml==0.1.0", "# other==2, editable install of file:///o",
+    ]  # fmt: skip
 
 
 def test_variables_that_were_recorded_are_set_again(work, tmp_path):

@@ -6,7 +6,7 @@ import os
 import re
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path, PurePath
 
@@ -17,6 +17,7 @@ from gitml.execution.environments import Environment
 from gitml.execution.environments.prepare import CONTAINERS
 from gitml.execution.opening import Prepared
 from gitml.execution.reproduction.changes import is_redacted
+from gitml.execution.reproduction.own_packages import OwnPackages, find_own_packages
 from gitml.execution.sources import Source
 from gitml.formats import yaml
 from gitml.launching.launch import ShowProgress
@@ -103,12 +104,35 @@ def environment_again(place: Place, files: Mapping[str, bytes], choice: Environm
             recorded=files[IMAGE_FILE] if recorded else None,
             progress=place.progress,
         )
-    if choice is EnvironmentChoice.CURRENT:
-        return Environment("local")
-    return _packages_again(place, files)
+    own = find_own_packages(files.get(_PACKAGES, b""), root=place.source.root, folder=place.source.folder)
+    current = choice is EnvironmentChoice.CURRENT
+    environment = Environment("local") if current else _packages_again(place, files, own.requirements)
+    search = _import_path(place, own, environment)
+    if search is None:
+        return environment
+    notes = (f"imported from the run's own code: {', '.join(own.names)}",) if own.names else ()
+    return replace(
+        environment,
+        variables={**environment.variables, "PYTHONPATH": search},
+        notes=(*environment.notes, *notes),
+    )
 
 
-def _packages_again(place: Place, files: Mapping[str, bytes]) -> Environment:
+def _import_path(place: Place, own: OwnPackages, environment: Environment) -> str | None:
+    """Say where else Python imports from: the code laid out, not the work tree that it once was."""
+    before = environment.variables.get("PYTHONPATH", place.environ.get("PYTHONPATH", ""))
+    work_tree = place.repo.git.work_tree
+    found = [str(path) for path in own.paths]
+    for entry in before.split(os.pathsep) if before else ():
+        moved = None
+        if work_tree is not None and Path(entry).is_absolute() and Path(entry).is_relative_to(work_tree):
+            moved = place.source.root / Path(entry).relative_to(work_tree)
+        found.append(str(moved) if moved is not None and moved.is_dir() else entry)
+    search = os.pathsep.join(found)
+    return search if search != before else None
+
+
+def _packages_again(place: Place, files: Mapping[str, bytes], requirements: bytes) -> Environment:
     """Make the environment of recorded packages ready; the current one, if it is that."""
     run, words, folder, environ = place.run, place.words, place.source.folder, place.environ
     if run.project is None or run.project.manager == "local":
@@ -127,6 +151,8 @@ def _packages_again(place: Place, files: Mapping[str, bytes]) -> Environment:
     from gitml.execution.environments import rebuild  # solvers: only where one is made
 
     known = {name: data for name, data in files.items() if name != VARIABLES}
+    if _PACKAGES in known:
+        known[_PACKAGES] = requirements
     return rebuild(known, folder, cache=cache_dir(environ), environ=environ, progress=place.progress)
 
 
