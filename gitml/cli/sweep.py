@@ -82,7 +82,7 @@ def sweep(
     trust: options.Trust = False,
     repository: options.Repository = None,
 ) -> None:
-    r"""Run a program or project many times with other values: a run each, and one above them.
+    """Run a program or project many times with other values: a run each, and one above them.
 
     \b
     Values of a parameter (in quotes, for the shell):
@@ -103,7 +103,7 @@ def sweep(
     gitml sweep -P lr=0.1,0.01 -P 'n=range(2,10)' --minimize loss python train.py
     gitml sweep -P 'lr=loguniform(1e-5,0.1)' --trials 50 --maximize acc . -e train
     gitml sweep --resume brisk-heron
-    """
+    """  # noqa: D301 - the escape is click's mark: lines below stay as they are
     from gitml.cli.sweep_report import SweepView
 
     del as_project, as_command  # RunCommand has read them

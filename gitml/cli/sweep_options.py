@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from gitml.cli import complete
 from gitml.cli.output import json_errors
 
 
@@ -59,11 +60,13 @@ Jobs = Annotated[int, _option("--jobs", "-j", metavar="N", text="How many trials
 FailFast = Annotated[bool, typer.Option("--fail-fast", help="End the sweep when a trial fails.")]
 Resume = Annotated[
     str | None,
-    _option(
-        "--resume", metavar="RUN",
-        text="Go on with a sweep: run the trials that have not ended. Its record says what they are.",
+    typer.Option(
+        "--resume",
+        metavar="RUN",
+        help="Go on with a sweep: run the trials that have not ended. Its record says what they are.",
+        autocompletion=complete.runs,
     ),
-]  # fmt: skip
+]
 RetryFailed = Annotated[
     bool, typer.Option("--retry-failed", help="With --resume: run failed trials again too.")
 ]

@@ -81,9 +81,12 @@ class SweepView:
             sys.stdout.flush()
         if self.quiet:
             return
+        state, goal = result.state, result.state.plan.goal
+        if goal is not None and state.best is None and len(state.results) > state.failed:
+            warn(f"no trial has a value of '{goal.metric}'; --scalars and --metrics find what is not logged")
         print(self._ink.sign(sweep_summary(result)), file=sys.stderr)
-        if len(result.state.results) < result.state.plan.trials:
-            print(f"hint: gitml sweep --resume {result.state.run_id[:7]}", file=sys.stderr)
+        if len(state.results) < state.plan.trials:
+            print(f"hint: gitml sweep --resume {state.run_id[:7]}", file=sys.stderr)
 
     def _only_redactions(self, state: SweepState, ended: TrialResult | None) -> None:
         del state

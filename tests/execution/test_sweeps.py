@@ -188,6 +188,8 @@ def test_a_value_never_becomes_shell() -> None:
     ):
         with pytest.raises(RefusedError, match="a shell would read as more than a value"):
             command_with(script, {"x": "$(reboot)"})
+    with pytest.raises(RefusedError):
+        command_with(["sh", "-c", "train {x}"], {"x": ""})  # there would be no word at all
     assert command_with(["sh", "-c", 'train "$1"', "sh", "{x}"], {"x": "$(reboot)"})[-1] == "$(reboot)"
     with pytest.raises(UsageError, match="can be no option"):
         command_with(["train"], {"a b": "1"})

@@ -15,9 +15,9 @@ from gitml.launching.command_line import parse_command_line
 from gitml.launching.launch import LaunchRequest
 
 _OPTION_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:/-]*")
-_SHELLS = frozenset(("sh", "bash", "dash", "zsh", "ksh", "fish", "ash"))
+_SHELLS = frozenset(("sh", "bash", "dash", "zsh", "ksh", "fish", "ash", "su", "runuser"))
 _SCRIPT_OPTION = re.compile(r"-[A-Za-z]*c")
-_HARMLESS = re.compile(r"[A-Za-z0-9_./:=,@%+-]*")
+_HARMLESS = re.compile(r"[A-Za-z0-9_./:=,@%+-]+")
 _NUMBER = re.compile(r"[-+]?\.?[0-9].*")
 
 
