@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ from gitml.execution.environments import pythons
 from gitml.execution.environments.errors import EnvironmentFileError, NotOnPyPIError
 from gitml.execution.environments.requirements import (
     Requirements,
+    local_path,
     normalize_name,
     read_file,
     read_lines,
@@ -48,6 +49,7 @@ class Definition:
         indexes: Options that say where packages are, as they are written.
         paths: Folders for `PYTHONPATH`, below the project's folder.
         notes: Sentences for the user.
+        needs_uv: Whether only uv understands it.
     """
 
     kind: EnvironmentKind
@@ -61,6 +63,7 @@ class Definition:
     indexes: tuple[str, ...] = ()
     paths: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    needs_uv: bool = False
 
 
 def read_definition(spec: EnvironmentSpec, folder: Path) -> Definition:
@@ -146,12 +149,25 @@ def _requirements(folder: Path, file: str) -> Definition:
 
 def _pyproject(folder: Path, file: str) -> Definition:
     data = read_file(folder, file)
-    project = _table(_load_toml(data, file), "project", file)
+    document = _load_toml(data, file)
+    project = _table(document, "project", file)
     found = read_lines(folder, file, _lines(project.get("dependencies", []), file))
-    return _definition(
+    needs_uv = _read_sources(found, document, folder, file) or "dependencies" in project.get("dynamic", ())
+    definition = _definition(
         EnvironmentKind.PYPROJECT, (file, data), found,
         python=_requires_python(project, file), sources=(file,), paths=_import_folder(folder, file),
     )  # fmt: skip
+    return replace(definition, needs_uv=needs_uv)
+
+
+def _read_sources(found: Requirements, document: Mapping[str, Any], folder: Path, file: str) -> bool:
+    """Take in what `[tool.uv.sources]` says of folders; tell whether it says anything."""
+    sources = _table(_table(_table(document, "tool", file), "uv", file), "sources", file)
+    for source in sources.values():
+        path = source.get("path") if isinstance(source, dict) else None
+        if isinstance(path, str) and (inside := local_path(folder, str(PurePosixPath(file).parent / path))):
+            found.inputs.update(setup_files(folder, inside))
+    return bool(sources)
 
 
 def _uv_lock(folder: Path, file: str) -> Definition:
@@ -162,11 +178,12 @@ def _uv_lock(folder: Path, file: str) -> Definition:
     request = _LOCKED_PYTHON.search(text)
     project = str(PurePosixPath(file).with_name("pyproject.toml"))
     found = Requirements(names=names, inputs={project: read_file(folder, project)})
-    return _definition(
+    definition = _definition(
         EnvironmentKind.UV_LOCK, (file, data), found,
         python=_requires_python({"requires-python": request[1]} if request else {}, file),
         sources=(file,), paths=_import_folder(folder, file),
     )  # fmt: skip
+    return replace(definition, needs_uv=True)
 
 
 def _script(folder: Path, file: str) -> Definition:
@@ -174,9 +191,11 @@ def _script(folder: Path, file: str) -> Definition:
     data = block.encode()
     metadata = _load_toml(data, file)
     found = read_lines(folder, file, _lines(metadata.get("dependencies", []), file))
-    return _definition(
+    needs_uv = _read_sources(found, metadata, folder, file)
+    definition = _definition(
         EnvironmentKind.SCRIPT, (file, data), found, python=_requires_python(metadata, file), sources=(file,)
     )
+    return replace(definition, needs_uv=needs_uv)
 
 
 def script_block(data: bytes, file: str) -> str:

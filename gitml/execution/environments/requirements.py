@@ -17,6 +17,7 @@ from gitml.execution.environments.errors import EnvironmentFileError
 
 _OPTION = re.compile(r"(--?[A-Za-z][A-Za-z-]*)(?:\s*=\s*|\s+|(?<=^-[rcefi]))(.*)|(--?[A-Za-z][A-Za-z-]*)")
 _NAME = re.compile(r"([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)\s*(?:\[[^\]]*\])?\s*(?:[@=<>!~;(].*)?$")
+_DIRECT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\s*(?:\[[^\]]*\])?\s*@\s*(\S.*)")
 _VCS = re.compile(r"(?:git|hg|svn|bzr)\+", re.IGNORECASE)
 _COMMENT = re.compile(r"(?:^|\s)#.*$")
 _REQUIREMENT = ("-r", "--requirement")
@@ -185,8 +186,8 @@ def _read_package(found: Requirements, folder: Path, file: str, line: tuple[int,
     number, text = line
     name = _NAME.match(text)
     target = text.split(" --", 1)[0].split(";", 1)[0].strip()
-    if name and " @ " in target:
-        target = target.partition(" @ ")[2].strip()
+    if direct := _DIRECT.match(target):
+        target = direct[1]
     elif name and not _is_path(folder, target):
         found.names.add(normalize_name(name[1]))
         return

@@ -3,6 +3,7 @@
     environments/<key>/       the environment, never changed once it is ready
     environments/<key>.json   what is in it; renamed into place when it is ready
     environments/<key>.lock   held while it is made
+    environments/<key>.work/  files for the tools that make it, meanwhile
 
 Scripts of an environment name its folder, so it is made where it will stay; the
 description decides whether it is one. What a killed process left has none and
@@ -119,8 +120,10 @@ class EnvironmentStore:
             from gitml.execution.environments.tools import Workshop
 
             try:
-                with tempfile.TemporaryDirectory(prefix="gitml-environment-") as scratch:
-                    made = make(prefix, Workshop(folder, Path(scratch), environ, progress, lock))
+                scratch = self._root / f"{key}.work"
+                scratch.mkdir(mode=0o700)
+                made = make(prefix, Workshop(folder, scratch, environ, progress, lock))
+                shutil.rmtree(scratch)
             except BaseException:
                 self._forget(key)
                 raise
@@ -138,8 +141,9 @@ class EnvironmentStore:
     def _forget(self, key: str) -> None:
         with suppress(FileNotFoundError):
             os.unlink(self._root / f"{key}.json")
-        if os.path.lexists(self._root / key):
-            shutil.rmtree(self._root / key)
+        for folder in (self._root / key, self._root / f"{key}.work"):
+            if os.path.lexists(folder):
+                shutil.rmtree(folder)
 
 
 def _fields(made: Made) -> dict[str, Any]:

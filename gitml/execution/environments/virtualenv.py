@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from gitml.entities.project import EnvironmentKind
 from gitml.execution.environments.definition import Definition
 from gitml.execution.environments.errors import ManagerNotFoundError
 from gitml.execution.environments.installing import (
@@ -39,8 +38,8 @@ def make_with_pip(definition: Definition, prefix: Path, shop: Workshop) -> Made:
         ManagerNotFoundError: It is of a kind that only uv understands.
         PythonNotFoundError: No Python that fits is here.
     """
-    if definition.kind is EnvironmentKind.UV_LOCK:
-        raise ManagerNotFoundError("uv", f"only uv reads {definition.file}: pip install uv")
+    if definition.needs_uv:
+        raise ManagerNotFoundError("uv", f"only uv understands all of {definition.file}: pip install uv")
     notes = _make_venv(definition.python, prefix, shop)
     own = own_if_named(definition.names)
     lock = settle(_solve(definition, prefix, shop, own), shop.folder, own)
