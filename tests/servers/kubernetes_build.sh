@@ -8,12 +8,13 @@ target=$(realpath --canonicalize-missing "$1")
 work=$(mktemp -d)
 trap 'chmod -R u+w "$work"; rm -rf "$work"' EXIT
 
-# Sources are fetched as `apt-get source` does, with the lists of this build alone.
-mkdir -p "$work/lists/partial"
-cat >"$work/sources.list" <<'END'
-deb-src [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://deb.debian.org/debian bookworm main
-END
-apt=(-o "Dir::Etc::SourceList=$work/sources.list" -o Dir::Etc::SourceParts=/dev/null -o "Dir::State::Lists=$work/lists")
+# From where this machine has Debian's packages, with lists of this build alone.
+mkdir -p "$work/lists/partial" "$work/parts"
+sed 's/^deb /deb-src /' /etc/apt/sources.list >"$work/sources.list" 2>/dev/null || touch "$work/sources.list"
+if [ -f /etc/apt/sources.list.d/debian.sources ]; then
+    sed 's/^Types: .*/Types: deb-src/' /etc/apt/sources.list.d/debian.sources >"$work/parts/debian.sources"
+fi
+apt=(-o "Dir::Etc::SourceList=$work/sources.list" -o "Dir::Etc::SourceParts=$work/parts" -o "Dir::State::Lists=$work/lists")
 cd "$work"
 apt-get -qq "${apt[@]}" update
 apt-get -qq "${apt[@]}" source --download-only kubernetes
