@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from gitml.execution.reproduction.surroundings import EnvironmentChoice
 
 _DIFFERENT = 1
-_PANEL_RECORDING = "Recording, where it is not to be as it was"
+_PANEL_RECORDING = "As of `gitml run`"
 
 
 def register(app: typer.Typer) -> None:
@@ -71,15 +71,22 @@ def reproduce(
     name: Annotated[str | None, typer.Option("--name", "-n", metavar="NAME", help="Name of the new run.")] = None,
     artifact: Annotated[
         list[str] | None,
-        typer.Option("--artifact", "-a", metavar="PATH", help="As of `gitml run`. Repeatable.", rich_help_panel=_PANEL_RECORDING),
+        typer.Option("--artifact", "-a", metavar="PATH", help="What to record, if not as it was. Repeatable.", rich_help_panel=_PANEL_RECORDING),
     ] = None,
     metrics: Annotated[
         list[str] | None,
-        typer.Option("--metrics", metavar="FILE", help="As of `gitml run`. Repeatable.", rich_help_panel=_PANEL_RECORDING),
+        typer.Option("--metrics", metavar="FILE", help="What to record, if not as it was. Repeatable.", rich_help_panel=_PANEL_RECORDING),
     ] = None,
     scalars: Annotated[
         list[str] | None,
-        typer.Option("--scalars", metavar="REGEX", help="As of `gitml run`. Repeatable.", rich_help_panel=_PANEL_RECORDING),
+        typer.Option("--scalars", metavar="REGEX", help="What to record, if not as it was. Repeatable.", rich_help_panel=_PANEL_RECORDING),
+    ] = None,
+    docker_args: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--docker-args", "-A", metavar="NAME[=VALUE]",
+            help="Option for the container engine: they are not recorded. Repeatable.", rich_help_panel=_PANEL_RECORDING,
+        ),
     ] = None,
     json: Annotated[
         bool, typer.Option("--json", help="One JSON document.", callback=json_errors, is_eager=True)
@@ -112,6 +119,7 @@ def reproduce(
         artifacts=tuple(artifact or ()),
         metrics=tuple(metrics or ()),
         scalars=tuple(scalars or ()),
+        container_options=_container_options(docker_args or []),
         name=name,
     )
     told: list[str] = []
@@ -143,6 +151,14 @@ def _changes(texts: Sequence[str]) -> dict[str, str]:
             raise UsageError(f"--set '{key}' is given twice", hint="give it once")
         changes[key] = value
     return changes
+
+
+def _container_options(texts: Sequence[str]) -> tuple[tuple[str, str], ...]:
+    if not texts:
+        return ()
+    from gitml.execution.containers.arguments import parse_container_option
+
+    return tuple(parse_container_option(text) for text in texts)
 
 
 def _choice(text: str) -> EnvironmentChoice:

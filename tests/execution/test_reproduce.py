@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,7 @@ from gitml.tracking.edit import write_record
 from gitml.tracking.history import get_run
 from tests.launching.harness import Project
 from tests.quick import QuickGitml
+from tests.servers import containers as engines
 
 TRAIN = """\
 import argparse, os, pathlib, random, sys
@@ -387,3 +390,26 @@ def test_packages_are_those_that_were_recorded(work, tmp_path):
     code, found = work.reproduce("six", "--scalars", r"six: (?P<six>\d+\.\d+)")
     assert (code, found["verdict"], found["packages"]) == (0, "identical", []), found
     assert found["environment"] in ("uv", "virtualenv")
+
+
+@pytest.mark.heavy
+def test_the_very_image_that_a_project_ran_in(work):
+    """Needs Podman."""
+    with engines.with_engine("podman") as engine:
+        command = f"{shlex.quote(sys.executable)} train/train.py --seed {{seed}}"
+        docker = {"image": engine.image, "volumes": engines.volumes()}
+        entry = {"parameters": {"seed": {"type": "int", "default": 3}}, "command": command}
+        (work.folder / "MLproject").write_text(
+            json.dumps({"docker_env": docker, "entry_points": {"main": entry}})
+        )
+        work.commit("a project in a container")
+        work.environment |= {**engine.environ, "GITML_CONTAINER_ENGINE": engine.name, "PYTHONPATH": ""}
+        options = ("-A", "network=host", "-A", f"env=PYTHONPATH={engines.ROOT}")
+        assert work.run_in(".", ".", "--name", "boxed", *options).returncode == 0
+        image = work.read("environment/container-image.txt")
+        engine.make_image(engine.image, "another one of that name")
+        code, found = work.reproduce("boxed", *options)
+        assert (code, found["verdict"], found["environment"]) == (0, "identical", "podman"), found
+        assert work.read("environment/container-image.txt") == image
+        assert work.reproduce("boxed", "--environment", "current", *options)[0] == 0
+        assert work.read("environment/container-image.txt") != image

@@ -62,6 +62,8 @@ class ReproductionRequest:
         artifacts: As in `LaunchRequest`; empty: what the original was asked for.
         metrics: Likewise.
         scalars: Likewise.
+        container_options: Name and value of options for the container engine,
+            which are not recorded.
         name: Name of the new run.
     """
 
@@ -73,6 +75,7 @@ class ReproductionRequest:
     artifacts: tuple[str, ...] = ()
     metrics: tuple[str, ...] = ()
     scalars: tuple[str, ...] = ()
+    container_options: tuple[tuple[str, str], ...] = ()
     name: str | None = None
 
 

@@ -64,6 +64,7 @@ class Place:
         lent: Files and folders that links in the code lead to.
         environ: Our environment.
         progress: Shows what takes long.
+        container_options: Name and value of options for the container engine.
     """
 
     repo: Repo
@@ -74,6 +75,7 @@ class Place:
     lent: tuple[Path, ...]
     environ: Mapping[str, str]
     progress: ShowProgress
+    container_options: tuple[tuple[str, str], ...] = ()
 
 
 def environment_again(place: Place, files: Mapping[str, bytes], choice: EnvironmentChoice) -> Environment:
@@ -101,6 +103,7 @@ def environment_again(place: Place, files: Mapping[str, bytes], choice: Environm
             project.definition.docker,
             Workspace(source.folder, source.root, place.repo.git, (*project.paths, *place.lent)),
             environ=place.environ,
+            options=place.container_options,
             recorded=files[IMAGE_FILE] if recorded else None,
             progress=place.progress,
         )
