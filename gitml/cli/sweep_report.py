@@ -30,7 +30,7 @@ class SweepView:
 
     def __init__(self, *, top: int, as_json: bool, quiet: bool) -> None:
         self.quiet = quiet
-        self._top = top
+        self._top = max(0, top)
         self._as_json = as_json
         self._ink = Ink(colour=False, unicode=speaks_unicode(sys.stderr))
         self._warned: set[str] = set()

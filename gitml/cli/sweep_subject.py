@@ -60,7 +60,9 @@ def encode_subject(subject: Subject, work_tree: Path | None) -> dict[str, Any]:
         document["command"] = list(template.command)
     else:
         document |= {
-            "project": strip_url_credentials(project.target),
+            "project": strip_url_credentials(
+                project.target if inside or work_tree is None else _seen_from(work_tree, project.target)
+            ),
             "entry_point": project.entry_point,
             "version": project.version,
             "manager": project.manager,
@@ -70,6 +72,17 @@ def encode_subject(subject: Subject, work_tree: Path | None) -> dict[str, Any]:
             "recurse_submodules": project.recurse_submodules,
         }
     return {name: value for name, value in document.items() if value not in (None, [], {})}
+
+
+def _seen_from(work_tree: Path, target: str) -> str:
+    """Name a project's folder as from the top of the work tree, where the sweep goes on."""
+    from gitml.execution.target import parse_target
+
+    found = parse_target(target)
+    if found.folder is None:
+        return target
+    folder = os.path.relpath(found.folder.resolve(), work_tree.resolve())
+    return f"{folder}#{found.subdirectory}" if found.subdirectory else folder
 
 
 def decode_subject(launch: Mapping[str, Any], *, trust: bool) -> Subject:
@@ -170,6 +183,8 @@ def open_subject(repo: Repo, subject: Subject, example: Mapping[str, str], *, qu
     environ, here = subject.template.environment, Path.cwd()
     request = project_request(subject.project)
     with opened_project(repo, request, environ=environ, progress=progress) as opened:
+        for note in opened.source.notes:
+            print(f"warning: {printable(note)}", file=sys.stderr)
         ready = opened.with_values(example)
         confirm(ready, trust=subject.project.trust)
         environment = prepared_environment(repo, ready, request, environ, progress)

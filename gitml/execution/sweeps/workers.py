@@ -13,7 +13,7 @@ import select
 import signal
 import threading
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -25,7 +25,7 @@ from gitml.execution.sweeps.optimizers import Trial, TrialResult
 from gitml.execution.sweeps.runner import Runner
 from gitml.launching.child_environment import REPO_VARIABLE, RUN_VARIABLE
 from gitml.launching.launch import launch
-from gitml.launching.signals import SignalRelay, signal_name
+from gitml.launching.signals import ENDING, SignalRelay, signal_name
 from gitml.repo import Repo
 from gitml.tracking.history import read_record
 
@@ -160,7 +160,8 @@ class WorkerPool:
         """Do without a worker that died; the next gitml command commits the run that it left."""
         self._workers.remove(worker)
         status = self._bury(worker)
-        how = signal_name(os.WTERMSIG(status)) if os.WIFSIGNALED(status) else f"status {status}"
+        code = os.waitstatus_to_exitcode(status)
+        how = signal_name(-code) if code < 0 else f"exit {code}"
         return TrialResult(trial, None, RunStatus.KILLED, error=f"its worker process died ({how})")
 
     @staticmethod
@@ -177,8 +178,11 @@ def trial_name(sweep: str, number: int) -> str:
 
 def _fork(job: Job, slot: int, life_read: int, life_write: int, others: Sequence[_Worker]) -> _Worker:
     (tasks_read, tasks_write), (results_read, results_write) = os.pipe(), os.pipe()
+    # Until the worker has a session and handlers of its own, a Ctrl-C waits for it.
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
     pid = os.fork()
     if pid:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         os.close(tasks_read)
         os.close(results_write)
         return _Worker(pid, tasks_write, results_read)
@@ -189,7 +193,7 @@ def _fork(job: Job, slot: int, life_read: int, life_write: int, others: Sequence
         for tasks, results in ((tasks_write, results_read), *((w.tasks, w.results) for w in others)):
             os.close(tasks)
             os.close(results)
-        _work(job, slot, life_read, tasks_read, results_write)
+        _work(job, slot, mask, life_read, tasks_read, results_write)
         code = 0
     except BaseException:  # noqa: BLE001 - nothing of the process that we were forked from may run here
         traceback.print_exc()
@@ -197,13 +201,14 @@ def _fork(job: Job, slot: int, life_read: int, life_write: int, others: Sequence
         os._exit(code)
 
 
-def _work(job: Job, slot: int, life: int, tasks_fd: int, results_fd: int) -> None:
+def _work(job: Job, slot: int, mask: Iterable[int], life: int, tasks_fd: int, results_fd: int) -> None:
     """Be a worker until there are no more tasks."""
     os.setsid()
     nothing = os.open(os.devnull, os.O_RDWR)
     for number in range(3):
         os.dup2(nothing, number)
     with SignalRelay() as signals, os.fdopen(tasks_fd, "rb") as tasks:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         threading.Thread(target=_end_with, args=(life,), name="gitml-sweep-life", daemon=True).start()
         repo = Repo.open(job.folder)
         for line in tasks:
