@@ -213,6 +213,18 @@ def test_the_code_of_the_project_is_imported_from_where_it_lies(project: Folder)
         assert str(project.root) not in made.files["requirements.lock"].decode()
 
 
+def test_what_uv_locked_is_what_runs(project: Folder) -> None:
+    project.write("pyproject.toml", '[project]\nname = "mine"\nversion = "1"\ndependencies = ["alpha<2"]\n')
+    subprocess.run(["uv", "lock", "-q"], cwd=project.root, env={**os.environ, **project.environ}, check=True)
+    project.write("pyproject.toml", '[project]\nname = "mine"\nversion = "1"\ndependencies = ["alpha"]\n')
+    made = project.prepare("uv_lock", "uv.lock")
+    assert made.files["requirements.txt"] == b"alpha==1.0\n"
+    assert made.variables["PYTHONPATH"] == str(project.root)
+    assert project.rebuild(made.files).files == made.files
+    with pytest.raises(EnvironmentNotMadeError, match="only uv"):
+        project.prepare("uv_lock", "uv.lock", "virtualenv")
+
+
 def test_a_script_has_its_own(project: Folder) -> None:
     block = (
         f'# /// script\n# requires-python = ">={PYTHON}"\n#\n# dependencies = [\n#   "alpha<2",\n# ]\n# ///\n'

@@ -191,7 +191,8 @@ def _script(folder: Path, file: str) -> Definition:
     data = block.encode()
     metadata = _load_toml(data, file)
     found = read_lines(folder, file, _lines(metadata.get("dependencies", []), file))
-    needs_uv = _read_sources(found, metadata, folder, file)
+    needs_uv = "uv" in _table(metadata, "tool", file)
+    _read_sources(found, metadata, folder, file)
     definition = _definition(
         EnvironmentKind.SCRIPT, (file, data), found, python=_requires_python(metadata, file), sources=(file,)
     )

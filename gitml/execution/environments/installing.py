@@ -46,6 +46,8 @@ def own_if_named(names: frozenset[str]) -> OwnGitml | None:
 def write_sources(definition: Definition, shop: Workshop, *, reads_toml: bool) -> list[Path]:
     """Put requirements into a file where the installer can't read their own; return the files to read."""
     has_toml = definition.kind in (EnvironmentKind.PYPROJECT, EnvironmentKind.SCRIPT)
+    if definition.kind is EnvironmentKind.SCRIPT and not definition.needs_uv:
+        reads_toml = False  # older ones take a script for a file of comments
     files = [shop.folder / name for name in definition.sources if reads_toml or not has_toml]
     if definition.lines and not (has_toml and reads_toml):
         written = shop.scratch / f"{Path(definition.file).name}.in"

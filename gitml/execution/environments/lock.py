@@ -111,7 +111,7 @@ def settle(lock: Lock, folder: Path, own: OwnGitml | None) -> Lock:
     entries: list[Entry] = []
     paths = [_of_project(folder, path) for path in lock.paths]
     for entry in lock.entries:
-        if own is not None and (entry.name == NAME or (entry.path and own.lies_at(entry.path))):
+        if own is not None and _is_own(entry, own):
             entries.append(Entry(NAME, own.requirement, str(own.path)))
         elif entry.path is None:
             entries.append(entry)
@@ -123,6 +123,12 @@ def settle(lock: Lock, folder: Path, own: OwnGitml | None) -> Lock:
             else:
                 entries.append(Entry(entry.name, f"./{relative}", str(folder / relative)))
     return Lock(tuple(entries), lock.indexes, tuple(dict.fromkeys(paths)))
+
+
+def _is_own(entry: Entry, own: OwnGitml) -> bool:
+    if entry.path is not None:
+        return own.lies_at(entry.path)
+    return entry.name == NAME and not entry.is_hashed  # with a hash it is one that an index has
 
 
 def _of_project(folder: Path, path: str) -> str:
@@ -154,7 +160,7 @@ def recorded_lock(
         *indexes,
     ]
     for entry in lock.entries:
-        if own is not None and entry.name == NAME:
+        if own is not None and _is_own(entry, own):
             lines += [_OWN, f"{NAME}=={own.version}"]
         else:
             lines.append(_shown(entry, folder))

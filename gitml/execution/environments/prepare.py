@@ -145,8 +145,8 @@ def _with_packages(
 
         return make_with_pip(definition, prefix, shop)
 
-    made, waited = _made(store, key, make, folder, environ, progress)
-    return environment_of(made, spec.kind, folder, environ, (*notes, *waited))
+    made, meanwhile = _made(store, key, make, folder, environ, progress)
+    return environment_of(made, spec.kind, folder, environ, (*notes, *meanwhile))
 
 
 def _made(
@@ -161,8 +161,8 @@ def _made(
     found = store.find(key)
     if found is not None:
         return found, ()
-    made, waited = store.make(key, make, folder, environ, progress)
-    if waited:
-        return made, ("another gitml was making this environment; it was waited for",)
+    made, by_other = store.make(key, make, folder, environ, progress)
+    if by_other:
+        return made, ("another gitml made this environment meanwhile",)
     store.describe(key_of_lock(made.files), replace(made, notes=()))
     return made, ()

@@ -88,7 +88,7 @@ class EnvironmentStore:
     """
 
     def __init__(self, cache: Path) -> None:
-        self._root = cache / "environments"
+        self._root = cache.absolute() / "environments"  # tools run in the project
 
     def find(self, key: str) -> Made | None:
         """Return an environment if it is ready and its interpreter is still there."""
@@ -108,14 +108,14 @@ class EnvironmentStore:
         """Make an environment, unless another process does so meanwhile.
 
         Returns:
-            The environment, and whether another process was waited for.
+            The environment, and whether another process made it.
         """
         self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
         prefix = self._root / key
-        with _alone(self._root / f"{key}.lock", progress) as (lock, waited):
+        with _alone(self._root / f"{key}.lock", progress) as lock:
             made = self.find(key)
             if made is not None:
-                return made, waited
+                return made, True
             self._forget(key)
             from gitml.execution.environments.tools import Workshop
 
@@ -128,7 +128,7 @@ class EnvironmentStore:
                 self._forget(key)
                 raise
             self.describe(key, made)
-        return made, waited
+        return made, False
 
     def describe(self, key: str, made: Made) -> None:
         """Let a key lead to an environment."""
@@ -173,14 +173,13 @@ def _read(data: bytes, root: Path) -> Made | None:
 
 
 @contextmanager
-def _alone(path: Path, progress: ShowProgress) -> Iterator[tuple[int, bool]]:
-    """Hold a lock; say whether it had to be waited for."""
+def _alone(path: Path, progress: ShowProgress) -> Iterator[int]:
+    """Hold a lock; give its descriptor."""
     fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
-        waited = not _try_lock(fd)
-        if waited:
+        if not _try_lock(fd):
             _wait(fd, progress)
-        yield fd, waited
+        yield fd
     finally:
         os.close(fd)
 

@@ -111,6 +111,8 @@ def _failure(doing: str, status: int, said: str) -> EnvironmentNotMadeError:
     hint = None
     if _UNREACHABLE.search(said):
         hint = "no package index could be reached: check the connection, or where the index is (UV_DEFAULT_INDEX, PIP_INDEX_URL)"
+    elif "unexpected argument" in words or "no such option" in words:
+        hint = "this program is too old: get a newer one"
     return EnvironmentNotMadeError(f"{doing} failed:\n{words}", hint=hint)
 
 

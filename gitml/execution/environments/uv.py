@@ -21,6 +21,7 @@ from gitml.execution.environments.own import OwnGitml
 from gitml.execution.environments.store import Made
 from gitml.execution.environments.tools import Workshop
 
+_TOO_OLD = "get a newer one: pip install --upgrade uv"
 _PLAIN = ("--no-header", "--no-annotate")
 _LOOKING = ("--generate-hashes", "--emit-index-url", "--emit-find-links", *_PLAIN)
 
@@ -101,7 +102,12 @@ class _Maker:
             options.append(f"--overrides={overrides}")
         options += sources
         words = ("pip", "compile", "-q", *_LOOKING, self._into, *self._places)
-        return self._run("solving the environment with uv", *words, *options)
+        solved = self._run("solving the environment with uv", *words, *options)
+        if definition.kind is EnvironmentKind.SCRIPT and definition.names and not read_lock(solved).entries:
+            raise EnvironmentNotMadeError(
+                f"this uv does not read the [tool.uv] of {definition.file}", hint=_TOO_OLD
+            )
+        return solved
 
     def export(self, definition: Definition) -> str:
         project = f"--project={(self._shop.folder / definition.file).parent}"

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from gitml.execution.environments.definition import Definition
-from gitml.execution.environments.errors import ManagerNotFoundError
+from gitml.execution.environments.errors import EnvironmentNotMadeError
 from gitml.execution.environments.installing import (
     choose_python,
     finish,
@@ -34,12 +34,13 @@ def make_with_pip(definition: Definition, prefix: Path, shop: Workshop) -> Made:
     """Make an environment from its definition.
 
     Raises:
-        EnvironmentNotMadeError: It can't be solved, fetched, built or installed.
-        ManagerNotFoundError: It is of a kind that only uv understands.
+        EnvironmentNotMadeError: It can't be solved, fetched, built or installed, or only uv understands it.
         PythonNotFoundError: No Python that fits is here.
     """
     if definition.needs_uv:
-        raise ManagerNotFoundError("uv", f"only uv understands all of {definition.file}: pip install uv")
+        raise EnvironmentNotMadeError(
+            f"only uv understands all of {definition.file}", hint="pip install uv, and: --env-manager uv"
+        )
     notes = _make_venv(definition.python, prefix, shop)
     own = own_if_named(definition.names)
     lock = settle(_solve(definition, prefix, shop, own), shop.folder, own)
