@@ -123,15 +123,14 @@ def test_another_value_is_set_and_what_it_does_is_said(work):
     assert found["set"] == ["seed"]
     assert work.record().params == {"seed": 4}
     assert work.record().tags["gitml.reproduction"] == "different"
-    code, found = work.reproduce("first", "--set", "seed=4", "--ignore", "loss", "--ignore", "*.txt")
-    assert (code, found["verdict"]) == (0, "identical")
 
 
 def test_noise_is_within_the_tolerance_that_is_given(work, tmp_path):
     (tmp_path / "jitter").write_text("1e-9")
     noisy = {"JITTER": str(tmp_path / "jitter")}
     assert work.reproduce("first", **noisy)[1]["verdict"] == "within tolerance"
-    assert work.reproduce("first", "--tolerance", "loss=0", **noisy)[0] == 1
+    words = ("--tolerance", "loss=0", "--ignore", "*.txt")
+    assert work.reproduce("first", *words, **noisy)[0] == 1
     assert work.record().tags["gitml.reproduction"] == "different"
 
 
@@ -183,8 +182,6 @@ def test_what_the_program_needs_beside_its_code_can_be_lent(work):
     (work.folder / "data").mkdir()
     (work.folder / "data" / "jitter").write_text("0.5")
     work.run_in(".", "--name", "lent", "python", "train/train.py", JITTER="data/jitter")
-    failed, _ = work.reproduce("lent", JITTER="data/jitter")
-    assert failed == 1
     code, found = work.reproduce("lent", "--link", "data", JITTER="data/jitter")
     assert (code, found["verdict"]) == (0, "identical")
     assert (work.folder / "data" / "jitter").exists()
