@@ -399,9 +399,10 @@ def test_the_very_image_that_a_project_ran_in(work):
         (work.folder / "MLproject").write_text(
             json.dumps({"docker_env": docker, "entry_points": {"main": entry}})
         )
+        (work.folder / "jitter").write_text("0.5")
         work.commit("a project in a container")
         work.environment |= {**engine.environ, "GITML_CONTAINER_ENGINE": engine.name, "PYTHONPATH": ""}
-        options = ("-A", "network=host", "-A", f"env=PYTHONPATH={engines.ROOT}")
+        options = ("-A", "network=host", "-A", f"env=PYTHONPATH={engines.ROOT}", "-A", "env=JITTER=jitter")
         assert work.run_in(".", ".", "--name", "boxed", *options).returncode == 0
         image = work.read("environment/container-image.txt")
         engine.make_image(engine.image, "another one of that name")

@@ -159,15 +159,20 @@ def reproduce(
         notes = [*source.notes, *plan.notes, *_left_out(original), *_about_inputs(inputs)]
         confirm(Preview(plan, foreign_reason(repo, original), tuple(notes), tuple(inputs)))
         lent = (check.path for check in inputs if check.lent is not None and check.path is not None)
-        lent_paths = (*(link.path for link in links), *plan.lent, *lent)
-        surroundings = Place(repo, original, source, plan.words, plan.project, lent_paths, environ, progress)
-        environment = environment_again(surroundings, files, request.environment)
-        notes += environment.notes
-        variables = dict(environ)
-        if request.environment is EnvironmentChoice.RECORDED:
-            values, left = recorded_variables(files)
-            variables |= values
-            notes += (f"variable {name} is not set as it was" for name in left)
+        place = Place(
+            repo,
+            original,
+            source,
+            plan.words,
+            plan.project,
+            (*(link.path for link in links), *plan.lent, *lent),
+            environ,
+            progress,
+            request.container_options,
+        )
+        environment = environment_again(place, files, request.environment)
+        variables, more = _variables(environ, files, request.environment)
+        notes += (*environment.notes, *more)
         with _in_folder(source.folder):
             template = _template(original, request, variables, files)
             result = launch(repo, plan.request(environment, template), progress=progress)
@@ -193,6 +198,16 @@ def _plan(repo: Repo, run: Run, source: Source, request: ReproductionRequest, st
     if run.project is None:
         return plan_command(run, source, request.changes, repo.git.work_tree)
     return plan_project(repo, run, source, request.changes, base=Path.cwd(), storage=storage)
+
+
+def _variables(
+    environ: Mapping[str, str], files: Mapping[str, bytes], choice: EnvironmentChoice
+) -> tuple[dict[str, str], tuple[str, ...]]:
+    """Give the variables that the program gets, and sentences on those that are not as they were."""
+    if choice is EnvironmentChoice.CURRENT:
+        return dict(environ), ()
+    values, left = recorded_variables(files)
+    return {**environ, **values}, tuple(f"variable {name} is not set as it was" for name in left)
 
 
 def _template(
