@@ -7,6 +7,7 @@ import os
 import shlex
 import shutil
 import signal
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,7 +27,8 @@ from gitml.execution.containers.arguments import (
     volume_words,
 )
 from gitml.execution.containers.engine import EngineError, find_engine
-from gitml.execution.containers.image import Image, decode_image, encode_image
+from gitml.execution.containers.image import Image, decode_image, encode_image, name_by_digest
+from gitml.execution.containers.shell import shell_words
 from tests.launching.harness import Project, wait_until
 from tests.servers import containers as engines
 from tests.servers.containers import RealEngine
@@ -35,7 +37,7 @@ TRAIN = """\
 import os
 import gitml
 
-gitml.log_metric("loss", float(os.environ["START"]) / 2)
+gitml.log_metric("loss", float(os.environ.get("START", "1")) / 2)
 open("out.txt", "w").write(os.getcwd())
 print("hello from", os.environ["WHERE"])
 raise SystemExit(int(os.environ["CODE"]))
@@ -93,6 +95,44 @@ def test_a_record_that_is_no_image_is_refused(line):
         decode_image(data)
 
 
+@pytest.mark.parametrize(
+    ("name", "digest", "known"),
+    [
+        ("python:3.12", "python", "docker.io/library/python"),
+        ("python", "docker.io/library/python", "docker.io/library/python"),
+        ("team/a:1", "docker.io/team/a", "docker.io/team/a"),
+        ("localhost:5000/a", "localhost:5000/a", "localhost:5000/a"),
+        ("r.example.org/a:1", "docker.io/library/a", None),
+    ],
+)
+def test_the_digest_of_a_name_is_that_of_its_own_registry(name, digest, known):
+    hashed = "@sha256:" + "1" * 64
+    image = Image(name, "sha256:" + "0" * 64, ("other/repository" + hashed, digest + hashed))
+    assert name_by_digest(image) == (known and known + hashed)
+
+
+SHELLS = [["dash"], ["bash", "--posix"], ["busybox", "sh"]]
+
+
+@pytest.mark.parametrize("shell", SHELLS, ids=lambda words: words[0])
+def test_what_stands_before_a_command_changes_nothing_of_it(shell):
+    if shutil.which(shell[0]) is None:
+        pytest.skip(f"needs {shell[0]}")
+    words = [*shell, *shell_words()[1:]]
+    for command, code, printed in (
+        (["sh", "-c", "printf '%s|' a 'b c' $((1+1))"], 0, "a|b c|2|"),
+        (["sh", "-c", "env A=1 sh -c 'exit 4'"], 4, ""),
+        (["sh", "-c", "A='1 2' sh -c 'echo \"$A\"'"], 0, "1 2\n"),
+        (["sh", "-c", "cd / && pwd; exit 3"], 3, "/\n"),
+        (["sh", "-c", "exit 5"], 5, ""),
+        (["sh", "-c", "no-such-program 1"], 127, ""),
+        (["sh", "-c", ""], 0, ""),
+        (["printf", "%s|", "sh", "-c", ";"], 0, "sh|-c|;|"),
+    ):
+        done = subprocess.run([*words, *command], capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stdout) == (code, printed), command
+
+
 def test_without_an_engine_nothing_is_run_and_both_are_named(git_repo, quick, tmp_path):
     write_project(git_repo, "image:1")
     programs = tmp_path / "bin"
@@ -136,7 +176,7 @@ def write_project(folder: Path, image: str, more: str = "") -> None:
     docker = {
         "image": image,
         "volumes": engines.volumes(),
-        "environment": [["WHERE", "a container"], "CODE"],
+        "environment": [["WHERE", "a container"], "CODE", ["PYTHONPATH", str(engines.ROOT)]],
     }
     command = f"{shlex.quote(sys.executable)} train.py{more}"
     (folder / "MLproject").write_text(
@@ -164,7 +204,7 @@ def boxed(engine: RealEngine, git_repo: Path, quick) -> Project:
     return project
 
 
-OPTIONS = ("-A", "network=host", "-A", f"env=PYTHONPATH={engines.ROOT}", "-A", "env=START=1")
+OPTIONS = ("-A", "network=host", "-A", "env=START=3")
 
 
 @pytest.mark.heavy
@@ -174,7 +214,7 @@ def test_a_project_runs_in_its_image_and_records_from_inside(engine, boxed):
     assert done.returncode == 3, done.stderr
     assert "hello from a container" in done.stdout
     run = boxed.record()
-    assert run.metrics["loss"].last == 0.5
+    assert run.metrics["loss"].last == 1.5
     assert run.exit_code == 3
     assert run.project.manager == engine.name
     assert (boxed.folder / "out.txt").read_text() == "/mlflow/projects/code"
@@ -182,6 +222,16 @@ def test_a_project_runs_in_its_image_and_records_from_inside(engine, boxed):
     image = decode_image(boxed.read(f"environment/{IMAGE_FILE}"))
     assert image.id.endswith(engine.call("image", "inspect", "--format={{.Id}}", engine.image)[-64:])
     assert engine.call("ps", "--all", "--quiet") == ""
+
+
+@pytest.mark.heavy
+def test_a_run_is_done_again_in_the_very_image(engine, boxed, gitml):
+    assert boxed.run(".", "--name", "first").returncode == 0
+    engine.make_image(engine.image, "another one by now")
+    done = gitml(boxed.folder, "reproduce", "first", env=boxed.environment)
+    assert "hello from a container" in done.stdout
+    first, second = (boxed.read(f"environment/{IMAGE_FILE}", commit) for commit in boxed.commits[:2])
+    assert first == second
 
 
 @pytest.mark.heavy
@@ -233,7 +283,7 @@ def test_the_very_image_comes_back_from_its_registry(engine, tmp_path, monkeypat
 
         first = make()
         recorded = first.files[IMAGE_FILE]
-        assert decode_image(recorded).digests[0].startswith(f"{place}/team/image@sha256:")
+        assert name_by_digest(decode_image(recorded)) == decode_image(recorded).digests[0]
         push_image(engine, name, "second")  # the tag means another image now
         ids = [decode_image(made.files[IMAGE_FILE]).id for made in (make(recorded), make())]
         assert ids[0] == decode_image(recorded).id != ids[1]

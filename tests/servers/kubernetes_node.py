@@ -195,6 +195,17 @@ def _now() -> str:
     return datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+def make_certificate(folder: Path, name: str) -> tuple[str, str]:
+    """Make a certificate for 127.0.0.1, signed by itself, and its key."""
+    files = (str(folder / f"{name}.crt"), str(folder / f"{name}.key"))
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", f"/CN={name}",
+         "-addext", "subjectAltName=IP:127.0.0.1", "-out", files[0], "-keyout", files[1]],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    return files
+
+
 def _log_server(node: Node, folder: Path) -> ThreadingHTTPServer:
     class Handler(BaseHTTPRequestHandler):
         """`GET /containerLogs/NAMESPACE/POD/CONTAINER?follow=true`, as kubelets have it."""
@@ -220,13 +231,7 @@ def _log_server(node: Node, folder: Path) -> ThreadingHTTPServer:
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
-    files = [str(folder / name) for name in ("node.crt", "node.key")]
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=node",
-         "-out", files[0], "-keyout", files[1]],
-        check=True, capture_output=True,
-    )  # fmt: skip
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(*files)
+    context.load_cert_chain(*make_certificate(folder, NAME))
     server.socket = context.wrap_socket(server.socket, server_side=True)
     return server

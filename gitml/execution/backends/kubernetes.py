@@ -15,7 +15,7 @@ from gitml.execution.backends.kubernetes_cluster import NAME, Cluster
 from gitml.execution.backends.kubernetes_manifest import check_remote, job_manifest
 from gitml.execution.backends.options import BackendConfigError, Kind, Option
 from gitml.execution.containers.engine import find_engine
-from gitml.execution.containers.image import check_reference, get_image
+from gitml.execution.containers.image import check_reference, get_image, name_by_digest
 from gitml.formats import yaml
 from gitml.launching.launch import no_progress
 
@@ -194,27 +194,14 @@ def _pinned(name: str, *, allow_tag: bool) -> str:
     hint = "name it by digest: -c image=NAME@sha256:...; or take the tag: -c allow_tag=true"
     try:
         engine, _ = find_engine(os.environ)
-        image = get_image(engine, name, no_progress)
+        found = name_by_digest(get_image(engine, name, no_progress))
     except GitmlError as err:
         raise BackendConfigError(
             f"the image '{name}' is not named by digest, and it can't be looked up: {err}", hint=hint
         ) from err
-    wanted = _repository(name)
-    for digest in image.digests:
-        if _repository(digest) == wanted:
-            return f"{wanted}@{digest.rpartition('@')[2]}"
-    raise BackendConfigError(f"the image '{name}' was never pushed to its registry", hint=hint)
-
-
-def _repository(name: str) -> str:
-    """Name the repository of an image in full: without tag and digest, with Docker's defaults."""
-    path = name.partition("@")[0]
-    folder, slash, last = path.rpartition("/")
-    path = folder + slash + last.partition(":")[0]
-    host, slash, rest = path.partition("/")
-    if slash and ("." in host or ":" in host or host == "localhost"):
-        return path if host != "docker.io" or "/" in rest else f"docker.io/library/{rest}"
-    return f"docker.io/{path}" if slash else f"docker.io/library/{path}"
+    if found is None:
+        raise BackendConfigError(f"the image '{name}' was never pushed to its registry", hint=hint)
+    return found
 
 
 def _is_over(job: Any) -> bool:

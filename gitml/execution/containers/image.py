@@ -90,6 +90,26 @@ def find_image(engine: Engine, name: str) -> Image | None:
     return Image(name, "sha256:" + str(facts["Id"]).removeprefix("sha256:"), tuple(sorted(digests)), platform)
 
 
+def name_by_digest(image: Image) -> str | None:
+    """Name an image by its digest in the registry of its name; None: it is not known to be there."""
+    wanted = _repository(image.name)
+    for digest in image.digests:
+        if _repository(digest) == wanted:
+            return f"{wanted}@{digest.rpartition('@')[2]}"
+    return None
+
+
+def _repository(name: str) -> str:
+    """Name the repository of an image in full: without tag and digest, with Docker's defaults."""
+    path = name.partition("@")[0]
+    folder, slash, last = path.rpartition("/")
+    path = folder + slash + last.partition(":")[0]
+    host, slash, rest = path.partition("/")
+    if slash and ("." in host or ":" in host or host == "localhost"):
+        return path if host != "docker.io" or "/" in rest else f"docker.io/library/{rest}"
+    return f"docker.io/{path}" if slash else f"docker.io/library/{path}"
+
+
 def encode_image(image: Image, engine: Engine) -> bytes:
     """Write what is recorded of a run's image: a `key: value` a line."""
     lines = [
