@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -120,6 +119,9 @@ def work(
     remote: Annotated[
         str | None, typer.Option("--remote", metavar="URL", help="What to clone, and to push to.")
     ] = None,
+    digest: Annotated[
+        str | None, typer.Option("--digest", metavar="SHA256", help="Sum of what was submitted.")
+    ] = None,
     folder: Annotated[Path | None, typer.Option("--folder", metavar="DIR", help="Where to clone it.")] = None,
     place: Annotated[
         Path | None, typer.Option("--in", metavar="DIR", help="Run here, without a clone.")
@@ -133,7 +135,7 @@ def work(
         raise UsageError("--remote and --in exclude each other", hint="a clone has a folder of its own")
     code = 1
     try:
-        worked = _work(run_id, remote, folder, place, dict(os.environ))
+        worked = _work(run_id, remote, digest, folder, place)
         code = worked.exit_code
         _report(worked)
     except BaseException as err:
@@ -146,12 +148,13 @@ def work(
 
 
 def _work(
-    run_id: str, remote: str | None, folder: Path | None, place: Path | None, environ: Mapping[str, str]
+    run_id: str, remote: str | None, digest: str | None, folder: Path | None, place: Path | None
 ) -> Worked:
     from gitml.execution.backends.work import work_from_remote, work_here
 
+    environ = dict(os.environ)
     if remote is not None:
-        return work_from_remote(run_id, remote, scratch=folder, environ=environ)
+        return work_from_remote(run_id, remote, digest=digest, scratch=folder, environ=environ)
     return work_here(open_repo(), run_id, folder=place, environ=environ)
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from gitml.entities.run import Run
@@ -31,6 +33,8 @@ class JobFacts:
         manager: What is to make a project's environment; None: what suits it.
         container_options: Name and value of options for the container engine.
         build_image: Whether an image with the code in it is built.
+        base: Where it was submitted, below the top of the code: relative paths
+            among a project's values begin there.
     """
 
     backend: str
@@ -42,18 +46,29 @@ class JobFacts:
     manager: str | None = None
     container_options: tuple[tuple[str, str], ...] = ()
     build_image: bool = False
+    base: str = ""
 
 
-def facts_of_request(request: LaunchRequest, backend: str, project: ProjectRequest | None) -> JobFacts:
+def facts_of_request(
+    request: LaunchRequest, backend: str, project: ProjectRequest | None, base: str
+) -> JobFacts:
     """Take from a request what the record itself has no place for."""
-    return JobFacts(
+    facts = JobFacts(
         backend,
         request.artifacts,
         request.metrics,
         request.scalars,
         request.recorded_variables,
         request.auto_params,
-        *(() if project is None else (project.manager, project.container_options, project.build_image)),
+    )
+    if project is None:
+        return facts
+    return replace(
+        facts,
+        manager=project.manager,
+        container_options=project.container_options,
+        build_image=project.build_image,
+        base=base,
     )
 
 
@@ -69,8 +84,26 @@ def with_facts(run: Run, facts: JobFacts) -> Mapping[str, object]:
         "manager": facts.manager,
         "container_options": [list(pair) for pair in facts.container_options] or None,
         "build_image": facts.build_image or None,
+        "base": facts.base or None,
     }
     return {**run.extra, KEY: {key: value for key, value in written.items() if value is not None}}
+
+
+def digest_of(run: Run) -> str:
+    """Sum up what a job of a run executes: its command and code, and how they are used.
+
+    A project's command is made anew where it runs, from its code and its values.
+    """
+    project = run.project
+    what = {
+        "command": list(run.command) if project is None else None,
+        "tree": run.code.tree,
+        "directory": run.directory,
+        "entry_point": None if project is None else project.entry_point,
+        "parameters": None if project is None else sorted(project.parameters.items()),
+        KEY: run.extra.get(KEY),
+    }
+    return hashlib.sha256(json.dumps(what, sort_keys=True, default=str).encode()).hexdigest()
 
 
 def facts_of_run(run: Run) -> JobFacts:
@@ -92,6 +125,7 @@ def facts_of_run(run: Run) -> JobFacts:
             manager=found.get("manager"),
             container_options=tuple((str(k), str(v)) for k, v in found.get("container_options", ())),
             build_image=bool(found.get("build_image", False)),
+            base=str(found.get("base", "")),
             **{key: tuple(map(str, found.get(key, ()))) for key in _LISTS},
         )
     except (KeyError, TypeError, ValueError) as err:

@@ -75,15 +75,16 @@ def schedule(
         GitmlError: The run can't be recorded.
     """
     _check(repo, request, needs_code=needs_code)
+    if request.project is not None:
+        request = replace(request, project=replace(request.project, backend=backend))
     live = start_requested(repo, replace(request, run_id=None), parse_command_line(request.command))
     try:
         run = live.to_run()
         if needs_code and run.code.tree is None:
             finish_run(repo, live, RunStatus.FAILED, error=_NO_CODE)
             raise RefusedError(_NO_CODE, hint="commit the code first: git add . && git commit")
-        live.update(
-            status=RunStatus.SCHEDULED, extra=with_facts(run, facts_of_request(request, backend, project))
-        )
+        facts = facts_of_request(request, backend, project, _inside(repo))
+        live.update(status=RunStatus.SCHEDULED, extra=with_facts(run, facts))
         live.flush()
         commit_live(repo, run.id)
     finally:
@@ -102,6 +103,14 @@ def fail_scheduled(repo: Repo, run_id: str, reason: str, status: RunStatus = Run
     )
     write_record(repo, ended, status.value)
     return True
+
+
+def _inside(repo: Repo) -> str:
+    """Say where in the work tree we are; empty at its top, or outside of it."""
+    top, here = repo.git.work_tree, Path.cwd()
+    if top is None or not here.is_relative_to(top) or here == top:
+        return ""
+    return here.relative_to(top).as_posix()
 
 
 def _check(repo: Repo, request: LaunchRequest, *, needs_code: bool) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, cast
 from gitml.entities.run import CodeState, Run
 from gitml.errors import GitmlError, UsageError
 from gitml.execution.backends.contract import ArrayBackend, Backend, JobRequest, Resources
+from gitml.execution.backends.job_facts import digest_of
 from gitml.execution.backends.options import check_config
 from gitml.execution.backends.records import JobRecord, JobRecords
 from gitml.execution.backends.registry import find_backend
@@ -170,7 +171,7 @@ def _job_request(repo: Repo, place: _Place, request: LaunchRequest, run: Run) ->
     variables = cast("Mapping[str, str]", config.get("env", {}))
     words = [*_program(place), "jobs", "work", run.id]
     if place.url is not None:
-        words += ["--remote", place.url]
+        words += ["--remote", place.url, "--digest", digest_of(run)]
     elif _runs_in_place(place, request):
         words += ["--in", str(Path.cwd())]
     return JobRequest(
@@ -207,17 +208,22 @@ def _push(repo: Repo, remote: str, progress: Progress | None) -> None:
 
 def _submitted(repo: Repo, place: _Place, jobs: Sequence[JobRequest]) -> Iterator[JobRecord]:
     """Submit jobs, all at once where the backend can; each is written down before the next is given."""
-    records = JobRecords(repo.root)
+    backend, records = place.backend, JobRecords(repo.root)
     records.make_folder()
-    if len(jobs) > 1 and isinstance(place.backend, ArrayBackend):
-        ids: Iterable[str] = place.backend.submit_many(jobs)
+    if len(jobs) > 1 and isinstance(backend, ArrayBackend):
+        ids: Iterator[str] = iter(backend.submit_many(jobs))
     else:
-        ids = map(place.backend.submit, jobs)
+        ids = map(backend.submit, jobs)
+    config = {key: value for key, value in place.config.items() if key != "env"}
     for job, id_ in zip(jobs, ids, strict=True):
         now_ms = time.time_ns() // 1_000_000
-        config = {key: value for key, value in place.config.items() if key != "env"}
-        record = JobRecord(job.run_id, job.name, place.backend.name, id_, now_ms, place.url, config)
-        records.add(record)
+        record = JobRecord(job.run_id, job.name, backend.name, id_, now_ms, place.url, config)
+        try:
+            records.add(record)
+        except BaseException:  # a job that nobody could find again must not run
+            with suppress(GitmlError):
+                backend.cancel(records.handle(record))
+            raise
         yield record
 
 

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 
 from gitml.entities.run import Run, RunStatus
 from gitml.errors import GitmlError, RefusedError
-from gitml.execution.backends.job_facts import JobFacts, facts_of_run
+from gitml.execution.backends.job_facts import JobFacts, digest_of, facts_of_run
 from gitml.execution.backends.workplace import (
     bring_run,
     make_workplace,
@@ -32,6 +32,7 @@ from gitml.execution.backends.workplace import (
     undisturbed,
 )
 from gitml.execution.checkout import check_out
+from gitml.formats.names import check_artifact_path
 from gitml.launching.child_environment import (
     EXPERIMENT_VARIABLE,
     NAME_VARIABLE,
@@ -63,6 +64,17 @@ class NotPushedError(RefusedError):
             hint=f"it is kept on this machine; push it from there: gitml -C {folder} push origin",
         )
         self.folder = folder
+
+
+class OtherJobError(RefusedError):
+    """The remote's record of a run is not what was submitted."""
+
+    def __init__(self, run_id: str) -> None:
+        super().__init__(
+            f"run '{run_id[:8]}' is to run something else at the remote than what was submitted: "
+            "its command or code was changed since",
+            hint="nothing was run; ask who can push there, and submit it again",
+        )
 
 
 class JobInterruptedError(GitmlError):
@@ -97,6 +109,7 @@ def work_from_remote(
     run_id: str,
     url: str,
     *,
+    digest: str | None = None,
     scratch: Path | None,
     environ: Mapping[str, str],
     progress: ShowProgress = no_progress,
@@ -106,12 +119,15 @@ def work_from_remote(
     Args:
         run_id: The run.
         url: The remote that has it.
+        digest: `digest_of` the run as it was submitted: whoever can push there could
+            change it.
         scratch: Folder to make the clone in; None: the system's one for such.
         environ: Our environment, for the program.
         progress: Shows how far long steps are.
 
     Raises:
         RunNotFoundError: The remote has no such run.
+        OtherJobError: It is not what was submitted; nothing was run.
         NotPushedError: The run did not get there; the clone is kept.
         GitmlError: The program was not started; the run says why.
     """
@@ -125,6 +141,8 @@ def work_from_remote(
             clone.mkdir()
             repo = make_workplace(url, clone)
             run = bring_run(repo, run_id)
+            if digest not in (None, digest_of(run)):
+                raise OtherJobError(run_id)
             sign_as(repo, run.user)
             if run.status is RunStatus.FINISHED:
                 shutil.rmtree(folder)
@@ -197,7 +215,7 @@ def work_here(
                 if folder is None:
                     return _run_laid_out(repo, run, Path(scratch), environ, progress, signals)
                 top = repo.git.work_tree or folder
-                place = folder if run.project is None else top / run.directory
+                place = folder if run.project is None else _below(top, run.directory)
                 here = _Place(top, place, folder, Path(scratch), laid_out=False)
                 return _run_in(repo, run, here, environ, progress, signals)
         except JobInterruptedError as err:
@@ -232,8 +250,14 @@ def _run_laid_out(
 ) -> Worked:
     top = scratch / "code"
     laid_out = check_out(repo, run, top, artifacts=False, progress=progress)
-    place = _Place(top, top / run.directory, top, scratch, laid_out=True)
+    base = facts_of_run(run).base
+    place = _Place(top, _below(top, run.directory), _below(top, base), scratch, laid_out=True)
     return replace(_run_in(repo, run, place, environ, progress, signals), notes=laid_out.notes)
+
+
+def _below(top: Path, folder: str) -> Path:
+    """Give a folder that a record names."""
+    return top / check_artifact_path(folder, allow_empty=True)
 
 
 def _run_in(
@@ -275,9 +299,11 @@ def _project_request(
         raise AssertionError("asked for runs of projects only")
     project = load_project(place.folder)
     entry = find_entry_point(project, place.folder, state.entry_point)
-    ready = OpenedProject(
-        _source(run, place), project, entry, place.base, place.storage, repo, progress
-    ).with_values(state.parameters)
+    opened = OpenedProject(_source(run, place), project, entry, place.base, place.storage, repo, progress)
+    defaults = {parameter.name: parameter.default for parameter in entry.parameters}
+    ready = opened.with_values(  # a path that is a default begins elsewhere than one that was given
+        {key: text for key, text in state.parameters.items() if defaults.get(key) != text}
+    )
     asked = ProjectRequest(
         str(place.folder),
         manager=facts.manager,

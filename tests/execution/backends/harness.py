@@ -6,14 +6,17 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Mapping
-from contextlib import closing
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 from gitml.entities.run import Run
 from gitml.execution.backends.submission import Job, submit_many
-from gitml.launching.launch import LaunchRequest
+from gitml.execution.environments import Environment
+from gitml.execution.opening import ProjectRequest, prepared
+from gitml.execution.running import project_launch
+from gitml.launching.launch import LaunchRequest, no_progress
 from gitml.repo import Repo
 from gitml.sync.pulling import pull
 from gitml.tracking.history import get_run, read_history
@@ -71,16 +74,12 @@ class Lab:
         )
 
     def submit(
-        self, *requests: LaunchRequest, backend: str = "local", config: Mapping[str, object] = {}
-    ) -> list[Job]:
+        self, *requests: LaunchRequest, backend: str = "local", config: Mapping[str, object] = {},
+        project: ProjectRequest | None = None,
+    ) -> list[Job]:  # fmt: skip
         """Submit jobs, standing in the folder."""
-        before = Path.cwd()
-        os.chdir(self.folder)
-        try:
-            with self.opened() as repo:
-                return submit_many(repo, requests, backend=backend, config=config)
-        finally:
-            os.chdir(before)
+        with self.opened() as repo, chdir(self.folder):
+            return submit_many(repo, requests, backend=backend, config=config, project=project)
 
     def run_of(self, job: Job, *, remote: bool = False) -> Run:
         """The run of a job as it is now, with what the remote has of it."""
@@ -93,6 +92,32 @@ class Lab:
         """How many points of the metric its run has."""
         with self.opened() as repo:
             return len(read_history(repo, get_run(repo, job.run.id), "loss").splitlines())
+
+
+@contextmanager
+def prepared_project(
+    lab: Lab, folder: str, values: Mapping[str, str]
+) -> Iterator[tuple[LaunchRequest, ProjectRequest]]:
+    """What `gitml run` makes of a project before it is submitted."""
+    asked = ProjectRequest(str(lab.folder / folder), parameters=values)
+    template = LaunchRequest(command=(), environment=environment())
+    with (
+        lab.opened() as repo,
+        chdir(lab.folder),
+        prepared(repo, asked, environ=environment(), progress=no_progress) as ready,
+    ):
+        yield project_launch(ready, Environment("local"), template), asked
+
+
+@contextmanager
+def chdir(folder: Path) -> Iterator[None]:
+    """Stand in a folder for a while."""
+    before = Path.cwd()
+    os.chdir(folder)
+    try:
+        yield
+    finally:
+        os.chdir(before)
 
 
 def jobs_of(gitml: Callable, folder: Path, **options: Any) -> dict[str, dict[str, Any]]:

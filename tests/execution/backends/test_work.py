@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -16,7 +17,8 @@ from gitml.execution.backends.contract import BackendError, JobHandle, JobReques
 from gitml.execution.backends.jobs import cancel_job
 from gitml.execution.backends.registry import BUILT_IN
 from gitml.launching.launch import launch
-from tests.execution.backends.harness import Lab, environment
+from gitml.tracking.edit import write_record
+from tests.execution.backends.harness import Lab, environment, prepared_project
 
 
 class Shelf:
@@ -116,6 +118,45 @@ def test_two_nodes_with_one_run_make_one_run_of_what_both_logged(
     assert shared_lab.steps_of(job) == 6
     gitml(shared_lab.folder, "pull", "--artifacts")
     gitml(shared_lab.folder, "fsck")
+
+
+def test_a_record_that_was_changed_at_the_remote_is_not_run(
+    shared_lab: Lab, shelf, gitml, tmp_path: Path
+) -> None:
+    (job,) = shared_lab.submit(shared_lab.train(), backend="shelf")
+    with shared_lab.opened() as repo:
+        write_record(repo, replace(job.run, command=("touch", str(tmp_path / "harm"))), "changed")
+    gitml(shared_lab.folder, "push")
+    working = start(shelf.jobs[0], tmp_path / "node")
+    assert "something else" in working.communicate(timeout=60)[1]
+    assert working.returncode == 4
+    assert not (tmp_path / "harm").exists()
+
+
+def test_a_project_is_made_ready_where_it_runs(shared_lab: Lab, shelf, gitml, tmp_path: Path) -> None:
+    (shared_lab.folder / "models").mkdir()
+    (shared_lab.folder / "models" / "MLproject").write_text(
+        "entry_points:\n"
+        "  main:\n"
+        "    parameters: {words: {type: string}, data: path, own: {type: path, default: MLproject}}\n"
+        "    command: 'wc -l {data} {own} && echo {words}'\n"
+    )
+    with prepared_project(shared_lab, "models", {"words": "it's; $HOME", "data": "models/MLproject"}) as (
+        request,
+        asked,
+    ):
+        (job,) = shared_lab.submit(request, backend="shelf", project=asked)
+    working = start(shelf.jobs[0], tmp_path / "node")
+    out, err = working.communicate(timeout=60)
+    assert working.returncode == 0, err
+    given, default, _, words = out.splitlines()
+    assert words == "it's; $HOME"
+    assert given == default
+    assert str(tmp_path / "node") in given
+    run = shared_lab.run_of(job, remote=True)
+    assert (run.directory, run.params["words"]) == ("models", "it's; $HOME")
+    assert run.project is not None
+    assert (run.project.backend, run.project.entry_point) == ("shelf", "main")
 
 
 def test_a_submission_that_fails_marks_the_run_and_says_so_at_the_remote(
