@@ -92,6 +92,17 @@ def test_a_grid(git_repo: Path, gitml: Gitml) -> None:
     assert done.stderr.splitlines()[-1].startswith(f"sweep {parent.id[:7]} hunt finished: 6 trials in ")
 
 
+def test_a_program_that_logs_its_params_itself(git_repo: Path, gitml: Gitml) -> None:
+    script = "import gitml, sys; gitml.log_param('lr', float(sys.argv[2])); gitml.log_metric('loss', 3)"
+    options = ("-P", "lr=1", "-P", "note-text=a", "--minimize", "loss", "--json")
+    (trial,) = trials(
+        gitml(git_repo, "sweep", *options, sys.executable, "-c", script, env=child_environment())
+    )
+    assert trial["value"] == 3
+    run = next(run for run in runs_of(git_repo) if run.id == trial["run"])
+    assert {name: repr(value) for name, value in run.params.items()} == {"lr": "1.0", "note_text": "'a'"}
+
+
 def test_draws_are_the_same_with_a_seed(git_repo: Path, gitml: Gitml) -> None:
     options = ("-P", "x=loguniform(1e-5,1e-1)", "-P", "o=choice(adam,sgd)", "--json", "-q")
     first, again, shorter, other = (

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from gitml.entities.run import ParamValue, Run, RunStatus
+from gitml.entities.run import Run, RunStatus
 from gitml.errors import NotFoundError, RefusedError
 from gitml.execution.sweeps.optimizers import Trial, TrialResult, planned_trials
 from gitml.execution.sweeps.plan import OPTUNA, PLAN_FILE, Goal, Plan, decode_plan
-from gitml.execution.sweeps.space import MAX_TRIALS, Choice, Dimension, Values, number_text
-from gitml.execution.sweeps.workers import TRIAL_TAG
-from gitml.formats.scalars import parse_scalar
+from gitml.execution.sweeps.space import MAX_TRIALS
+from gitml.execution.sweeps.workers import TRIAL_TAG, VALUES_TAG
 from gitml.index import Query
 from gitml.repo import Repo
 from gitml.tracking.history import open_artifact, refresh
@@ -140,8 +140,7 @@ def read_sweep(repo: Repo, name: str) -> RecordedSweep:
 
 def _results(plan: Plan, children: Sequence[Run]) -> tuple[TrialResult, ...]:
     if plan.optimizer == OPTUNA:
-        space = plan.dimensions()
-        values: dict[int, Mapping[str, str]] = {_number(run): _values(space, run.params) for run in children}
+        values: dict[int, Mapping[str, str]] = {_number(run): _values(run) for run in children}
     else:
         values = {trial.number: trial.values for trial in planned_trials(plan)}
     found: dict[int, TrialResult] = {}
@@ -171,15 +170,10 @@ def _result(goal: Goal | None, trial: Trial, run: Run) -> TrialResult:
     )
 
 
-def _values(space: Mapping[str, Dimension], params: Mapping[str, ParamValue]) -> dict[str, str]:
-    """Say which texts a run's params were made of."""
-    return {name: _text(dimension, params[name]) for name, dimension in space.items() if name in params}
-
-
-def _text(dimension: Dimension, value: ParamValue) -> str:
-    if isinstance(dimension, Values | Choice):
-        return next((text for text in dimension.texts if parse_scalar(text) == value), str(value))
-    if isinstance(value, float):
-        text = number_text(value)
-        return text if float(text) == value else repr(value)
-    return str(value)
+def _values(run: Run) -> dict[str, str]:
+    """Read the values that a run says its trial had; none if a person changed that."""
+    try:
+        found = json.loads(run.tags.get(VALUES_TAG, ""))
+        return {str(name): str(text) for name, text in found.items()}
+    except (ValueError, AttributeError):
+        return {}

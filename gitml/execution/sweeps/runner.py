@@ -8,11 +8,14 @@ from dataclasses import replace
 from pathlib import PurePath
 from typing import Protocol
 
+from gitml.entities.run import ParamValue
 from gitml.errors import RefusedError, UsageError
 from gitml.formats.names import check_name
 from gitml.formats.scalars import parse_scalar
+from gitml.launching.arguments import params_from_arguments
 from gitml.launching.command_line import parse_command_line
 from gitml.launching.launch import LaunchRequest
+from gitml.tracking.values import same_param
 
 _OPTION_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:/-]*")
 _SHELLS = frozenset(("sh", "bash", "dash", "zsh", "ksh", "fish", "ash", "su", "runuser"))
@@ -61,12 +64,19 @@ class CommandRunner:
 
     def make_request(self, values: Mapping[str, str]) -> LaunchRequest:
         """Put the values into the command."""
-        params = {check_name("param", name): parse_scalar(text) for name, text in values.items()}
-        return replace(
-            self._request,
-            command=command_with(self._request.command, values),
-            params={**self._request.params, **params},
+        command = command_with(self._request.command, values)
+        # What is read from the arguments gives way where the program logs it itself: it knows that 1 is 1.0.
+        seen = (
+            params_from_arguments(parse_command_line(command).arguments) if self._request.auto_params else {}
         )
+        params = {check_name("param", name): parse_scalar(text) for name, text in values.items()}
+        unseen = {name: value for name, value in params.items() if not _is_seen(name, value, seen)}
+        return replace(self._request, command=command, params={**self._request.params, **unseen})
+
+
+def _is_seen(name: str, value: ParamValue, seen: Mapping[str, ParamValue]) -> bool:
+    key = name.replace("-", "_")
+    return key in seen and same_param(seen[key], value)
 
 
 def command_with(command: Sequence[str], values: Mapping[str, str]) -> tuple[str, ...]:

@@ -163,6 +163,7 @@ def run_sweep(folder: Path, request: SweepRequest, watch: Watch) -> SweepResult:
         recorded.run.id if recorded else uuid.uuid4().hex,
         name,
         request.plan.goal.metric if request.plan.goal else None,
+        tell_values=request.plan.optimizer == OPTUNA,
     )
     with WorkerPool(job, min(request.jobs, request.plan.trials)) as pool, SignalRelay() as signals:
         repo = Repo.open(folder)

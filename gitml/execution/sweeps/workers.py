@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 TRIAL_TAG = "sweep.trial"
+VALUES_TAG = "sweep.values"
 SLOT_VARIABLE = "GITML_SWEEP_SLOT"
 TRIAL_VARIABLE = "GITML_SWEEP_TRIAL"
 
@@ -47,6 +48,7 @@ class Job:
         parent_id: The sweep's run.
         name: Its name, with which those of the trials begin.
         metric: The goal's metric, None without a goal.
+        tell_values: Whether runs say the values of their trial, which no plan says.
     """
 
     runner: Runner
@@ -54,6 +56,7 @@ class Job:
     parent_id: str
     name: str
     metric: str | None
+    tell_values: bool = False
 
 
 @dataclass(slots=True)
@@ -244,7 +247,7 @@ def _run(repo: Repo, job: Job, trial: Trial, slot: int) -> dict[str, Any]:
                 parent=None,
                 note=None,
                 name=trial_name(job.name, trial.number),
-                tags={**request.tags, TRIAL_TAG: str(trial.number)},
+                tags={**request.tags, **_tags(job, trial)},
                 environment={**request.environment, **surroundings},
             ),
         )
@@ -265,6 +268,13 @@ def _run(repo: Repo, job: Job, trial: Trial, slot: int) -> dict[str, Any]:
         "warnings": result.warnings,
         "redactions": result.redactions,
     }
+
+
+def _tags(job: Job, trial: Trial) -> dict[str, str]:
+    tags = {TRIAL_TAG: str(trial.number)}
+    if job.tell_values:
+        tags[VALUES_TAG] = json.dumps(dict(trial.values), ensure_ascii=False)
+    return tags
 
 
 def _answer(status: RunStatus = RunStatus.KILLED, *, error: str) -> dict[str, Any]:
