@@ -31,7 +31,7 @@ from gitml.launching.outcome import Outcome, interrupted_outcome, not_started_ou
 from gitml.launching.process import run_process
 from gitml.launching.signals import SignalRelay
 from gitml.repo import Repo
-from gitml.tracking.capture import environ_subset, inherited_code
+from gitml.tracking.capture import environ_subset
 from gitml.tracking.commit import finish_run
 from gitml.tracking.live import LiveRun
 from gitml.tracking.redaction import SecretRedactedWarning
@@ -239,10 +239,10 @@ def start_requested(repo: Repo, request: LaunchRequest, line: CommandLine) -> Li
         command=request.command,
         entry_point=request.entry_point or line.entry_point,
         code=request.code,
-        directory=_directory(repo) if request.directory is None else request.directory,
+        directory=request.directory,
         project=request.project,
         variables=environ_subset(request.recorded_variables, request.environment),
-        environment=request.environment_files,
+        environment=_known_files(request),
         interpreter=request.interpreter,
         wrapped=True,
     )
@@ -254,7 +254,7 @@ def _resume(repo: Repo, request: LaunchRequest, run_id: str) -> LiveRun:
         request.command,
         wrapped=True,
         interpreter=request.interpreter,
-        known=request.environment_files,
+        known=_known_files(request),
         variables=environ_subset(request.recorded_variables, request.environment),
     )
     live = resume_run(repo, run_id, environment=environment)
@@ -269,15 +269,30 @@ def _resume(repo: Repo, request: LaunchRequest, run_id: str) -> LiveRun:
     return live
 
 
-def _directory(repo: Repo) -> str:
-    """Say where in the code we are; empty at its top, or outside of it."""
-    laid_out = inherited_code()
-    root = repo.git.work_tree if laid_out is None else laid_out.root
-    try:
-        inside = Path.cwd().relative_to(root) if root is not None else Path()
-    except (ValueError, OSError):
-        return ""
-    return "" if inside == Path() else inside.as_posix()
+def _known_files(request: LaunchRequest) -> Mapping[str, bytes]:
+    """What is recorded beside what can be seen: also what was asked for, so that it can be asked for again."""
+    own = {} if request.project is None else request.project.parameters
+    by_hand = tuple(name for name in request.params if name not in own)
+    auto_params = request.auto_params or request.project is not None  # a project's params are its parameters
+    if auto_params and not (request.artifacts or request.metrics or request.scalars or by_hand):
+        return request.environment_files
+    from gitml.formats.recording import RECORDING_FILE, Recording, encode_recording
+
+    base = Path.cwd()
+    asked = Recording(
+        tuple(_below(text, base) for text in request.artifacts),
+        tuple(_below(text, base) for text in request.metrics),
+        request.scalars,
+        by_hand,
+        auto_params,
+    )
+    return {RECORDING_FILE: encode_recording(asked), **request.environment_files}
+
+
+def _below(text: str, base: Path) -> str:
+    """Write a path without the folder that it is in, which is another one next time."""
+    path = Path(text)
+    return path.relative_to(base).as_posix() if path.is_absolute() and path.is_relative_to(base) else text
 
 
 def _notice_secrets(request: LaunchRequest, redacted: list[str]) -> None:

@@ -23,6 +23,7 @@ from gitml.tracking.capture import (
     capture_code,
     capture_command_environment,
     capture_environment,
+    current_directory,
     inherited_code,
 )
 from gitml.tracking.commit import check_branch, rescue_orphans
@@ -60,7 +61,7 @@ def start_run(  # noqa: PLR0913 - the facts that a run can begin with, all by na
     command: Sequence[str] = (),
     entry_point: str | None = None,
     code: CodeMode | CodeState | None = None,
-    directory: str = "",
+    directory: str | None = None,
     project: ProjectState | None = None,
     variables: Mapping[str, str] | None = None,
     environment: Mapping[str, bytes] | None = None,
@@ -84,7 +85,8 @@ def start_run(  # noqa: PLR0913 - the facts that a run can begin with, all by na
         entry_point: What the project calls it.
         code: What to keep of the source, or what it is, where that is known;
             the repository's setting if not given. Objects of a state must be here.
-        directory: The folder that the command runs in, below the root of the code.
+        directory: The folder that the command runs in, below the root of the
+            code; where we are, if not given.
         project: How a run of a project was asked for.
         variables: Environment variables to record.
         environment: Files about the environment, by name, that say more
@@ -120,7 +122,7 @@ def start_run(  # noqa: PLR0913 - the facts that a run can begin with, all by na
         entry_point=entry_point,
         command=redact_command(command)[0],
         code=state,
-        directory=directory,
+        directory=current_directory(repo.git) if directory is None else directory,
         project=project,
     )
     seen = what_it_runs_in(

@@ -411,3 +411,27 @@ def test_the_very_image_that_a_project_ran_in(work):
         assert work.read("environment/container-image.txt") == image
         assert work.reproduce("boxed", "--environment", "current", *options)[0] == 0
         assert work.read("environment/container-image.txt") != image
+
+
+def test_what_the_original_was_asked_to_record_is_asked_for_again(work):
+    script = "import sys; print('acc: 0.5'); open('out.txt', 'w').write('weights' * int(sys.argv[1]))"
+    out = str(work.folder / "train" / "out.txt")
+    words = (
+        "--scalars",
+        "auto",
+        "-a",
+        out,
+        "-P",
+        "team=vision",
+        "--no-auto-params",
+        "python",
+        "-c",
+        script,
+        "3",
+    )
+    assert work.run_in("train", "--name", "kept", *words).returncode == 0
+    code, found = work.reproduce("kept")
+    assert (code, found["verdict"]) == (0, "identical"), found
+    again = work.record()
+    assert (dict(again.params), list(again.metrics)) == ({"team": "vision"}, ["acc"])
+    assert [row["key"] for row in found["artifacts"]] == ["out.txt"]

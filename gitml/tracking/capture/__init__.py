@@ -8,7 +8,7 @@ from gitml.tracking.capture.environment import (
     capture_environment,
     environ_subset,
 )
-from gitml.tracking.capture.inherited import code_variable, inherited_code
+from gitml.tracking.capture.inherited import code_variable, current_directory, inherited_code
 from gitml.tracking.capture.interpreter import find_python
 from gitml.tracking.capture.system import capture_system
 
@@ -18,6 +18,7 @@ __all__ = [
     "capture_environment",
     "capture_system",
     "code_variable",
+    "current_directory",
     "environ_subset",
     "find_python",
     "inherited_code",

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from gitml.entities.run import CodeState
+from gitml.git.repo import GitRepo
 
 CODE_VARIABLE = "GITML_CODE"
 
@@ -55,3 +56,14 @@ def inherited_code(environ: Mapping[str, str] | None = None) -> LaidOutCode | No
     except (ValueError, KeyError, TypeError, AttributeError, OSError):
         return None  # not written by us, or of a folder that is gone
     return LaidOutCode(root, code) if folder.is_relative_to(root) else None
+
+
+def current_directory(git: GitRepo) -> str:
+    """Say where in the code we are; empty at its top, or outside of it."""
+    laid_out = inherited_code()
+    root = git.work_tree if laid_out is None else laid_out.root
+    try:
+        inside = Path.cwd().relative_to(root) if root is not None else Path()
+    except (ValueError, OSError):
+        return ""
+    return "" if inside == Path() else inside.as_posix()
