@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from gitml.cli.sweep_report import SweepView
     from gitml.cli.sweep_subject import Subject
     from gitml.execution.sweeps.plan import Plan
-    from gitml.execution.sweeps.sweep import SweepRequest
+    from gitml.execution.sweeps.state import SweepRequest
     from gitml.repo import Repo
 
 _WITH_RESUME = frozenset((
@@ -189,7 +189,7 @@ def _start(
     from gitml.cli.sweep_plan import example_values
     from gitml.cli.sweep_subject import encode_subject, open_subject
     from gitml.execution.sweeps.record import unfinished_sweep
-    from gitml.execution.sweeps.sweep import SweepRequest
+    from gitml.execution.sweeps.state import SweepRequest
 
     launch = encode_subject(subject, repo.git.work_tree)
     with open_subject(repo, subject, example_values(plan), quiet=view.quiet) as ready:
@@ -212,7 +212,7 @@ def _go_on(
     from gitml.cli.sweep_plan import example_values
     from gitml.cli.sweep_subject import decode_subject, enter_directory, open_subject
     from gitml.execution.sweeps.record import read_sweep
-    from gitml.execution.sweeps.sweep import SweepRequest
+    from gitml.execution.sweeps.state import SweepRequest
 
     recorded = read_sweep(repo, name)
     plan = recorded.plan if trials is None else recorded.plan.longer(trials)

@@ -14,7 +14,7 @@ from gitml.render.ink import Ink
 
 if TYPE_CHECKING:
     from gitml.execution.sweeps.optimizers import TrialResult
-    from gitml.execution.sweeps.sweep import SweepResult, SweepState, Watch
+    from gitml.execution.sweeps.state import SweepResult, SweepState, Watch
 
 _REDRAW_S = 0.1
 

@@ -9,7 +9,7 @@ from gitml.entities.run import RunStatus
 from gitml.execution.sweeps.optimizers import TrialResult
 from gitml.execution.sweeps.plan import Goal
 from gitml.execution.sweeps.record import ranked_trials
-from gitml.execution.sweeps.sweep import SweepResult, SweepState
+from gitml.execution.sweeps.state import SweepResult, SweepState
 from gitml.formats.scalars import parse_scalar
 from gitml.render.fields import SHORT_ID
 from gitml.render.ink import STATUS_STYLE, Ink
