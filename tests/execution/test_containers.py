@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -29,7 +30,7 @@ from gitml.execution.containers.arguments import (
 from gitml.execution.containers.engine import EngineError, find_engine
 from gitml.execution.containers.image import Image, decode_image, encode_image, name_by_digest
 from gitml.execution.containers.shell import shell_words
-from tests.launching.harness import Project, wait_until
+from tests.launching.harness import Project, Screen, wait_until
 from tests.servers import containers as engines
 from tests.servers.containers import RealEngine
 
@@ -258,6 +259,27 @@ def test_a_signal_reaches_the_program_in_the_container(engine, boxed, more):
     assert b"not reached" not in out
     assert boxed.record().exit_code == 9
     assert engine.call("ps", "--all", "--quiet") == ""
+
+
+@pytest.mark.heavy
+def test_in_a_terminal_the_program_has_one_and_ctrl_c(engine, boxed):
+    (boxed.folder / "train.py").write_text(
+        "import os, sys, time\n"
+        "print('terminal', os.isatty(0), os.isatty(1))\n"
+        "try:\n"
+        "    print('said', input(), os.get_terminal_size())\n"
+        "    time.sleep(60)\n"
+        "except KeyboardInterrupt:\n"
+        "    sys.exit(7)\n"
+    )
+    with Screen(boxed.command(".", *OPTIONS), cwd=boxed.folder, environment=boxed.environment) as screen:
+        screen.wait_for(b"terminal True True")
+        time.sleep(0.3)  # Docker tells the size a moment after the start
+        screen.type(b"hello\n")
+        screen.wait_for(rb"said hello os.terminal_size\(columns=97, lines=31\)")
+        screen.type(b"\x03")
+        assert screen.wait() == 7
+    assert boxed.record().exit_code == 7
 
 
 @pytest.mark.heavy
