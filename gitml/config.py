@@ -70,6 +70,11 @@ def load_settings(git: GitRepo, environ: Mapping[str, str] | None = None) -> Set
     return replace(settings, extra_headers=tuple(pair for pair in pairs if pair[0].endswith(".extraheader")))
 
 
+def chosen_repository(environ: Mapping[str, str] | None = None) -> str | None:
+    """Name the repository that `GITML_REPO` says; None: it says none, the current folder's counts."""
+    return (os.environ if environ is None else environ).get("GITML_REPO") or None
+
+
 def check_setting(key: str, value: str) -> None:
     """See whether a key can have a value, before it is written.
 

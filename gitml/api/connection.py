@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from gitml.api.open_runs import OpenRuns
+from gitml.config import chosen_repository
 from gitml.errors import UsageError
 
 if TYPE_CHECKING:
@@ -27,8 +28,8 @@ class Connection:
         """Open a repository.
 
         Args:
-            repo: An open one, or a path in it; the one that the current folder
-                is in if not given.
+            repo: An open one, or a path in it; if not given, the one that
+                `GITML_REPO` names, or that the current folder is in.
             tracking_uri: MLflow's name for the path; `file://` is understood.
             strict: Whether trouble with the disk raises rather than warns.
 
@@ -36,7 +37,9 @@ class Connection:
             NotARepositoryError: The path is in none.
             UsageError: It is the address of a server.
         """
-        self.repo = open_repository(repo if repo is not None else tracking_uri)
+        where = repo if repo is not None else tracking_uri
+        # Code that was laid out for a run has no repository around it.
+        self.repo = open_repository(where if where is not None else chosen_repository())
         self.open_runs = OpenRuns(self.repo, strict=strict)
         # At the end of the process too: late words to ended runs must reach their record.
         self._closer = weakref.finalize(self, self.open_runs.close)

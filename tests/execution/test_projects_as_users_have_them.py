@@ -91,7 +91,7 @@ def artifacts(project: Project, commit: str) -> set[str]:
 
 def test_steps_that_are_runs_of_their_own(lay_out):
     project = lay_out("multistep")
-    run(project, ".", "-P", "rows=40", "-P", "ridge=0.5", *LOCAL)
+    run(project, ".", "-v", "main", "-P", "rows=40", "-P", "ridge=0.5", *LOCAL)
     (_, main), (made, prepare), (trained, train) = runs_of(project)
     assert [one.entry_point for one in (main, prepare, train)] == ["main", "prepare", "train"]
     assert [one.parent_id for one in (main, prepare, train)] == [None, main.id, main.id]
@@ -108,7 +108,8 @@ def test_steps_that_are_runs_of_their_own(lay_out):
 
 def test_a_search_with_nested_runs(lay_out):
     project = lay_out("search")
-    run(project, ".", "--experiment-name", "neighbours", "--run-name", "a search", "-P", "trials=3", *LOCAL)
+    names = ("--experiment-name", "neighbours", "--run-name", "a search")
+    run(project, ".", "-v", "main", *names, "-P", "trials=3", *LOCAL)
     (commit, search), *trials = runs_of(project)
     assert (search.name, search.experiment, search.parent_id) == ("a search", "neighbours", None)
     assert search.params == {"trials": 3, "seed": 3, "metric": "rmse"}
