@@ -139,20 +139,28 @@ class Node:
             )
         words = container["command"] + container.get("args", [])
         secrets = {
-            volume["name"]: volume["secret"]["secretName"]
+            volume["name"]: volume["secret"]
             for volume in pod["spec"].get("volumes", [])
             if "secret" in volume
         }
         for mount in container.get("volumeMounts", []):
             if mount["name"] in secrets:
-                words = self._with_secret(namespace, secrets[mount["name"]], mount["mountPath"], words)
+                secret = secrets[mount["name"]]
+                words = self._with_secret(
+                    namespace,
+                    secret["secretName"],
+                    secret.get("defaultMode", 0o644),
+                    mount["mountPath"],
+                    words,
+                )
         return words, environ
 
-    def _with_secret(self, namespace: str, name: str, target: str, words: list[str]) -> list[str]:
+    def _with_secret(self, namespace: str, name: str, mode: int, target: str, words: list[str]) -> list[str]:
         source = self._folder / f"secret-{namespace}-{name}"
         source.mkdir(exist_ok=True)
         for key, data in self._secret(namespace, name).items():
             (source / key).write_bytes(data)
+            (source / key).chmod(mode)
         script = 'mount -t tmpfs none /run && mkdir -p "$2" && mount --bind "$1" "$2" && shift 2 && exec "$@"'
         return ["unshare", "--mount", "sh", "-c", script, "sh", str(source), target, *words]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import copy
+import getpass
 import json
 import os
 import sys
@@ -26,6 +27,7 @@ from gitml.execution.backends.submission import Job
 from gitml.launching.launch import LaunchRequest
 from tests.execution.backends.harness import ROOT, Lab, jobs_of, wait_until
 from tests.servers.git_http import GitServer
+from tests.store.remote.servers import sshd
 
 DIGEST = "registry.example.org/team/gitml@sha256:" + "5" * 64
 # As in MLflow's documentation, but for the sidecar.
@@ -188,15 +190,7 @@ def api(request: pytest.FixtureRequest) -> Iterator[Any]:
     with make() as found:
         found.call("POST", "/api/v1/namespaces", {"metadata": {"name": "science"}})
         data = {"username": b"ada", "password": b"correct horse"}
-        found.call(
-            "POST",
-            "/api/v1/namespaces/science/secrets",
-            {
-                "metadata": {"name": "git"},
-                "type": "kubernetes.io/basic-auth",
-                "data": {key: base64.b64encode(value).decode() for key, value in data.items()},
-            },
-        )
+        found.call("POST", "/api/v1/namespaces/science/secrets", secret("git", "basic-auth", data))
         yield found
 
 
@@ -261,6 +255,36 @@ def test_a_job_that_ends_well_says_so(api, hosted_lab: Lab, config):
     wait_until(lambda: status(hosted_lab, job).state.is_over, "the job's end")
     assert (status(hosted_lab, job).state, status(hosted_lab, job).exit_code) == (JobState.FINISHED, 0)
     assert hosted_lab.run_of(job, remote=True).status is RunStatus.FINISHED
+
+
+@heavy
+def test_a_job_clones_and_pushes_by_ssh(api, lab: Lab, config, git, tmp_path: Path, monkeypatch):
+    git(tmp_path, "init", "--quiet", "--bare", "server.git")
+    keys = tmp_path / "keys"
+    keys.mkdir()
+    with sshd(keys) as port:
+        (keys / "known").write_text(f"[127.0.0.1]:{port} {(keys / 'host.pub').read_text()}")
+        data = {"ssh-privatekey": (keys / "id").read_bytes(), "known_hosts": (keys / "known").read_bytes()}
+        api.call("POST", "/api/v1/namespaces/science/secrets", secret(f"ssh-{port}", "ssh-auth", data))
+        git(
+            lab.folder,
+            "remote",
+            "add",
+            "origin",
+            f"ssh://{getpass.getuser()}@127.0.0.1:{port}{tmp_path}/server.git",
+        )
+        ssh = f"ssh -F none -i {keys}/id -o UserKnownHostsFile={keys}/known"
+        monkeypatch.setenv("GIT_SSH_COMMAND", ssh)
+        (job,) = lab.submit(train(lab), backend="kubernetes", config={**config, "git-secret": f"ssh-{port}"})
+        wait_until(lambda: status(lab, job).state.is_over, "the job's end")
+        assert status(lab, job).state is JobState.FINISHED
+        assert lab.run_of(job, remote=True).status is RunStatus.FINISHED
+
+
+def secret(name: str, kind: str, data: dict[str, bytes]) -> dict[str, Any]:
+    """A Secret as the API has it."""
+    encoded = {key: base64.b64encode(value).decode() for key, value in data.items()}
+    return {"metadata": {"name": name}, "type": f"kubernetes.io/{kind}", "data": encoded}
 
 
 @heavy
