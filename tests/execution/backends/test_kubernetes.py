@@ -299,6 +299,21 @@ def test_cancelling_keeps_what_was_logged(api, hosted_lab: Lab, config, gitml):
 
 
 @heavy
+def test_a_pod_that_is_taken_away_goes_on_in_another(api, hosted_lab: Lab, config, gitml, request):
+    if "stand-in" in request.node.name:
+        pytest.skip("the stand-in makes no other pod")
+    (job,) = hosted_lab.submit(train(hosted_lab, wait="once"), backend="kubernetes", config=config)
+    wait_until(lambda: "ready" in gitml(hosted_lab.folder, "jobs", "logs", env=os.environ).stdout, "the log")
+    place = "/api/v1/namespaces/science/pods"
+    (pod,) = api.call("GET", f"{place}?labelSelector=gitml%2Frun%3D{job.run.id}")["items"]
+    api.call("DELETE", f"{place}/{pod['metadata']['name']}")
+    wait_until(lambda: status(hosted_lab, job).state.is_over, "the job's end")
+    assert status(hosted_lab, job).state is JobState.FINISHED
+    run = hosted_lab.run_of(job, remote=True)
+    assert (run.status, hosted_lab.steps_of(job)) == (RunStatus.FINISHED, 6)
+
+
+@heavy
 def test_a_job_that_waits_says_why(api, hosted_lab: Lab, config, gitml):
     missing = {**config, "image": DIGEST.replace("team", "missing")}
     (job,) = hosted_lab.submit(train(hosted_lab), backend="kubernetes", config=missing)
