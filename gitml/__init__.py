@@ -22,7 +22,10 @@ if TYPE_CHECKING:
     from gitml import client as client
     from gitml import entities as entities
     from gitml import exceptions as exceptions
+    from gitml import models as models
     from gitml import projects as projects
+    from gitml import pyfunc as pyfunc
+    from gitml import sklearn as sklearn
     from gitml import tracking as tracking
     from gitml.api import artifacts as artifacts
     from gitml.api import data as data
@@ -140,6 +143,7 @@ _HOMES = {
     "registry_handles": "ModelVersion RegisteredModel",
     "values": "ExperimentTag FileInfo Metric Param RunTag ViewType",
 }
+_MODULES = ("client", "entities", "exceptions", "models", "projects", "pyfunc", "sklearn", "tracking")
 # Public name → (module, name there); None is the module itself.
 _PUBLIC: dict[str, tuple[str, str | None]] = {
     name: (f"gitml.api.{module}", name) for module, names in _HOMES.items() for name in names.split()
@@ -151,7 +155,7 @@ _PUBLIC |= {
     "RunStatus": ("gitml.entities.run", "RunStatus"),
     "artifacts": ("gitml.api.artifacts", None),
     "data": ("gitml.api.data", None),
-} | {name: (f"gitml.{name}", None) for name in ("client", "entities", "exceptions", "projects", "tracking")}
+} | {name: (f"gitml.{name}", None) for name in _MODULES}
 
 
 def __getattr__(name: str) -> Any:
@@ -254,7 +258,9 @@ __all__ = [
     "log_stream",
     "log_table",
     "log_text",
+    "models",
     "projects",
+    "pyfunc",
     "register_model",
     "rename_experiment",
     "restore_experiment",
@@ -275,6 +281,7 @@ __all__ = [
     "set_tag",
     "set_tags",
     "set_tracking_uri",
+    "sklearn",
     "start_run",
     "strict",
     "tracking",

@@ -203,6 +203,15 @@ class ObjectStore:
         finally:
             temporary.unlink(missing_ok=True)
 
+    def known_hash(self, path: Path, status: os.stat_result) -> str | None:
+        """The hash of a file, if it was hashed before and did not change since."""
+        return self._hashes.find(path, status) if self._hashes else None
+
+    def remember_hash(self, path: Path, status: os.stat_result, oid: str) -> None:
+        """Keep the hash of a file for `known_hash`; its status is from before it was read."""
+        if self._hashes:
+            self._hashes.remember(path, status, oid)
+
     def close(self) -> None:
         """Let go of the hash cache."""
         hashes = self.__dict__.pop("_hashes", None)

@@ -1,0 +1,1 @@
+"""`python_function`: any model as data in, predictions out; and models that are Python code."""

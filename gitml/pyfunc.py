@@ -1,0 +1,9 @@
+"""Where MLflow keeps models that are data in, predictions out; the flavor is `gitml.models.flavors.pyfunc`."""
+
+from __future__ import annotations
+
+from gitml.models.flavors.pyfunc import load_model, log_model, save_model
+from gitml.models.pyfunc.model import PyFuncModel
+from gitml.models.pyfunc.python_model import PythonModel, PythonModelContext
+
+__all__ = ["PyFuncModel", "PythonModel", "PythonModelContext", "load_model", "log_model", "save_model"]

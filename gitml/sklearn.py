@@ -1,0 +1,7 @@
+"""Where MLflow keeps models of scikit-learn; the flavor is `gitml.models.flavors.sklearn`."""
+
+from __future__ import annotations
+
+from gitml.models.flavors.sklearn import load_model, log_model, save_model
+
+__all__ = ["load_model", "log_model", "save_model"]
