@@ -112,6 +112,8 @@ def docker() -> Iterator[RealEngine]:
         finally:
             daemon.terminate()
             daemon.wait(TIMEOUT_S)
+            # The daemon leaves this behind, and a folder with a mount in it can't be removed.
+            subprocess.run(["umount", f"{folder}/exec/netns/default"], capture_output=True, check=False)
 
 
 @contextlib.contextmanager
