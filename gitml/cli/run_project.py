@@ -129,7 +129,7 @@ def confirm(ready: Prepared, *, trust: bool) -> None:
     from gitml.execution.trust import is_trusted, remember_trust
 
     source = ready.source
-    if source.uri is None or source.code is None or source.code.commit is None:
+    if source.inherited or source.uri is None or source.code is None or source.code.commit is None:
         return
     if is_trusted(os.environ, source.uri, source.code.commit):
         return

@@ -28,7 +28,7 @@ from gitml.execution.definition import environment_for, find_entry_point, load_p
 from gitml.execution.parameters import materialize, missing_parameters, resolve_parameters
 from gitml.execution.sources import Source, open_source
 from gitml.execution.target import Target, parse_target
-from gitml.launching.child_environment import REPO_VARIABLE
+from gitml.launching.child_environment import REPO_VARIABLE, RUN_VARIABLE
 from gitml.launching.launch import ShowProgress, no_progress
 from gitml.repo import Repo
 from gitml.tracking.capture import inherited_code
@@ -178,7 +178,7 @@ def opened_project(
     target = parse_target(request.target)
     base = Path.cwd()
     with ExitStack() as stack:
-        source = _inherited_source(target, request, environ) or stack.enter_context(
+        source = _inherited_source(repo, target, request, environ) or stack.enter_context(
             open_source(
                 repo,
                 target,
@@ -223,7 +223,9 @@ def prepared(
         yield opened.with_values(given)
 
 
-def _inherited_source(target: Target, request: ProjectRequest, environ: Mapping[str, str]) -> Source | None:
+def _inherited_source(
+    repo: Repo, target: Target, request: ProjectRequest, environ: Mapping[str, str]
+) -> Source | None:
     """Code that was laid out for the run that started us, and is run in place again."""
     laid_out = inherited_code(environ)
     if laid_out is None or target.folder is None or request.version is not None:
@@ -233,4 +235,16 @@ def _inherited_source(target: Target, request: ProjectRequest, environ: Mapping[
         return None
     inside = folder.relative_to(laid_out.root)
     directory = "" if inside == Path() else inside.as_posix()
-    return Source(folder, laid_out.root, directory, laid_out.code, laid_out.code.remote, None)
+    uri = _uri_of_outer(repo, environ)
+    return Source(folder, laid_out.root, directory, laid_out.code, uri, None, inherited=True)
+
+
+def _uri_of_outer(repo: Repo, environ: Mapping[str, str]) -> str | None:
+    """The URL that the code of the run that started us came from; None if that was a folder here."""
+    run_id = environ.get(RUN_VARIABLE)
+    if not run_id:
+        return None
+    from gitml.tracking.history import get_run  # only for runs in runs
+
+    project = get_run(repo, run_id).project
+    return project.uri if project is not None else None

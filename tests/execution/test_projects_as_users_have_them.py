@@ -91,10 +91,14 @@ def artifacts(project: Project, commit: str) -> set[str]:
 
 def test_steps_that_are_runs_of_their_own(lay_out):
     project = lay_out("multistep")
+    project.git("remote", "add", "origin", "https://git.invalid/houses.git")  # ours: no step is asked about
     run(project, ".", "-v", "main", "-P", "rows=40", "-P", "ridge=0.5", *LOCAL)
     (_, main), (made, prepare), (trained, train) = runs_of(project)
     assert [one.entry_point for one in (main, prepare, train)] == ["main", "prepare", "train"]
     assert [one.parent_id for one in (main, prepare, train)] == [None, main.id, main.id]
+    assert {(one.project.uri, one.code.remote) for one in (main, prepare, train) if one.project} == {
+        (None, "https://git.invalid/houses.git")
+    }
     assert main.params == {"rows": 40, "ridge": 0.5}
     assert prepare.params == {"rows": 40, "noise": 0.2}
     assert train.params == {"data": f"runs:/{prepare.id}/table", "ridge": 0.5}
