@@ -79,6 +79,10 @@ class ConflictError(RefusedError):
         self.attempts = attempts
 
 
+class ExecutionError(GitmlError):
+    """Something that was run did not end well: look at what it said."""
+
+
 class RemoteError(GitmlError):
     """The network or the other side failed: check connection and rights."""
 

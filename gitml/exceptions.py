@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gitml.errors import ExecutionError as ExecutionException
 from gitml.errors import GitmlError as MlflowException
 
-__all__ = ["MlflowException"]
+__all__ = ["ExecutionException", "MlflowException"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gitml.api.project_calls import ProjectFailedError as ExecutionException
 from gitml.api.project_calls import SubmittedRun, run
+from gitml.exceptions import ExecutionException
 
 __all__ = ["ExecutionException", "SubmittedRun", "run"]

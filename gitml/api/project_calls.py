@@ -12,18 +12,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gitml.api.fluent import active_run, session
-from gitml.errors import GitmlError, UsageError
+from gitml.errors import ExecutionError, GitmlError, UsageError
+from gitml.launching.own import own_command
 
 if TYPE_CHECKING:
     from gitml.api.handles import Run
 
 
-class ProjectFailedError(GitmlError):
+class ProjectFailedError(ExecutionError):
     """A project that was waited for did not end well."""
 
     def __init__(self, run_id: str, status: str, code: int) -> None:
         super().__init__(
-            f"run {run_id[:8]} of the project is {status.lower()} (exit {code})",
+            f"the project's run {run_id[:8]} is {status.lower()} (exit {code})",
             hint=f"gitml show {run_id[:8]}",
         )
         self.run_id = run_id
@@ -148,9 +149,7 @@ def _start(uri: str, words: Sequence[str], run_id: str | None, *, synchronous: b
     git = session.client.repo.git
     new_id = run_id or uuid.uuid4().hex
     command = [
-        sys.executable,
-        "-m",
-        "gitml",
+        *own_command(),
         "run",
         "--project",
         f"--repo={git.work_tree or git.git_dir}",

@@ -65,10 +65,13 @@ def run_project(
     template = with_choices(repo, template, experiment_id)
     ask = _ask if sys.stdin.isatty() and sys.stderr.isatty() else None
     here = Path.cwd()
-    with prepared(repo, request, environ=environ, progress=progress, ask=ask) as ready:
-        for note in ready.source.notes:
+
+    def agree(asked: Prepared) -> None:
+        for note in asked.source.notes:
             print(f"warning: {printable(note)}", file=sys.stderr)
-        confirm(ready, trust=options.trust)
+        confirm(asked, trust=options.trust)
+
+    with prepared(repo, request, environ=environ, progress=progress, ask=ask, agree=agree) as ready:
         if where is not None:  # the environment is made where it runs
             asked = project_launch(ready, Environment("local", definition=ready.definition.kind), template)
             return run_elsewhere(repo, asked, where, request, quiet=quiet)
@@ -96,7 +99,7 @@ def project_request(options: ProjectOptions) -> ProjectRequest:
     return ProjectRequest(
         target=options.target,
         version=options.version,
-        entry_point=options.entry_point or MAIN,
+        entry_point=MAIN if options.entry_point is None else options.entry_point,
         parameters=options.parameters,
         manager=_manager(options.manager),
         storage=None if options.storage is None else Path(options.storage).absolute(),

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import os
+import shutil
+import uuid
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +21,39 @@ if TYPE_CHECKING:
     from gitml.store.base import Progress
 
 _OK, _GONE = 200, (404, 410)
+
+
+def download_once(
+    uri: str, storage: Path, *, repo: Repo | None = None, progress: ShowProgress = no_progress
+) -> Path:
+    """Copy the file or folder that a URI names, unless it was copied there before.
+
+    Several processes may ask for one at once: each downloads, the first counts.
+
+    Args:
+        uri: As of `download`.
+        storage: A folder for downloads; made if needed.
+        repo: As of `download`.
+        progress: Shows how far it is.
+
+    Returns:
+        Where the file or folder is now.
+
+    Raises:
+        GitmlError: As of `download`.
+    """
+    place = storage / hashlib.sha256(uri.encode()).hexdigest()[:16]
+    if not place.is_dir():
+        fresh = storage / f"{place.name}-{uuid.uuid4().hex}"
+        found = download(uri, fresh / "data", repo=repo, progress=progress)
+        (fresh / "path").write_text(found.relative_to(fresh).as_posix())
+        try:
+            fresh.rename(place)
+        except OSError:
+            if not place.is_dir():
+                raise
+            shutil.rmtree(fresh)
+    return place / (place / "path").read_text()
 
 
 def download(

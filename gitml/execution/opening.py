@@ -75,7 +75,8 @@ class Prepared:
         project: What its file says.
         entry: What is run of it.
         parameters: Texts of all values, as they are recorded.
-        command: The shell command, with values in place.
+        command: The shell command, with values in place. What is yet to be
+            fetched stands there by its URI.
         paths: Files and folders that the command is given.
         definition: What defines its environment.
     """
@@ -111,8 +112,13 @@ class OpenedProject:
     repo: Repo
     progress: ShowProgress = no_progress
 
-    def with_values(self, given: Mapping[str, str]) -> Prepared:
+    def with_values(self, given: Mapping[str, str], *, fetch: bool = True) -> Prepared:
         """Put values in place.
+
+        Args:
+            given: Values by name.
+            fetch: Whether data that values name elsewhere is fetched: nothing
+                of a project that is not trusted yet is followed.
 
         Raises:
             GitmlError: One is missing or wrong, or its data can't be had.
@@ -126,6 +132,7 @@ class OpenedProject:
             storage=self.storage,
             repo=self.repo,
             progress=self.progress,
+            fetch=fetch,
         )
         paths = tuple(
             Path(real[parameter.name])
@@ -190,7 +197,11 @@ def opened_project(
         )
         project = load_project(source.folder)
         entry = find_entry_point(project, source.folder, request.entry_point)
-        storage = request.storage or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="gitml-")))
+        if request.storage is None:
+            storage = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="gitml-")))
+        else:
+            request.storage.mkdir(parents=True, exist_ok=True)
+            storage = Path(tempfile.mkdtemp(prefix="params-", dir=request.storage))
         yield OpenedProject(source, project, entry, base, storage, repo, progress)
 
 
@@ -202,6 +213,7 @@ def prepared(
     environ: Mapping[str, str],
     progress: ShowProgress,
     ask: Ask | None = None,
+    agree: Callable[[Prepared], None] | None = None,
 ) -> Iterator[Prepared]:
     """Get a project's code and make its command.
 
@@ -211,6 +223,8 @@ def prepared(
         environ: Our environment.
         progress: Shows how far fetching is.
         ask: Asks for required values that were not given; None: they are an error.
+        agree: Told what is going to be run before data that it names is fetched;
+            raises if that is not wanted.
 
     Raises:
         GitmlError: The request, the project or one of its values is wrong, or
@@ -220,6 +234,8 @@ def prepared(
         given = dict(request.parameters)
         if ask is not None and (missing := missing_parameters(opened.entry, given)):
             given |= ask(missing)
+        if agree is not None:
+            agree(opened.with_values(given, fetch=False))
         yield opened.with_values(given)
 
 

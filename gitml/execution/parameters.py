@@ -116,7 +116,7 @@ def resolve_parameters(
 
 def materialize(
     entry: EntryPoint, values: Mapping[str, str], *, base: Mapping[str, Path] | Path, storage: Path,
-    repo: Repo | None = None, progress: ShowProgress = no_progress,
+    repo: Repo | None = None, progress: ShowProgress = no_progress, fetch: bool = True,
 ) -> dict[str, str]:  # fmt: skip
     """Give what a command really gets: paths are absolute, and what is elsewhere is downloaded.
 
@@ -124,9 +124,10 @@ def materialize(
         entry: What declares parameters.
         values: As `resolve_parameters` gave them.
         base: Where relative paths begin: one folder, or one for each parameter.
-        storage: Where downloads go: `param_0` for the first parameter, as MLflow does; made if needed.
+        storage: Where downloads go, each once; made if needed.
         repo: Where `runs:/…` and `models:/…` are looked up, and whose settings stores are opened by.
         progress: Shows how far downloads are.
+        fetch: Whether what is elsewhere is downloaded; otherwise it stays as it is written.
 
     Raises:
         ParameterValueError: A path leads nowhere.
@@ -135,16 +136,18 @@ def materialize(
         RemoteError: It can't be reached.
     """
     found = dict(values)
-    for number, parameter in enumerate(entry.parameters):
+    for parameter in entry.parameters:
         if parameter.type is not ParameterType.PATH or parameter.name not in values:
             continue
         text = values[parameter.name]
         start = base if isinstance(base, Path) else base[parameter.name]
         path = local_path(text, start)
         if path is None:
-            from gitml.execution.downloads import download
+            if not fetch:
+                continue
+            from gitml.execution.downloads import download_once
 
-            path = download(text, storage / f"param_{number}", repo=repo, progress=progress)
+            path = download_once(text, storage, repo=repo, progress=progress)
         else:
             check_value(parameter, text, start)
         found[parameter.name] = str(path.absolute())

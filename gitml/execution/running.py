@@ -77,7 +77,7 @@ def project_launch(ready: Prepared, environment: Environment, template: LaunchRe
         command=("sh", "-c", ready.command) if environment.prefix else command_argv(ready.command),
         prefix=environment.prefix,
         environment={**template.environment, **variables},
-        params={**{key: param_value(text) for key, text in ready.parameters.items()}, **template.params},
+        assumed_params={key: param_value(text) for key, text in ready.parameters.items()},
         auto_params=False,
         code=source.code if source.code is not None else template.code,
         entry_point=ready.entry.name,

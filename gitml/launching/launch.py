@@ -62,6 +62,8 @@ class LaunchRequest:
         tags: First tags.
         note: First note.
         params: Params given by hand; they win over those of `auto_params`.
+        assumed_params: Params that are known before the program runs; where it
+            logs one of them itself, its word counts.
         auto_params: Whether to take params from the command's own arguments.
         artifacts: Paths and patterns of files to keep afterwards.
         metrics: Files that the program writes metrics to.
@@ -91,6 +93,7 @@ class LaunchRequest:
     tags: Mapping[str, str] = field(default_factory=dict)
     note: str | None = None
     params: Mapping[str, ParamValue] = field(default_factory=dict)
+    assumed_params: Mapping[str, ParamValue] = field(default_factory=dict)
     auto_params: bool = True
     artifacts: tuple[str, ...] = ()
     metrics: tuple[str, ...] = ()
@@ -225,8 +228,13 @@ def start_requested(repo: Repo, request: LaunchRequest, line: CommandLine) -> Li
     Raises:
         GitmlError: The request is wrong, or the run can't be started.
     """
-    if request.run_id is not None:
-        return _resume(repo, request, request.run_id)
+    live = _begin(repo, request, line) if request.run_id is None else _resume(repo, request, request.run_id)
+    if request.assumed_params:
+        live.assume_params(request.assumed_params)
+    return live
+
+
+def _begin(repo: Repo, request: LaunchRequest, line: CommandLine) -> LiveRun:
     return start_run(
         repo,
         experiment=experiment_of(request.experiment, request.environment),
@@ -271,8 +279,7 @@ def _resume(repo: Repo, request: LaunchRequest, run_id: str) -> LiveRun:
 
 def _known_files(request: LaunchRequest) -> Mapping[str, bytes]:
     """What is recorded beside what can be seen: also what was asked for, so that it can be asked for again."""
-    own = {} if request.project is None else request.project.parameters
-    by_hand = tuple(name for name in request.params if name not in own)
+    by_hand = tuple(request.params)
     auto_params = request.auto_params or request.project is not None  # a project's params are its parameters
     if auto_params and not (request.artifacts or request.metrics or request.scalars or by_hand):
         return request.environment_files

@@ -130,6 +130,6 @@ def _where(program: str, search: str | None) -> Path | None:
 def _not_found_hint(program: str) -> str:
     if " " in program:
         return "give program and arguments as separate words: gitml run python train.py"
-    if os.sep not in program and Path(program).exists():
+    if os.sep not in program and Path(program).is_file():
         return f"programs of this folder need a path: gitml run ./{program}"
     return "check the spelling, or whether its environment is active"

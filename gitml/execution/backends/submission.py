@@ -7,7 +7,6 @@ whose submission fails is marked failed with the reason.
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -25,6 +24,7 @@ from gitml.execution.backends.registry import find_backend
 from gitml.execution.backends.scheduling import Scheduled, fail_scheduled, schedule
 from gitml.git.remote import Remote
 from gitml.launching.launch import LaunchRequest
+from gitml.launching.own import own_command
 from gitml.repo import Repo
 from gitml.sync.objects import likely_remotes
 from gitml.tracking.secrets import strip_url_credentials
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from gitml.execution.opening import ProjectRequest
     from gitml.git.remote import Progress
 
-_OURS = (sys.executable, "-m", "gitml")
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +195,7 @@ def _program(place: _Place) -> tuple[str, ...]:
     gitml, python = place.config.get("gitml"), place.config.get("python")
     if gitml is not None:
         return (str(gitml),)
-    return (str(python), "-m", "gitml") if python is not None else place.backend.program or _OURS
+    return (str(python), "-m", "gitml") if python is not None else place.backend.program or own_command()
 
 
 def _push(repo: Repo, remote: str, progress: Progress | None) -> None:
