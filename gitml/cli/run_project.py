@@ -14,7 +14,7 @@ import typer
 from gitml.cli.run_elsewhere import run_elsewhere
 from gitml.cli.run_report import printable, report_run
 from gitml.cli.run_values import with_choices
-from gitml.entities.project import MAIN, Parameter
+from gitml.entities.project import MAIN, EnvironmentSpec, Parameter
 from gitml.errors import RefusedError, UsageError
 
 if TYPE_CHECKING:
@@ -150,7 +150,7 @@ def _ask_for_trust(ready: Prepared) -> None:
         f"commit       {commit}\n"
         f"entry point  {printable(ready.entry.name)}\n"
         f"command      {printable(ready.command)}\n"
-        f"environment  {ready.definition.kind.value}",
+        f"environment  {printable(_described(ready.definition))}",
         file=sys.stderr,
     )
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
@@ -160,6 +160,17 @@ def _ask_for_trust(ready: Prepared) -> None:
         )
     if not typer.confirm("Run this?", err=True):
         raise RefusedError("nothing was run")
+
+
+def _described(definition: EnvironmentSpec) -> str:
+    """Say what a project runs in; of a container, also what it sees of this machine."""
+    docker = definition.docker
+    if docker is None:
+        return definition.kind.value
+    mounts = f", mounts {' '.join(docker.volumes)}" if docker.volumes else ""
+    copied = [name for name, value in docker.environment if value is None]
+    variables = f", reads {' '.join(copied)}" if copied else ""
+    return f"{definition.kind.value} {docker.image}{mounts}{variables}"
 
 
 def _ask(missing: Sequence[Parameter]) -> dict[str, str]:
