@@ -13,7 +13,7 @@ from gitml.api.paging import page_of
 from gitml.api.registry_handles import ModelVersion
 from gitml.api.values import FileInfo, PagedList
 from gitml.entities import registry as entities
-from gitml.errors import RefusedError, UsageError
+from gitml.errors import UsageError
 
 if TYPE_CHECKING:
     import os
@@ -50,7 +50,7 @@ class VersionCalls(ModelCalls):
 
         Raises:
             NotFoundError: There is no such model or run, or it has nothing at the path.
-            RefusedError: The run is live or deleted.
+            RefusedError: The run was deleted.
             UsageError: The source is no run's and no version's.
         """
         del await_creation_for
@@ -79,7 +79,7 @@ class VersionCalls(ModelCalls):
 
         Raises:
             NotFoundError: There is no such run, or it has nothing at the path.
-            RefusedError: The run is live or deleted.
+            RefusedError: The run was deleted.
             UsageError: The source is no run's and no version's.
         """
         from gitml.registry import names, versions
@@ -90,14 +90,11 @@ class VersionCalls(ModelCalls):
             run = self._find(parsed.name)
             _check_run(run_id, run.id)
             self.open_runs.settle(run.id)
-            if self.open_runs.is_live(run.id):
-                raise RefusedError(
-                    f"run '{run.id[:8]}' is still live, and a version names what does not change any more",
-                    hint="register it when the run has ended: after its `with` block or gitml.end_run(); "
-                    "what another client logged to it late is recorded by that client's flush()",
-                )
-            made = versions.register(self.repo, run, name, parsed.path, description=description, tags=tags)
-            return ModelVersion(made)
+            record = self._record_so_far(run.id)
+            said: dict[str, Any] = {"description": description, "tags": tags}
+            if record is not None:
+                return ModelVersion(versions.register_record(self.repo, record, name, parsed.path, **said))
+            return ModelVersion(versions.register(self.repo, run, name, parsed.path, **said))
         if parsed.path:
             raise UsageError(
                 f"'{source}' is a part of a version", hint="a version is copied whole: leave out the path"
@@ -107,6 +104,19 @@ class VersionCalls(ModelCalls):
         return ModelVersion(
             versions.copy(self.repo, version, name, description=description or "", tags=tags or {})
         )
+
+    def _record_so_far(self, run_id: str) -> str | None:
+        """Record a live run as it is now, since a version names what does not change any more; None if it ended."""
+        from gitml.journal import NotLiveError
+        from gitml.tracking.commit import record_live
+
+        live = self.open_runs.find(run_id)
+        if live is not None:
+            live.flush()
+        try:
+            return record_live(self.repo, run_id)
+        except NotLiveError:
+            return None
 
     def copy_model_version(self, src_model_uri: str, dst_name: str) -> ModelVersion:
         """Make the next version of a model from one of another: same content, description and tags.

@@ -24,8 +24,8 @@ def register_model(
     """Make the next version of a model, which is new if nobody used its name.
 
     Args:
-        model_uri: `runs:/RUN/path`, for files that a run kept; or
-            `models:/NAME/3`, `models:/NAME@alias` for a version's.
+        model_uri: `runs:/RUN/path`, for files that a run kept: of one that is still live, as they
+            are now; or `models:/NAME/3`, `models:/NAME@alias` for a version's.
         name: The model.
         await_registration_for: Has no effect: it is there when this returns.
         tags: Tags of the version; values become text.
@@ -33,7 +33,7 @@ def register_model(
 
     Raises:
         NotFoundError: There is no such run, or it has nothing at the path.
-        RefusedError: The run is live or deleted.
+        RefusedError: The run was deleted.
         UsageError: The URI is no run's and no version's.
     """
     del await_registration_for

@@ -26,7 +26,7 @@ from gitml.registry.tags import Sign, make_tag, now_ms
 from gitml.repo import Repo
 from gitml.sync.tags import shared_tags
 from gitml.tracking import united
-from gitml.tracking.history import get_run, list_artifacts
+from gitml.tracking.history import get_run, list_artifacts, read_record
 
 _ATTEMPTS = 50
 _NO_NOTES = VersionNotes()
@@ -83,15 +83,47 @@ def register(
     check_model_name(name)
     path = check_artifact_path(path, allow_empty=True)
     run = _settled(repo, run, deleted=past is not None)
+    wanted = _tag_of(repo, run, path, description, tags)
+    if past is None:
+        return _make(repo, name, wanted, f"model of {run.name}", sign)
+    wanted = replace(wanted, source=past.source, time_ms=past.time_ms)
+    return _make(repo, name, wanted, f"model of {run.name}", sign, past.number)
+
+
+def register_record(
+    repo: Repo, record: str, name: str, path: str = "", *, description: str | None = None,
+    tags: Mapping[str, object] | None = None,
+) -> ModelVersion:  # fmt: skip
+    """Make the next version of a model from one record of a run, which may be live and go on.
+
+    Args:
+        repo: The repository.
+        record: The record, as `tracking.commit.record_live` made it.
+        name: As for `register`, as all that follows.
+        path: As there.
+        description: As there.
+        tags: As there.
+
+    Raises:
+        NotFoundError: The run has nothing at the path.
+    """
+    check_model_name(name)
+    path = check_artifact_path(path, allow_empty=True)
+    run = read_record(repo, record)
+    return _make(repo, name, _tag_of(repo, run, path, description, tags), f"model of {run.name}", None)
+
+
+def _tag_of(
+    repo: Repo, run: Run, path: str, description: str | None, tags: Mapping[str, object] | None
+) -> VersionTag:
+    """What the tag of a version says, but for its name and number."""
     artifacts = list_artifacts(repo, run, path)
     _refuse_unusable(repo, run, path, artifacts)
-    wanted = VersionTag(
+    return VersionTag(
         ref="", oid="", record=run.commit or "", model="", number=0, run_id=run.id, path=path,
         digest=digest_of(repo, path, artifacts), description=clean_description("description", description) or None,
-        tags=clean_tags(tags or {}), source=past.source if past else None, who=repo.settings.author,
-        time_ms=past.time_ms if past else now_ms(),
+        tags=clean_tags(tags or {}), source=None, who=repo.settings.author, time_ms=now_ms(),
     )  # fmt: skip
-    return _make(repo, name, wanted, f"model of {run.name}", sign, past.number if past else None)
 
 
 def _settled(repo: Repo, run: Run, *, deleted: bool) -> Run:

@@ -79,6 +79,19 @@ def commit_live(repo: Repo, run_id: str) -> str:
     return commit
 
 
+def record_live(repo: Repo, run_id: str) -> str:
+    """Commit a live run as it is now; it goes on, and its next record stands over this one.
+
+    What its processes hold back because the disk was full is not in it.
+
+    Raises:
+        NotLiveError: It is not live (any more).
+        ConflictError: The branch moved too often.
+    """
+    run, tree = write_run_tree(repo, run_id)
+    return append_record(repo, tree, commit_message.run_message(run, "so far"))
+
+
 def _forget(repo: Repo, run_id: str) -> None:
     """Remove what only a live run needs; the folder last, so that this can be repeated."""
     ref = LIVE_REFS + run_id

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import replace
-from pathlib import Path
 
 from gitml.entities.run import MetricSummary, Run
 from gitml.errors import DamagedError
@@ -49,7 +48,7 @@ def write_run_tree(repo: Repo, run_id: str) -> tuple[Run, str]:
                 continue
             metrics[names.metric_name(name[len(_HISTORY) :])] = summary
             if len(data) > repo.settings.history_limit:
-                data = _as_pointer(repo, Path(entry.path), data)
+                data = _as_pointer(repo, data)
         entries[name] = TreeEntry(repo.git.write_blob(data))
         _note_pointer(pointers, name, data)
     run = repo.journal.read_facts(run_id)
@@ -82,11 +81,9 @@ def _sound(data: bytes, name: str) -> tuple[bytes, MetricSummary | None]:
         return data, history.summarize(data, source=name)
 
 
-def _as_pointer(repo: Repo, path: Path, data: bytes) -> bytes:
-    """Put a large history into the store; the file is made to hold exactly that first."""
-    if path.stat().st_size != len(data):
-        path.write_bytes(data)
-    return encode_pointer(repo.objects.put_file(path, lfs=repo.settings.artifacts_url is None))
+def _as_pointer(repo: Repo, data: bytes) -> bytes:
+    """Put a large history into the store; not its file, which a live run still writes to."""
+    return encode_pointer(repo.objects.put_bytes(data, lfs=repo.settings.artifacts_url is None))
 
 
 def base_of(repo: Repo, run_id: str) -> str | None:

@@ -54,15 +54,34 @@ def uri(mlflow):
     return f"runs:/{run.info.run_id}/model"
 
 
+def test_a_live_run_is_registered_as_it_is_now_and_goes_on(mlflow, gitml, in_repo):
+    client = mlflow.MlflowClient()
+    with mlflow.start_run() as live:
+        mlflow.log_metric("loss", 0.5)
+        mlflow.log_text("first", "model/MLmodel")
+        uri = f"runs:/{live.info.run_id}/model"
+        assert mlflow.register_model(uri, "churn").version == 1
+        assert client.transition_model_version_stage("churn", 1, "Staging").current_stage == "Staging"
+        assert mlflow.artifacts.load_text("models:/churn/Staging/MLmodel") == "first"
+        assert client.get_run(live.info.run_id).info.status == "RUNNING"
+        mlflow.log_metric("loss", 0.25)
+        mlflow.log_text("second", "model/MLmodel")
+        assert client.create_model_version("churn", uri).version == 2
+    assert client.get_run(live.info.run_id).info.status == "FINISHED"
+    assert [point.value for point in client.get_metric_history(live.info.run_id, "loss")] == [0.5, 0.25]
+    contents = [mlflow.artifacts.load_text(f"models:/churn/{number}/MLmodel") for number in (1, 2)]
+    assert contents == ["first", "second"]
+    assert len(mlflow.search_runs()) == 1
+    gitml(in_repo, "verify", "churn@v1")
+    gitml(in_repo, "fsck")
+
+
 def test_a_version_names_content_that_stays(mlflow, uri, tmp_path):
     made = mlflow.register_model(uri, "churn", tags={"k": 1})
     assert (made.version, made.source, made.tags, made.current_stage) == (1, uri, {"k": "1"}, "None")
     client, run_id = mlflow.MlflowClient(), made.run_id
     client.log_text(run_id, "second\n", "model/MLmodel")  # the run goes on after it was registered
     assert mlflow.artifacts.load_text("models:/churn/1/MLmodel") == "first\n"
-    with pytest.raises(MlflowException, match="still live") as caught:
-        mlflow.register_model(uri, "churn")
-    assert "flush()" in caught.value.hint
     assert client.create_model_version("churn", uri).version == 2  # it flushes what it logged itself
     assert mlflow.artifacts.load_text("models:/churn/latest/MLmodel") == "second\n"
 
@@ -112,9 +131,6 @@ def test_what_can_not_be_registered_says_what_to_do(mlflow, uri):
         client.create_model_version("churn", uri, "abc")
     with mlflow.start_run() as live:
         mlflow.log_text("m", "model/MLmodel")
-        with pytest.raises(MlflowException, match="still live") as caught:
-            mlflow.register_model(f"runs:/{live.info.run_id}/model", "churn")
-        assert "after its `with` block" in caught.value.hint
     assert mlflow.register_model(f"runs:/{live.info.run_id}/model", "churn").version == 1
     with pytest.raises(MlflowException, match="a part of a version"):
         client.copy_model_version("models:/churn/1/data", "copy")
