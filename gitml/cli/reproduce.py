@@ -62,6 +62,9 @@ def reproduce(
         list[str] | None,
         typer.Option("--link", metavar="PATH", help="Lend a path of the work tree that no commit has. Repeatable."),
     ] = None,
+    recurse_submodules: Annotated[
+        bool, typer.Option("--recurse-submodules", help="Fetch submodules of the run's code that are not here.")
+    ] = False,
     allow_changed_inputs: Annotated[
         bool, typer.Option("--allow-changed-inputs", help="Run although a data set changed.")
     ] = False,
@@ -120,6 +123,7 @@ def reproduce(
         metrics=tuple(metrics or ()),
         scalars=tuple(scalars or ()),
         container_options=_container_options(docker_args or []),
+        recurse_submodules=recurse_submodules,
         name=name,
     )
     told: list[str] = []

@@ -210,6 +210,10 @@ def test_a_git_url_at_a_version(lay_out, git: Git, elsewhere: Project, served: P
         assert one.code.tree == git(repo.work, "rev-parse", f"{commit}^{{tree}}").strip()
         git(elsewhere.folder, "cat-file", "-e", f"{one.code.tree}:models/churn/train.py")
         assert last_of(one) == {"accuracy": 0.6 if commit == repo.first else 0.2}
+    # With the submodule, although the server is gone.
+    words = ["reproduce", runs[1].id, "--trust"]
+    done = elsewhere.quick.run(words, cwd=elsewhere.folder, env=elsewhere.environment)
+    assert (done.returncode, done.stdout.splitlines()[-1:]) == (0, ["identical"]), done.stderr
     git(elsewhere.folder, "update-ref", "-d", "refs/heads/gitml/runs")
     assert (git(elsewhere.folder, "for-each-ref"), git(elsewhere.folder, "status", "--porcelain")) == before
 

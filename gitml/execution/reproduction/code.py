@@ -11,7 +11,7 @@ from gitml.entities.run import CodeState, Run
 from gitml.errors import DamagedError, NotFoundError, RefusedError
 from gitml.execution.cache import cache_dir
 from gitml.execution.sources import Source
-from gitml.execution.sources.layout import lay_out
+from gitml.execution.sources.submodules import Origin, is_local, lay_out_whole
 from gitml.execution.sources.workspace import fresh_folder
 from gitml.launching.launch import ShowProgress
 from gitml.repo import Repo
@@ -65,14 +65,23 @@ def recorded_code(repo: Repo, run: Run) -> CodeState:
 
 @contextmanager
 def source_again(
-    repo: Repo, run: Run, code: CodeState, *, environ: Mapping[str, str], progress: ShowProgress
+    repo: Repo,
+    run: Run,
+    code: CodeState,
+    *,
+    recurse_submodules: bool,
+    environ: Mapping[str, str],
+    progress: ShowProgress,
 ) -> Iterator[Source]:
     """Lay a run's source out in a fresh folder, which is removed at the end.
+
+    Submodules whose commits are on this machine are laid out with it.
 
     Args:
         repo: Where the run is recorded.
         run: The run.
         code: As `recorded_code` gave it.
+        recurse_submodules: Whether other submodules are fetched.
         environ: Our environment.
         progress: Shows how many files are done.
 
@@ -80,11 +89,13 @@ def source_again(
         DamagedError: The folder that the program ran in is not in the source.
         RefusedError: The code can't be laid out safely.
     """
-    project = run.project
-    with fresh_folder(cache_dir(environ)) as fresh:
+    project, cache = run.project, cache_dir(environ)
+    with fresh_folder(cache) as fresh:
         root = fresh.resolve()
-        with progress("laying out the code", None, "files") as advance:
-            laid_out = lay_out(repo.git, str(code.tree), root, stores=[repo.objects], advance=advance)
+        notes = lay_out_whole(
+            _origin(repo, run, code), root, [repo.objects],
+            cache=cache, recurse_submodules=recurse_submodules, if_here=True, progress=progress,
+        )  # fmt: skip
         folder = _folder(root, run)
         yield Source(
             folder,
@@ -93,14 +104,16 @@ def source_again(
             code,
             project.uri if project is not None else None,
             project.version if project is not None else None,
-            (*laid_out.notes, *_without(laid_out.submodules)),
+            notes,
         )
 
 
-def _without(submodules: Mapping[str, str]) -> list[str]:
-    return [
-        f"submodule '{path}' ({commit[:_SHORT]}) is an empty folder" for path, commit in submodules.items()
-    ]
+def _origin(repo: Repo, run: Run, code: CodeState) -> Origin:
+    """Say where the source came from, which URLs of submodules can be relative to."""
+    uri = run.project.uri if run.project is not None else None
+    here = repo.git.work_tree or repo.git.common_dir
+    url = uri or code.remote or here.as_uri()
+    return Origin(repo.git, str(code.tree), url, is_local(url))
 
 
 def _folder(root: Path, run: Run) -> Path:

@@ -64,6 +64,7 @@ class ReproductionRequest:
         scalars: Likewise.
         container_options: Name and value of options for the container engine,
             which are not recorded.
+        recurse_submodules: Whether submodules that are not here are fetched.
         name: Name of the new run.
     """
 
@@ -76,6 +77,7 @@ class ReproductionRequest:
     metrics: tuple[str, ...] = ()
     scalars: tuple[str, ...] = ()
     container_options: tuple[tuple[str, str], ...] = ()
+    recurse_submodules: bool = False
     name: str | None = None
 
 
@@ -149,9 +151,12 @@ def reproduce(
     links = [place_in(repo.git.work_tree, text) for text in request.links]
     files = read_environment(repo, original)
     with (
-        source_again(repo, original, code, environ=environ, progress=progress) as source,
+        source_again(
+            repo, original, code,
+            recurse_submodules=request.recurse_submodules, environ=environ, progress=progress,
+        ) as source,
         tempfile.TemporaryDirectory(prefix="gitml-") as storage,
-    ):
+    ):  # fmt: skip
         for link in links:
             link_into(source.root, link.inside, link.path)
         plan = _plan(repo, original, source, request, Path(storage))

@@ -101,11 +101,11 @@ class CachedRepository:
         return self._have(found, version, progress)
 
     def _have(self, wanted: Version, asked: str | None, progress: ShowProgress) -> Version:
-        if self._is_here(wanted.commit):
+        if self.is_here(wanted.commit):
             return wanted
         private_folder(self._top)
         with locked(self._lock):
-            if not self._is_here(wanted.commit):  # else another process was faster
+            if not self.is_here(wanted.commit):  # else another process was faster
                 self._prepare(wanted.wanted)
                 if not self._is_whole(wanted.commit):
                     with self._told(), Phases(progress, f"fetching {shown(self._name)}") as phases:
@@ -117,7 +117,8 @@ class CachedRepository:
             raise no_version(self._name, asked, self._all_refs())
         return Version(commit, wanted.branch)
 
-    def _is_here(self, commit: str) -> bool:
+    def is_here(self, commit: str) -> bool:
+        """Whether a commit came whole, so that nothing has to be fetched for it."""
         return self._folder.is_dir() and self.git.tip(_COMMITS + commit) is not None
 
     def _is_whole(self, oid: str) -> bool:

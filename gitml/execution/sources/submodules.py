@@ -12,7 +12,7 @@ from pathlib import Path
 from gitml.errors import NotFoundError, RefusedError
 from gitml.execution.sources.fetching import CachedRepository
 from gitml.execution.sources.layout import Layout, lay_out
-from gitml.execution.target import check_url, is_url, shown
+from gitml.execution.target import TargetError, check_url, is_url, shown
 from gitml.git.repo import GitRepo
 from gitml.launching.launch import ShowProgress
 from gitml.store.local import ObjectStore
@@ -65,9 +65,19 @@ def lay_out_whole(
     *,
     cache: Path,
     recurse_submodules: bool,
+    if_here: bool = False,
     progress: ShowProgress,
 ) -> tuple[str, ...]:
     """Write the files of a commit into an empty folder, those of its submodules too if they are wanted.
+
+    Args:
+        origin: The commit.
+        folder: Where to.
+        stores: Where the content of Git LFS pointers may be.
+        cache: The user's cache folder.
+        recurse_submodules: Whether submodules are laid out too, and fetched for that.
+        if_here: Whether those that need no fetching are laid out in any case.
+        progress: Shows how far fetching and laying out is.
 
     Returns:
         Sentences for the user about what was left out.
@@ -80,9 +90,9 @@ def lay_out_whole(
     """
     with progress("laying the code out", None, "files") as advance:
         layout = lay_out(origin.git, origin.commit, folder, stores=stores, advance=advance)
-    if not recurse_submodules:
-        return (*layout.notes, *layout.empty_submodules())
-    filler = _Filler(cache, stores, progress)
+    if not recurse_submodules and not if_here:
+        return (*layout.notes, *_empty(layout))
+    filler = _Filler(cache, stores, progress, fetch=recurse_submodules)
     return layout.notes + tuple(filler.fill(origin, layout, folder, "", _DEPTH))
 
 
@@ -101,6 +111,7 @@ class _Filler:
     cache: Path
     stores: Sequence[ObjectStore]
     progress: ShowProgress
+    fetch: bool
 
     def fill(self, origin: Origin, layout: Layout, folder: Path, above: str, levels: int) -> Iterator[str]:
         """Fill those of a commit, and then theirs; yields what was left out."""
@@ -111,14 +122,23 @@ class _Filler:
                 raise SubmoduleDepthError(name)
             inside = folder / path
             inner = self._find(origin, name, declared.get(path, _Declared()), commit)
+            if inner is None:
+                yield from _empty(Layout(0, {name: commit}))
+                continue
             with closing(inner.git):
                 with self.progress(f"laying out {name}", None, "files") as advance:
                     done = lay_out(inner.git, inner.commit, inside, stores=self.stores, advance=advance)
                 yield from (f"in submodule '{name}': {note}" for note in done.notes)
                 yield from self.fill(inner, done, inside, f"{name}/", levels - 1)
 
-    def _find(self, origin: Origin, path: str, declared: _Declared, commit: str) -> Origin:
-        url = _resolved(origin, path, declared.url)
+    def _find(self, origin: Origin, path: str, declared: _Declared, commit: str) -> Origin | None:
+        """Find a submodule's commit; None if it would have to be fetched, and may not."""
+        try:
+            url = _resolved(origin, path, declared.url)
+        except (SubmoduleError, TargetError):
+            if self.fetch:
+                raise
+            return None
         # Where somebody has a clone of it already, as `git submodule update` makes it.
         clone = origin.git.common_dir / "modules" / declared.name
         if declared.name and (clone / "HEAD").is_file():
@@ -126,8 +146,14 @@ class _Filler:
             if git.resolve_commit(commit) == commit:
                 return Origin(git, commit, url, is_local(url))
         repository = CachedRepository(self.cache, url)
+        if not self.fetch and not repository.is_here(commit):
+            return None
         found = repository.find(commit, self.progress)
         return Origin(repository.git, found.commit, url, is_local(url))
+
+
+def _empty(layout: Layout) -> list[str]:
+    return [f"{note}: --recurse-submodules fetches it" for note in layout.empty_submodules()]
 
 
 def _declared(origin: Origin) -> dict[str, _Declared]:
