@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from gitml.entities.data_type import DataType
 from gitml.entities.signature import ColSpec, Schema, TensorSpec
+from gitml.models.signatures.enforce import type_name
 from gitml.models.signatures.json_columns import converter
 from gitml.models.signatures.problems import Mismatch, Problem, SchemaError
 
@@ -32,7 +33,8 @@ def read_frame(content: Mapping[str, Any], schema: Schema | None) -> pd.DataFram
         try:
             typed = _typed(values, spec)
         except Mismatch as err:
-            problems.append(Problem(name, str(spec.type), err.given, err.hint))
+            expected = spec.dtype if isinstance(spec, TensorSpec) else type_name(spec.type)
+            problems.append(Problem(name, expected, err.given, err.hint))
             continue
         if typed is not None:
             frame[name] = typed

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from gitml.entities.data_type import DataType
-from gitml.entities.signature import ColSpec, ParamSchema, Schema, SignatureError
+from gitml.entities.signature import ColSpec, ParamSchema, Schema, SignatureError, TensorSpec
 from gitml.entities.signature_types import Array, ValueType
 from gitml.models.signatures.columns import fit_column
 from gitml.models.signatures.problems import (
@@ -25,7 +25,7 @@ from gitml.models.signatures.problems import (
     whole,
 )
 from gitml.models.signatures.tables import from_polars, is_polars, to_frame
-from gitml.models.signatures.tensors import fit_tensors
+from gitml.models.signatures.tensors import expected_tensor, fit_tensors
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -90,6 +90,7 @@ class _Tensors:
     def __init__(self, schema: Schema) -> None:
         self.schema = schema
         self.names = schema.input_names() if schema.has_input_names() else []
+        self.specs = [each for each in schema.inputs if isinstance(each, TensorSpec)]
 
     def __call__(self, data: Any) -> Any:
         import numpy as np
@@ -112,8 +113,8 @@ class _Tensors:
         found = list(there)
         extra = [name for name in found if name not in self.names]
         problems = [
-            Problem(each.name, str(each.type), "is missing")
-            for each in self.schema.inputs
+            Problem(each.name, expected_tensor(each), "is missing")
+            for each in self.specs
             if each.name not in found
         ]
         if problems:

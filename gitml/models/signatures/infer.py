@@ -20,6 +20,7 @@ from gitml.entities.signature import (
 )
 from gitml.entities.signature_params import LIST
 from gitml.entities.signature_types import Array, ValueType
+from gitml.models.signatures.hints import is_pydantic, schema_of_hint
 from gitml.models.signatures.infer_values import is_missing, type_of, type_of_dtype, type_of_items
 from gitml.models.signatures.problems import SchemaWarning
 from gitml.models.signatures.tables import is_polars
@@ -108,7 +109,7 @@ def _inferred(data: Any, what: str) -> Schema | None:
 
 
 def _schema_of(data: Any) -> Schema:
-    if isinstance(data, (list, tuple)) and data and all(hasattr(each, "model_fields") for each in data):
+    if isinstance(data, (list, tuple)) and data and all(is_pydantic(type(each)) for each in data):
         return _of_pydantic(data)
     if isinstance(data, list):
         return _of_list(data)
@@ -127,7 +128,7 @@ def _schema_of(data: Any) -> Schema:
         from gitml.models.signatures.infer_tables import columns_of_spark
 
         return Schema(columns_of_spark(data))
-    if hasattr(data, "model_fields"):
+    if is_pydantic(type(data)):
         return _of_pydantic([data])
     return Schema([ColSpec(type_of(data))])
 
@@ -177,8 +178,6 @@ def _of_arrays(data: Any) -> Schema | None:
 
 def _of_pydantic(models: Iterable[Any]) -> Schema:
     """Find what the type hint `list[Model]` says."""
-    from gitml.models.signatures.hints import schema_of_hint
-
     kinds = {type(each) for each in models}
     if len(kinds) > 1:
         raise SignatureError(f"models of {len(kinds)} classes: give those of one")

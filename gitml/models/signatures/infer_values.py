@@ -26,7 +26,6 @@ _PYTHON: Mapping[type, DataType] = {
     int: DataType.long,
     float: DataType.double,
     str: DataType.string,
-    object: DataType.string,
     bytes: DataType.binary,
     bytearray: DataType.binary,
 }

@@ -23,13 +23,13 @@ def fit_tensors(data: Any, schema: Schema) -> Any:
         try:
             return _fit_only(data, specs[0])
         except Mismatch as err:
-            raise whole(err.given, _expected(specs[0]), err.hint) from err
+            raise whole(err.given.removeprefix("got "), expected_tensor(specs[0]), err.hint) from err
     fitted, problems = {}, []
     for spec in specs:
         try:
             fitted[spec.name] = _fit_named(data, spec)
         except Mismatch as err:
-            problems.append(Problem(spec.name, _expected(spec), err.given, err.hint))
+            problems.append(Problem(spec.name, expected_tensor(spec), err.given, err.hint))
     if problems:
         raise SchemaError(problems)
     return fitted
@@ -132,5 +132,6 @@ def _stacked(column: pd.Series[Any], spec: TensorSpec) -> np.ndarray[Any, Any]:
     return stacked
 
 
-def _expected(spec: TensorSpec) -> str:
+def expected_tensor(spec: TensorSpec) -> str:
+    """Say what a tensor should be."""
     return f"{spec.dtype} of shape {spec.shape}"
