@@ -54,7 +54,7 @@ def state(lab: Lab, job: Job) -> JobState:
 
 def processes_of(job: Job) -> list[psutil.Process]:
     """The job's own process on the node, and the program."""
-    found = [one for one in psutil.process_iter() if job.run.id in one.cmdline()]
+    found = [one for one in psutil.process_iter(["cmdline"]) if job.run.id in (one.info["cmdline"] or ())]
     return [*found, *(child for one in found for child in one.children(recursive=True))]
 
 
