@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
@@ -138,7 +137,6 @@ def _run(words: Sequence[str], script: str = "") -> tuple[int, str, str]:
             text=True,
             errors="replace",
             timeout=_TIMEOUT_S,
-            env={**os.environ, "LC_ALL": "C"},
         )
     except FileNotFoundError:
         raise SlurmMissingError(words[0]) from None
