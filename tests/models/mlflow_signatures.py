@@ -18,6 +18,7 @@ from mlflow.models import Model, infer_signature
 from mlflow.models.signature import ModelSignature
 from mlflow.models.utils import _enforce_schema, _read_example, _read_example_params, _save_example
 from mlflow.types.schema import Schema
+from mlflow.utils.proto_json_utils import dataframe_from_parsed_json
 
 warnings.simplefilter("ignore")
 logging.disable(logging.CRITICAL)
@@ -60,6 +61,12 @@ def enforced(data, specs):
     return cases.described(_enforce_schema(data, schema_of(specs)))
 
 
+def parsed(values, kind):
+    schema = schema_of([(kind, "a", True)])
+    rows = [{"a": value} for value in values]
+    return cases.described(_enforce_schema(dataframe_from_parsed_json(rows, "records", schema), schema))
+
+
 def answers():
     return {
         "samples": {name: attempt(inputs_of, sample) for name, sample in cases.SAMPLES.items()},
@@ -67,6 +74,11 @@ def answers():
         "columns": {
             f"{name} for {kind}": attempt(enforced, column.to_frame("a"), [(kind, "a", True)])
             for name, column in cases.COLUMNS.items()
+            for kind in cases.EVERY
+        },
+        "json": {
+            f"{name} for {kind}": attempt(parsed, values, kind)
+            for name, values in cases.JSON.items()
             for kind in cases.EVERY
         },
         "inputs": {name: attempt(enforced, data, specs) for name, (specs, data) in cases.INPUTS.items()},

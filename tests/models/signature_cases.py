@@ -208,6 +208,34 @@ INPUTS: dict[str, tuple[list[tuple[Any, ...]], Any]] = {
     "frame for tensors": ([("float64", (-1, 2), "x"), ("int64", (-1,), "y")], frame(x=[[1, 2]], y=[3])),
 }  # fmt: skip
 
+# Values of a JSON column a, of which every type is made.
+JSON: dict[str, list[Any]] = {
+    "numbers": [1.5, 2.5],
+    "whole numbers": [1, 2],
+    "whole floats": [1.0, 2.0],
+    "zero and one": [0, 1],
+    "beyond 32 bits": [2**31],
+    "beyond 64 bits": [2**63],
+    "gaps": [1.5, None],
+    "gaps among whole numbers": [1, None],
+    "only gaps": [None],
+    "texts": ["x", "y"],
+    "texts with gaps": ["x", None],
+    "texts of numbers": ["1.5", "2"],
+    "texts of whole numbers": ["1", "2"],
+    "flags": [True, False],
+    "flags with gaps": [True, None],
+    "base64": ["YWJj", "YWJjZA=="],
+    "times": ["2024-05-17T12:30:00", "2024-05-17"],
+    "times of UTC": ["2024-05-17T12:30:00Z"],
+    "times with gaps": ["2024-05-17 12:30:00.125", None],
+    "times in other words": ["May 17, 2024"],
+    "lists": [[1], [2]],
+    "lists of texts": [["x"], ["y"]],
+    "objects": [{"x": 1}],
+    "numbers and texts": [1, "x"],
+}
+
 EXAMPLES: dict[str, Any] = {
     "frame": frame(a=[1, 2], b=[1.5, NAN], c=["x", None], d=[MOMENT, MOMENT]),
     "frame without names": pd.DataFrame([[1.5, 2.5], [3.5, NAN]]),

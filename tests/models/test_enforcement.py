@@ -234,6 +234,8 @@ def test_rows_become_columns_of_their_types() -> None:
         ({"f": 2}, r"'f' \(boolean\): got 2"),
         ({"t": "soon"}, r"'t' \(datetime\): got 'soon'"),
         ({"t": True}, r"'t' \(datetime\): got True"),
+        ({"t": 1.5}, r"'t' \(datetime\): got 1.5"),
+        ({"t": "9999-12-31"}, r"'t' \(datetime\): got '9999-12-31'"),
         ({"r": "%"}, r"'r' \(binary\): row 1: expected bytes in base64, got '%'"),
     ],
 )

@@ -17,6 +17,7 @@ from gitml.models.signatures.problems import Mismatch
 if TYPE_CHECKING:
     import numpy as np
 
+FIRST_YEAR, LAST_YEAR = 1678, 2261  # what nanoseconds of 64 bits hold in full
 Converter = Callable[[list[Any]], "np.ndarray[Any, Any]"]
 
 
@@ -160,20 +161,27 @@ def _moment(value: Any) -> datetime:
     if not isinstance(value, str):
         raise TypeError(value)
     moment = datetime.fromisoformat(value.replace("Z", "+00:00"))
+    if not FIRST_YEAR <= moment.year <= LAST_YEAR:
+        raise ValueError(value)
     return moment if moment.tzinfo is None else moment.astimezone(timezone.utc).replace(tzinfo=None)
 
 
 def _parsed_times(values: list[Any]) -> np.ndarray[Any, Any]:
     """Read what pandas can read: other ways to write a time, nanoseconds since 1970."""
+    import numpy as np
     import pandas as pd
 
-    def take(value: Any) -> Any:
-        if isinstance(value, bool) or not (value is None or isinstance(value, (str, int, float))):
+    def take(value: Any) -> np.datetime64:
+        if value is None:
+            return np.datetime64("NaT")
+        if type(value) not in (str, int):
+            raise TypeError(value)
+        moment: Any = pd.Timestamp(value)
+        if moment is not pd.NaT and not FIRST_YEAR <= moment.year <= LAST_YEAR:
             raise ValueError(value)
-        moment: Any = pd.Timestamp(value) if value is not None else pd.NaT
-        return moment.tz_convert("UTC").tz_localize(None) if getattr(moment, "tzinfo", None) else moment
+        return (moment.tz_convert(None) if getattr(moment, "tzinfo", None) else moment).to_datetime64()  # type: ignore[no-any-return]
 
-    return _each(values, take).astype("datetime64[ns]")
+    return np.array(_each(values, take).tolist(), dtype="datetime64[ns]")
 
 
 _SIMPLE: Mapping[DataType, Converter] = {
