@@ -23,7 +23,6 @@ PASSED: Mapping[str, Option] = {
     "account": Option(Kind.TEXT, "account to charge", _WORD),
     "begin": Option(Kind.TEXT, "not before this time", r"[\w:+\- /]+"),
     "chdir": Option(Kind.TEXT, "folder that the script starts in"),
-    "clusters": Option(Kind.TEXT, "clusters to choose from", _WORD),
     "comment": Option(Kind.TEXT, "a comment for the accounting"),
     "constraint": Option(Kind.TEXT, "features of nodes", _WORD),
     "dependency": Option(Kind.TEXT, "jobs to wait for: afterok:123", r"[\w:,?+]+"),
