@@ -60,14 +60,14 @@ def test_one_message_names_every_problem() -> None:
             ColSpec("boolean", "alone"),
         ]
     )
-    frame = pd.DataFrame({"age": [1.5, 2.0], "fares": [1.0, 2.0], "sex": [1, 2], "alone": ["yes", "no"]})
+    frame = pd.DataFrame({"age": [1.5, 2.0], "fares": [1.0, 2.0], "sex": [1, 2], "alone": [2, 3]})
     with pytest.raises(UsageError) as caught:
         enforce_schema(frame, schema)
     assert caught.value.error_code == "INVALID_PARAMETER_VALUE"
     assert caught.value.message == (
         "the input doesn't fit the model's signature: column 'fare' (double): is missing; "
         "column 'age' (long): got float64, which long can't hold without loss; "
-        "column 'sex' (string): got int64 (np.int64(1) in row 0); column 'alone' (boolean): got str ('yes' in row 0)"
+        "column 'sex' (string): got int64, 1 (int64) in row 0; column 'alone' (boolean): got int64, 2 (int64) in row 0"
     )
     assert (
         caught.value.hint

@@ -149,4 +149,4 @@ def _example(column: pd.Series[Any], kind: DataType) -> str:
     """Show a value, and say why numbers aren't taken."""
     if column.dtype.kind in "iufc" and kind.to_numpy().kind in "iuf":
         return f", which {kind.name} can't hold without loss"
-    return f" ({column.iloc[0]!r:.40} in row 0)" if len(column) else ""
+    return f", {described(column.iloc[0])} in row 0" if len(column) else ""

@@ -50,6 +50,15 @@ def compile_enforcer(schema: Schema) -> Callable[[Any], Any]:
     return _Tensors(schema) if schema.is_tensor_spec() else _Table(schema)
 
 
+def validate_schema(data: Any, expected_schema: Schema) -> None:
+    """Check that an input fits a schema, as `enforce_schema` does.
+
+    Raises:
+        SchemaError: It doesn't.
+    """
+    enforce_schema(data, expected_schema)
+
+
 def enforce_params(params: Mapping[str, Any] | None, schema: ParamSchema | None) -> dict[str, Any] | None:
     """Give the params of a call: checked, with defaults for those that aren't given.
 
