@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from contextlib import closing
 from pathlib import Path
@@ -33,6 +34,9 @@ def checkout(
     artifacts_only: Annotated[
         bool, typer.Option("--artifacts-only", help="The artifacts alone, into DIR itself.")
     ] = False,
+    recurse_submodules: Annotated[
+        bool, typer.Option("--recurse-submodules", help="Fetch submodules that are not on this machine.")
+    ] = False,
     json: Annotated[
         bool,
         typer.Option(
@@ -43,12 +47,13 @@ def checkout(
     """Lay a run's code and artifacts out: DIR/code as it ran, uncommitted changes too, and DIR/artifacts.
 
     The code comes from the run's own record, so it is there when the branch that it was
-    on is gone. It has no .git, and no hook or filter runs. Your work tree is left alone.
+    on is gone; submodules come from clones that are here. It has no .git, and no hook or filter runs. Your work tree is left alone.
 
     Examples:
       gitml checkout brisk-heron /tmp/heron
       gitml checkout @{best:acc} best --code-only
     """
+    from gitml.execution.cache import cache_dir
     from gitml.execution.checkout import check_out
     from gitml.render.progress import progress
     from gitml.repo import Repo
@@ -60,7 +65,14 @@ def checkout(
     with closing(Repo.open()) as repo:
         found = named_run(repo, run)
         done = check_out(
-            repo, found, folder, code=not artifacts_only, artifacts=not code_only, progress=progress
+            repo,
+            found,
+            folder,
+            code=not artifacts_only,
+            artifacts=not code_only,
+            cache=cache_dir(os.environ),
+            recurse_submodules=recurse_submodules,
+            progress=progress,
         )
     for note in done.notes:
         warn(note)

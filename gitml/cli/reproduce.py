@@ -63,8 +63,12 @@ def reproduce(
         typer.Option("--link", metavar="PATH", help="Lend a path of the work tree that no commit has. Repeatable."),
     ] = None,
     recurse_submodules: Annotated[
-        bool, typer.Option("--recurse-submodules", help="Fetch submodules of the run's code that are not here.")
-    ] = False,
+        bool | None,
+        typer.Option(
+            "--recurse-submodules/--no-recurse-submodules",
+            help="Fetch submodules of its code that are not here, or don't. If not given: if the run had them.",
+        ),
+    ] = None,
     allow_changed_inputs: Annotated[
         bool, typer.Option("--allow-changed-inputs", help="Run although a data set changed.")
     ] = False,

@@ -141,6 +141,8 @@ class ProjectState:
             `conda`, `docker` or `podman`.
         definition: Which kind of file defined the environment.
         backend: Where it ran.
+        submodules: Whether submodules of code that was laid out for it were
+            laid out too; code in a work tree has what is there.
     """
 
     entry_point: str
@@ -150,3 +152,4 @@ class ProjectState:
     manager: str = "local"
     definition: EnvironmentKind = EnvironmentKind.NONE
     backend: str = "local"
+    submodules: bool = False

@@ -11,7 +11,9 @@ from pathlib import Path
 from gitml.entities.artifact import Artifact
 from gitml.entities.run import Run
 from gitml.errors import NotFoundError, UsageError
-from gitml.execution.sources.layout import GITLINK, Layout, lay_out, list_files
+from gitml.execution.sources.layout import GITLINK, list_files
+from gitml.execution.sources.recorded import recorded_origin
+from gitml.execution.sources.submodules import Recurse, lay_out_whole
 from gitml.launching.launch import ShowProgress, no_progress
 from gitml.repo import Repo
 from gitml.sync.objects import ensure_here, missing_here
@@ -62,6 +64,8 @@ def check_out(
     *,
     code: bool = True,
     artifacts: bool = True,
+    cache: Path,
+    recurse_submodules: bool = False,
     progress: ShowProgress = no_progress,
 ) -> CheckedOut:
     """Lay a run's code and artifacts out, in folders beside each other where both are wanted.
@@ -73,6 +77,8 @@ def check_out(
             gets `code/` and `artifacts/`, with one of them it holds that itself.
         code: Whether code is wanted.
         artifacts: Whether artifacts are.
+        cache: The user's cache folder.
+        recurse_submodules: Whether submodules that are not on this machine are fetched.
         progress: Shows how far fetching and copying is.
 
     Raises:
@@ -88,7 +94,16 @@ def check_out(
         found = history.list_artifacts(repo, run) if artifacts else []
         kept = [artifact for artifact in found if not artifact.purged]
         _fetch(repo, kept, progress)  # first: what can't be had is known before anything is written
-        layout = _lay_out_code(repo, run.code.tree, below(CODE), progress) if code and run.code.tree else None
+        layout = None
+        if code and run.code.tree is not None:
+            layout = lay_out_whole(
+                recorded_origin(repo, run, _fetched(repo, run.code.tree)),
+                _made(below(CODE)),
+                [repo.objects],
+                cache=cache,
+                recurse=Recurse.ALL if recurse_submodules else Recurse.HERE,
+                progress=progress,
+            )
         size = sum(artifact.size for artifact in kept)
         if kept:
             with progress("copying artifacts", size, "B") as advance:
@@ -101,7 +116,10 @@ def check_out(
         below(ARTIFACTS) if kept else None,
         len(kept),
         size,
-        (*_notes(layout), *(f"artifact '{one.path}' was purged" for one in found if one.purged)),
+        (
+            *(layout.sentences if layout is not None else ()),
+            *(f"artifact '{one.path}' was purged" for one in found if one.purged),
+        ),
     )
 
 
@@ -134,15 +152,15 @@ def _fetch(repo: Repo, artifacts: Sequence[Artifact], progress: ShowProgress) ->
             ensure_here(repo, missing, advance)
 
 
-def _lay_out_code(repo: Repo, tree: str, folder: Path, progress: ShowProgress) -> Layout:
-    entries = list_files(repo.git, tree)
+def _fetched(repo: Repo, tree: str) -> str:
+    """Have the files of a tree here; of a partial clone, git would ask for each by itself."""
     promisors = completeness(repo).promisors
-    if promisors:  # else git would ask for each file by itself
-        bring_objects(repo, promisors[0], [entry.oid for entry in entries if entry.mode != GITLINK])
+    if promisors:
+        wanted = [entry.oid for entry in list_files(repo.git, tree) if entry.mode != GITLINK]
+        bring_objects(repo, promisors[0], wanted)
+    return tree
+
+
+def _made(folder: Path) -> Path:
     folder.mkdir(exist_ok=True)
-    with progress("laying code out", len(entries), "files") as advance:
-        return lay_out(repo.git, tree, folder.resolve(), stores=[repo.objects], advance=advance)
-
-
-def _notes(layout: Layout | None) -> list[str]:
-    return [] if layout is None else [*layout.notes, *layout.empty_submodules()]
+    return folder.resolve()

@@ -20,6 +20,7 @@ from gitml.entities.project import (
     Parameter,
     ParameterType,
     Project,
+    ProjectState,
 )
 from gitml.errors import NotARepositoryError
 from gitml.execution.cache import cache_dir
@@ -251,16 +252,21 @@ def _inherited_source(
         return None
     inside = folder.relative_to(laid_out.root)
     directory = "" if inside == Path() else inside.as_posix()
-    uri = _uri_of_outer(repo, environ)
-    return Source(folder, laid_out.root, directory, laid_out.code, uri, None, inherited=True)
+    outer = _outer_project(repo, environ)
+    return Source(
+        folder, laid_out.root, directory, laid_out.code,
+        outer.uri if outer is not None else None,
+        outer.version if outer is not None else None,
+        submodules=outer is not None and outer.submodules,
+        inherited=True,
+    )  # fmt: skip
 
 
-def _uri_of_outer(repo: Repo, environ: Mapping[str, str]) -> str | None:
-    """The URL that the code of the run that started us came from; None if that was a folder here."""
+def _outer_project(repo: Repo, environ: Mapping[str, str]) -> ProjectState | None:
+    """How the run that started us was asked for, where the code that it left us came from; None if it was a command."""
     run_id = environ.get(RUN_VARIABLE)
     if not run_id:
         return None
     from gitml.tracking.history import get_run  # only for runs in runs
 
-    project = get_run(repo, run_id).project
-    return project.uri if project is not None else None
+    return get_run(repo, run_id).project

@@ -89,6 +89,7 @@ def project_launch(ready: Prepared, environment: Environment, template: LaunchRe
             source.version,
             environment.manager,
             environment.definition,
+            submodules=source.submodules,
         ),
         environment_files=environment.files,
         interpreter=_interpreter(ready, environment, {**template.environment, **variables}),

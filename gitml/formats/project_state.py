@@ -18,6 +18,7 @@ def encode_project_state(state: ProjectState) -> dict[str, Any]:
         "environment": state.manager,
         "definition": None if state.definition is EnvironmentKind.NONE else state.definition.value,
         "backend": state.backend,
+        "submodules": True if state.submodules else None,
     }
     return {key: value for key, value in facts.items() if value is not None}
 
@@ -39,4 +40,5 @@ def decode_project_state(facts: Mapping[str, Any]) -> ProjectState:
         manager=str(facts.get("environment", "local")),
         definition=EnvironmentKind(facts.get("definition", "none")),
         backend=str(facts.get("backend", "local")),
+        submodules=facts.get("submodules") is True,
     )

@@ -135,6 +135,7 @@ def _project(project: ProjectState) -> dict[str, Any]:
         "environment": project.manager,
         "definition": project.definition.value,
         "backend": project.backend,
+        "submodules": project.submodules,
     }
 
 

@@ -7,6 +7,7 @@ import io
 import json
 import os
 import shutil
+import subprocess
 import sys
 import zipfile
 from collections.abc import Callable
@@ -74,6 +75,17 @@ def runs_of(project: Project) -> list[tuple[str, Run]]:
     """Commits and runs, in the order of their start."""
     found = [(commit, project.record(commit)) for commit in project.commits]
     return sorted(found, key=lambda pair: pair[1].start_ms)
+
+
+def gitml(project: Project, *words: str, code: int = 0) -> subprocess.CompletedProcess[str]:
+    done = project.quick.run(words, cwd=project.folder, env=project.environment, start_new_session=True)
+    assert done.returncode == code, f"{words} gave {done.returncode}: {done.stdout}{done.stderr}"
+    return done
+
+
+def again(project: Project, run: Run, *words: str, code: int = 0) -> str:
+    """Do a run again; the verdict."""
+    return gitml(project, "reproduce", run.id, *words, code=code).stdout.splitlines()[-1]
 
 
 def last_of(run: Run) -> dict[str, float]:
@@ -179,7 +191,7 @@ def served(tmp_path: Path) -> Path:
     return folder
 
 
-def test_a_project_below_the_top_of_its_repository(lay_out, git: Git, served: Path):
+def test_a_project_below_the_top_of_its_repository(lay_out, git: Git, served: Path, tmp_path: Path):
     project = lay_out("team", {"README.md": "ours"})
     shutil.rmtree(project.folder)
     Monorepo(lay_out, git, served, f"file://{served}").work.rename(project.folder)
@@ -187,6 +199,23 @@ def test_a_project_below_the_top_of_its_repository(lay_out, git: Git, served: Pa
     ((_, record),) = runs_of(project)
     assert (record.directory, record.code.dirty, record.params) == ("models/churn", False, {"threshold": 0.5})
     assert last_of(record) == {"accuracy": 0.2}
+    assert again(project, record) == "identical"  # with the submodule's clone, which is here
+    project.git("submodule", "--quiet", "deinit", "--force", "--all")
+    shutil.rmtree(project.folder / ".git" / "modules")
+    found = gitml(project, "reproduce", record.id, "--no-recurse-submodules", code=1)
+    assert "'shared/features' is a submodule" in found.stderr
+    assert "--recurse-submodules fetches it" in found.stderr
+    (served / "features.git").rename(served / "away.git")
+    found = gitml(project, "reproduce", record.id, code=5)
+    assert "had its submodules" in found.stderr
+    assert "--no-recurse-submodules" in found.stderr
+    (served / "away.git").rename(served / "features.git")
+    laid_out = [tmp_path / "empty", tmp_path / "filled"]
+    gitml(project, "checkout", record.id, str(laid_out[0]), "--code-only")
+    gitml(project, "checkout", record.id, str(laid_out[1]), "--code-only", "--recurse-submodules")
+    assert [(folder / "shared/features/features.py").exists() for folder in laid_out] == [False, True]
+    shutil.rmtree(project.environment["GITML_CACHE_DIR"])
+    assert again(project, record) == "identical"  # a work tree had it, so it is fetched
 
 
 def test_a_git_url_at_a_version(lay_out, git: Git, elsewhere: Project, served: Path):
@@ -200,8 +229,8 @@ def test_a_git_url_at_a_version(lay_out, git: Git, elsewhere: Project, served: P
         requests = len(server.requests)  # a full commit that was fetched needs nobody
         run(elsewhere, f"{repo.url}#models/churn", "-v", repo.second, "--recurse-submodules", *LOCAL)
         assert len(server.requests) == requests
-    *runs, again = [one for _, one in runs_of(elsewhere)]
-    assert again.code.tree == runs[0].code.tree
+    *runs, fourth = [one for _, one in runs_of(elsewhere)]
+    assert fourth.code.tree == runs[0].code.tree
     commits = [repo.second, repo.first, repo.first]
     for one, version, commit in zip(runs, asked, commits, strict=True):
         assert one.project is not None
@@ -210,10 +239,9 @@ def test_a_git_url_at_a_version(lay_out, git: Git, elsewhere: Project, served: P
         assert one.code.tree == git(repo.work, "rev-parse", f"{commit}^{{tree}}").strip()
         git(elsewhere.folder, "cat-file", "-e", f"{one.code.tree}:models/churn/train.py")
         assert last_of(one) == {"accuracy": 0.6 if commit == repo.first else 0.2}
+    assert [one.project.submodules for one in runs if one.project] == [True] * 3
     # With the submodule, although the server is gone.
-    words = ["reproduce", runs[1].id, "--trust"]
-    done = elsewhere.quick.run(words, cwd=elsewhere.folder, env=elsewhere.environment)
-    assert (done.returncode, done.stdout.splitlines()[-1:]) == (0, ["identical"]), done.stderr
+    assert again(elsewhere, runs[1], "--trust") == "identical"
     git(elsewhere.folder, "update-ref", "-d", "refs/heads/gitml/runs")
     assert (git(elsewhere.folder, "for-each-ref"), git(elsewhere.folder, "status", "--porcelain")) == before
 

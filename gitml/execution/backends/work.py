@@ -31,6 +31,7 @@ from gitml.execution.backends.workplace import (
     sign_as,
     undisturbed,
 )
+from gitml.execution.cache import cache_dir
 from gitml.execution.checkout import check_out
 from gitml.formats.names import check_artifact_path
 from gitml.launching.child_environment import (
@@ -249,7 +250,15 @@ def _run_laid_out(
     repo: Repo, run: Run, scratch: Path, environ: Mapping[str, str], progress: ShowProgress, signals: _Signals
 ) -> Worked:
     top = scratch / "code"
-    laid_out = check_out(repo, run, top, artifacts=False, progress=progress)
+    laid_out = check_out(
+        repo,
+        run,
+        top,
+        artifacts=False,
+        cache=cache_dir(environ),
+        recurse_submodules=run.project is not None and run.project.submodules,
+        progress=progress,
+    )
     base = facts_of_run(run).base
     place = _Place(top, _below(top, run.directory), _below(top, base), scratch, laid_out=True)
     return replace(_run_in(repo, run, place, environ, progress, signals), notes=laid_out.notes)
@@ -322,7 +331,8 @@ def _source(run: Run, place: _Place) -> Source:
     state = run.project
     code = run.code if place.laid_out else None
     uri, version = (None, None) if state is None else (state.uri, state.version)
-    return Source(place.folder, place.top, run.directory, code, uri, version)
+    submodules = state is not None and state.submodules
+    return Source(place.folder, place.top, run.directory, code, uri, version, submodules=submodules)
 
 
 def _record_failure(repo: Repo, run: Run, error: GitmlError, status: RunStatus = RunStatus.FAILED) -> None:

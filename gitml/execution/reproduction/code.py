@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from gitml.entities.run import CodeState, Run
-from gitml.errors import DamagedError, NotFoundError, RefusedError
+from gitml.errors import DamagedError, GitmlError, NotFoundError, RefusedError, RemoteError
 from gitml.execution.cache import cache_dir
 from gitml.execution.sources import Source
-from gitml.execution.sources.submodules import Origin, is_local, lay_out_whole
+from gitml.execution.sources.recorded import recorded_origin
+from gitml.execution.sources.submodules import EmptySubmodule, Recurse, fetch_submodules, lay_out_whole
 from gitml.execution.sources.workspace import fresh_folder
+from gitml.execution.target import TargetError
 from gitml.launching.launch import ShowProgress
 from gitml.repo import Repo
 from gitml.tracking.diff import code_tree
@@ -38,6 +40,16 @@ class CodeNotHereError(NotFoundError):
             hint=f"git fetch {remote} {commit}, or run it from there: gitml run {remote} -v {commit}"
             if remote
             else "git fetch --all",
+        )
+
+
+class SubmodulesNotHereError(RemoteError):
+    """A run had submodules that can't be had."""
+
+    def __init__(self, run: Run, err: GitmlError) -> None:
+        super().__init__(
+            f"run '{run.id[:_SHORT]}' had its submodules, and they can't all be had: {err}",
+            hint="if it does not need them: --no-recurse-submodules",
         )
 
 
@@ -69,19 +81,18 @@ def source_again(
     run: Run,
     code: CodeState,
     *,
-    recurse_submodules: bool,
     environ: Mapping[str, str],
     progress: ShowProgress,
-) -> Iterator[Source]:
+) -> Iterator[tuple[Source, tuple[EmptySubmodule, ...]]]:
     """Lay a run's source out in a fresh folder, which is removed at the end.
 
-    Submodules whose commits are on this machine are laid out with it.
+    Submodules whose commits are on this machine are laid out with it; those
+    that would have to be fetched are left empty, and are given beside it.
 
     Args:
         repo: Where the run is recorded.
         run: The run.
         code: As `recorded_code` gave it.
-        recurse_submodules: Whether other submodules are fetched.
         environ: Our environment.
         progress: Shows how many files are done.
 
@@ -92,28 +103,44 @@ def source_again(
     project, cache = run.project, cache_dir(environ)
     with fresh_folder(cache) as fresh:
         root = fresh.resolve()
-        notes = lay_out_whole(
-            _origin(repo, run, code), root, [repo.objects],
-            cache=cache, recurse_submodules=recurse_submodules, if_here=True, progress=progress,
+        laid_out = lay_out_whole(
+            recorded_origin(repo, run, str(code.tree)), root, [repo.objects],
+            cache=cache, recurse=Recurse.HERE, progress=progress,
         )  # fmt: skip
-        folder = _folder(root, run)
-        yield Source(
-            folder,
+        source = Source(
+            _folder(root, run),
             root,
             run.directory,
             code,
             project.uri if project is not None else None,
             project.version if project is not None else None,
-            notes,
+            laid_out.notes,
+            submodules=project is not None and project.submodules,
         )
+        yield source, laid_out.empty
 
 
-def _origin(repo: Repo, run: Run, code: CodeState) -> Origin:
-    """Say where the source came from, which URLs of submodules can be relative to."""
-    uri = run.project.uri if run.project is not None else None
-    here = repo.git.work_tree or repo.git.common_dir
-    url = uri or code.remote or here.as_uri()
-    return Origin(repo.git, str(code.tree), url, is_local(url))
+def fetch_missing(
+    repo: Repo,
+    run: Run,
+    empty: Sequence[EmptySubmodule],
+    *,
+    environ: Mapping[str, str],
+    progress: ShowProgress,
+) -> tuple[str, ...]:
+    """Fetch submodules of a run's source that are not on this machine.
+
+    Returns:
+        Sentences on what was left out.
+
+    Raises:
+        SubmodulesNotHereError: One can't be had.
+        RefusedError: Its code can't be laid out safely.
+    """
+    try:
+        return fetch_submodules(empty, [repo.objects], cache=cache_dir(environ), progress=progress)
+    except (NotFoundError, RemoteError, TargetError) as err:
+        raise SubmodulesNotHereError(run, err) from None
 
 
 def _folder(root: Path, run: Run) -> Path:

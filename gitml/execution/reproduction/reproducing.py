@@ -15,7 +15,7 @@ from pathlib import Path
 
 from gitml.entities.run import Run
 from gitml.execution.environments import Environment
-from gitml.execution.reproduction.code import recorded_code, source_again
+from gitml.execution.reproduction.code import fetch_missing, recorded_code, source_again
 from gitml.execution.reproduction.gathering import compare_runs
 from gitml.execution.reproduction.inputs import (
     InputCheck,
@@ -40,6 +40,7 @@ from gitml.execution.reproduction.surroundings import (
 from gitml.execution.reproduction.tolerance import Tolerances
 from gitml.execution.reproduction.verdict import Comparison
 from gitml.execution.sources import Source
+from gitml.execution.sources.recorded import had_submodules
 from gitml.formats.recording import RECORDING_FILE, Recording, decode_recording
 from gitml.launching.launch import LaunchRequest, LaunchResult, ShowProgress, launch, no_progress
 from gitml.repo import Repo
@@ -64,7 +65,8 @@ class ReproductionRequest:
         scalars: Likewise.
         container_options: Name and value of options for the container engine,
             which are not recorded.
-        recurse_submodules: Whether submodules that are not here are fetched.
+        recurse_submodules: Whether submodules that are not here are fetched;
+            None: if the run had them.
         name: Name of the new run.
     """
 
@@ -77,7 +79,7 @@ class ReproductionRequest:
     metrics: tuple[str, ...] = ()
     scalars: tuple[str, ...] = ()
     container_options: tuple[tuple[str, str], ...] = ()
-    recurse_submodules: bool = False
+    recurse_submodules: bool | None = None
     name: str | None = None
 
 
@@ -151,18 +153,20 @@ def reproduce(
     links = [place_in(repo.git.work_tree, text) for text in request.links]
     files = read_environment(repo, original)
     with (
-        source_again(
-            repo, original, code,
-            recurse_submodules=request.recurse_submodules, environ=environ, progress=progress,
-        ) as source,
+        source_again(repo, original, code, environ=environ, progress=progress) as (source, empty),
         tempfile.TemporaryDirectory(prefix="gitml-") as storage,
-    ):  # fmt: skip
+    ):
         for link in links:
             link_into(source.root, link.inside, link.path)
         plan = _plan(repo, original, source, request, Path(storage))
         inputs = _checked_inputs(repo, original, source, request)
         notes = [*source.notes, *plan.notes, *_left_out(original), *_about_inputs(inputs)]
+        wanted = request.recurse_submodules
+        fetches = had_submodules(original) if wanted is None else wanted
+        notes += [] if fetches else [one.note for one in empty]
         confirm(Preview(plan, foreign_reason(repo, original), tuple(notes), tuple(inputs)))
+        if fetches:
+            notes += fetch_missing(repo, original, empty, environ=environ, progress=progress)
         lent = (check.path for check in inputs if check.lent is not None and check.path is not None)
         place = Place(
             repo,

@@ -44,13 +44,6 @@ class Layout:
     submodules: Mapping[str, str]
     notes: tuple[str, ...] = ()
 
-    def empty_submodules(self) -> list[str]:
-        """Sentences for a user whose submodules stay empty."""
-        return [
-            f"'{path}' is a submodule, at commit '{commit[:12]}'; its folder is empty"
-            for path, commit in self.submodules.items()
-        ]
-
 
 def lay_out(
     git: GitRepo,

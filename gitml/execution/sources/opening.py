@@ -12,7 +12,7 @@ from gitml.errors import NotARepositoryError, NotFoundError, UsageError
 from gitml.execution.sources.fetching import CachedRepository
 from gitml.execution.sources.objects import bring_tree
 from gitml.execution.sources.source import Source
-from gitml.execution.sources.submodules import Origin, is_local, lay_out_whole
+from gitml.execution.sources.submodules import Origin, Recurse, is_local, lay_out_whole
 from gitml.execution.sources.versions import check_version, local_version
 from gitml.execution.sources.workspace import fresh_folder
 from gitml.execution.target import FolderNotFoundError, Target, shown
@@ -82,12 +82,15 @@ def open_source(
         with closing(found):
             tree = found.tree()
             bring_tree(found.origin.git, repo, tree)
-            notes = lay_out_whole(
+            laid_out = lay_out_whole(
                 found.origin, root, (*found.stores, repo.objects),
-                cache=cache, recurse_submodules=recurse_submodules, progress=progress,
+                cache=cache, recurse=Recurse.ALL if recurse_submodules else Recurse.NONE, progress=progress,
             )  # fmt: skip
         code = CodeState(commit=found.origin.commit, tree=tree, branch=found.branch, remote=found.remote)
-        yield Source(root / found.directory, root, found.directory, code, found.uri, version, notes)
+        yield Source(
+            root / found.directory, root, found.directory, code, found.uri, version,
+            laid_out.sentences, submodules=recurse_submodules,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ class Source:
         uri: The git URL that it came from, without credentials; None for a folder here.
         version: The version as it was asked for.
         notes: Sentences for the user about what could not be laid out.
+        submodules: Whether it was asked for with its submodules.
         inherited: Whether it is the code of the run that started us, and is run in
             place again: whoever had to agree to it has done so.
     """
@@ -32,4 +33,5 @@ class Source:
     uri: str | None
     version: str | None
     notes: tuple[str, ...] = ()
+    submodules: bool = False
     inherited: bool = False

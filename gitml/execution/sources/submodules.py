@@ -6,7 +6,8 @@ import os
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from enum import Enum
 from pathlib import Path
 
 from gitml.errors import NotFoundError, RefusedError
@@ -47,7 +48,7 @@ class Origin:
 
     Attributes:
         git: The repository that has it.
-        commit: The commit.
+        commit: The commit, or its tree.
         url: Its URL, to which those of its submodules may be relative; None if it has none.
         is_local: Whether it is on this machine, so that submodules may be, too.
     """
@@ -56,44 +57,6 @@ class Origin:
     commit: str
     url: str | None
     is_local: bool
-
-
-def lay_out_whole(
-    origin: Origin,
-    folder: Path,
-    stores: Sequence[ObjectStore],
-    *,
-    cache: Path,
-    recurse_submodules: bool,
-    if_here: bool = False,
-    progress: ShowProgress,
-) -> tuple[str, ...]:
-    """Write the files of a commit into an empty folder, those of its submodules too if they are wanted.
-
-    Args:
-        origin: The commit.
-        folder: Where to.
-        stores: Where the content of Git LFS pointers may be.
-        cache: The user's cache folder.
-        recurse_submodules: Whether submodules are laid out too, and fetched for that.
-        if_here: Whether those that need no fetching are laid out in any case.
-        progress: Shows how far fetching and laying out is.
-
-    Returns:
-        Sentences for the user about what was left out.
-
-    Raises:
-        SubmoduleError: A submodule says no place, or one that it may not say.
-        VersionNotFoundError: It does not have the commit.
-        SourceUnreachableError: It can't be fetched.
-        RefusedError: The code, or a submodule's, can't be laid out safely.
-    """
-    with progress("laying the code out", None, "files") as advance:
-        layout = lay_out(origin.git, origin.commit, folder, stores=stores, advance=advance)
-    if not recurse_submodules and not if_here:
-        return (*layout.notes, *_empty(layout))
-    filler = _Filler(cache, stores, progress, fetch=recurse_submodules)
-    return layout.notes + tuple(filler.fill(origin, layout, folder, "", _DEPTH))
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,55 +68,171 @@ class _Declared:
 
 
 @dataclass(frozen=True, slots=True)
+class EmptySubmodule:
+    """A submodule whose folder is empty, because its commit is not on this machine or was not wanted.
+
+    Attributes:
+        origin: The code that it is part of.
+        path: Its path, seen from the top of all code.
+        declared: What that code says of it.
+        commit: The commit that it is at.
+        folder: Its folder.
+        levels: How many submodules deep there can be more.
+    """
+
+    origin: Origin
+    path: str
+    declared: _Declared
+    commit: str
+    folder: Path
+    levels: int
+
+    @property
+    def note(self) -> str:
+        """Say so to the user."""
+        return (
+            f"'{self.path}' is a submodule, at commit '{self.commit[:12]}'; "
+            "its folder is empty: --recurse-submodules fetches it"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class WholeLayout:
+    """Code that was laid out with its submodules, or some of them.
+
+    Attributes:
+        files: How many files and links it has, without those of submodules.
+        notes: Sentences for the user about what was left out.
+        empty: Submodules whose folders are empty.
+    """
+
+    files: int
+    notes: tuple[str, ...] = ()
+    empty: tuple[EmptySubmodule, ...] = ()
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """The notes, and those on empty submodules."""
+        return (*self.notes, *(one.note for one in self.empty))
+
+
+class Recurse(Enum):
+    """Which submodules are laid out."""
+
+    NONE = "none"
+    HERE = "here"  # those that need no fetching
+    ALL = "all"
+
+
+def lay_out_whole(
+    origin: Origin,
+    folder: Path,
+    stores: Sequence[ObjectStore],
+    *,
+    cache: Path,
+    recurse: Recurse,
+    progress: ShowProgress,
+) -> WholeLayout:
+    """Write the files of a commit into an empty folder, those of its submodules too if they are wanted.
+
+    Args:
+        origin: The commit.
+        folder: Where to.
+        stores: Where the content of Git LFS pointers may be.
+        cache: The user's cache folder.
+        recurse: Which submodules are laid out too.
+        progress: Shows how far fetching and laying out is.
+
+    Raises:
+        SubmoduleError: A submodule says no place, or one that it may not say.
+        VersionNotFoundError: It does not have the commit.
+        SourceUnreachableError: It can't be fetched.
+        RefusedError: The code, or a submodule's, can't be laid out safely.
+    """
+    with progress("laying the code out", None, "files") as advance:
+        layout = lay_out(origin.git, origin.commit, folder, stores=stores, advance=advance)
+    filler = _Filler(cache, stores, progress, recurse)
+    notes = (*layout.notes, *filler.fill(origin, layout, folder, "", _DEPTH))
+    return WholeLayout(layout.files, notes, tuple(filler.empty))
+
+
+def fetch_submodules(
+    empty: Sequence[EmptySubmodule], stores: Sequence[ObjectStore], *, cache: Path, progress: ShowProgress
+) -> tuple[str, ...]:
+    """Fetch submodules that were left empty, and theirs, into their folders.
+
+    Returns:
+        Sentences for the user about what was left out.
+
+    Raises:
+        SubmoduleError: A submodule says no place, or one that it may not say.
+        VersionNotFoundError: It does not have the commit.
+        SourceUnreachableError: It can't be fetched.
+        RefusedError: Its code can't be laid out safely.
+    """
+    filler = _Filler(cache, stores, progress, Recurse.ALL)
+    notes: list[str] = []
+    for one in empty:
+        if any(one.folder.iterdir()):
+            notes.append(f"submodule '{one.path}' is not fetched: paths in it are lent")
+        else:
+            notes += filler.fill_one(one)
+    return tuple(notes)
+
+
+@dataclass(frozen=True, slots=True)
 class _Filler:
-    """Fills the empty folders of submodules."""
+    """Fills the empty folders of submodules; `empty` are those that it left empty."""
 
     cache: Path
     stores: Sequence[ObjectStore]
     progress: ShowProgress
-    fetch: bool
+    recurse: Recurse
+    empty: list[EmptySubmodule] = field(default_factory=list)
 
     def fill(self, origin: Origin, layout: Layout, folder: Path, above: str, levels: int) -> Iterator[str]:
         """Fill those of a commit, and then theirs; yields what was left out."""
-        declared = _declared(origin)
+        declared = _declared(origin) if layout.submodules else {}
         for path, commit in layout.submodules.items():
-            name = above + path
-            if levels == 0:
-                raise SubmoduleDepthError(name)
-            inside = folder / path
-            inner = self._find(origin, name, declared.get(path, _Declared()), commit)
-            if inner is None:
-                yield from _empty(Layout(0, {name: commit}))
-                continue
-            with closing(inner.git):
-                with self.progress(f"laying out {name}", None, "files") as advance:
-                    done = lay_out(inner.git, inner.commit, inside, stores=self.stores, advance=advance)
-                yield from (f"in submodule '{name}': {note}" for note in done.notes)
-                yield from self.fill(inner, done, inside, f"{name}/", levels - 1)
+            said = declared.get(path, _Declared())
+            one = EmptySubmodule(origin, above + path, said, commit, folder / path, levels)
+            yield from self.fill_one(one)
 
-    def _find(self, origin: Origin, path: str, declared: _Declared, commit: str) -> Origin | None:
+    def fill_one(self, one: EmptySubmodule) -> Iterator[str]:
+        """Fill one of them, and then its own."""
+        if one.levels == 0:
+            raise SubmoduleDepthError(one.path)
+        inner = None if self.recurse is Recurse.NONE else self._find(one)
+        if inner is None:
+            self.empty.append(one)
+            return
+        with closing(inner.git):
+            with self.progress(f"laying out {one.path}", None, "files") as advance:
+                done = lay_out(inner.git, inner.commit, one.folder, stores=self.stores, advance=advance)
+            yield from (f"in submodule '{one.path}': {note}" for note in done.notes)
+            yield from self.fill(inner, done, one.folder, f"{one.path}/", one.levels - 1)
+
+    def _find(self, one: EmptySubmodule) -> Origin | None:
         """Find a submodule's commit; None if it would have to be fetched, and may not."""
+        origin, commit = one.origin, one.commit
         try:
-            url = _resolved(origin, path, declared.url)
+            url = _resolved(origin, one.path, one.declared.url)
         except (SubmoduleError, TargetError):
-            if self.fetch:
+            if self.recurse is Recurse.ALL:
                 raise
             return None
         # Where somebody has a clone of it already, as `git submodule update` makes it.
-        clone = origin.git.common_dir / "modules" / declared.name
-        if declared.name and (clone / "HEAD").is_file():
-            git = GitRepo(clone, clone, None, origin.git.object_format)
-            if git.resolve_commit(commit) == commit:
-                return Origin(git, commit, url, is_local(url))
+        for place in dict.fromkeys((origin.git.git_dir, origin.git.common_dir)):
+            clone = place / "modules" / one.declared.name
+            if one.declared.name and (clone / "HEAD").is_file():
+                git = GitRepo(clone, clone, None, origin.git.object_format)
+                if git.resolve_commit(commit) == commit:
+                    return Origin(git, commit, url, is_local(url))
         repository = CachedRepository(self.cache, url)
-        if not self.fetch and not repository.is_here(commit):
+        if self.recurse is not Recurse.ALL and not repository.is_here(commit):
             return None
         found = repository.find(commit, self.progress)
         return Origin(repository.git, found.commit, url, is_local(url))
-
-
-def _empty(layout: Layout) -> list[str]:
-    return [f"{note}: --recurse-submodules fetches it" for note in layout.empty_submodules()]
 
 
 def _declared(origin: Origin) -> dict[str, _Declared]:
