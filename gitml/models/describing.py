@@ -58,7 +58,9 @@ def describe(
 
 def _by_predicting(said: Model, flavor: Flavor, model: Any, data: Any, params: Any) -> ModelSignature | None:
     """Let the model predict its example: what goes in and comes out is then known."""
-    from gitml.models.signatures.infer import infer_signature
+    from gitml.entities.signature import ModelSignature
+    from gitml.models.signatures.infer import infer_schema, infer_signature
+    from gitml.models.signatures.problems import SchemaWarning
 
     function = said.flavors.get(PYTHON_FUNCTION, {})
     try:
@@ -71,4 +73,18 @@ def _by_predicting(said: Model, flavor: Flavor, model: Any, data: Any, params: A
             stacklevel=6,
         )
         return infer_signature(data, None, params)
-    return infer_signature(data, predicted, params)
+    known = infer_signature(data, None, params)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", SchemaWarning)  # gaps in what comes out trouble nobody
+        outputs = infer_schema(_rows(data, predicted))
+    return ModelSignature(known.inputs, outputs, known.params)
+
+
+def _rows(data: Any, predicted: Any) -> Any:
+    """A value for each row of a table is a column, as in MLflow, and not a tensor."""
+    import numpy as np
+    import pandas as pd
+
+    if isinstance(data, pd.DataFrame) and isinstance(predicted, np.ndarray) and predicted.ndim == 1:
+        return pd.Series(predicted)
+    return predicted

@@ -25,6 +25,7 @@ TIMEOUT_S = 120.0
 _OWN = ("GITML_RUN_ID", "MLFLOW_RUN_ID", "GITML_REPO")
 _SCRIPT = "import sys; sys.path[:0] = sys.argv[1:2]; from gitml.models.imports import main; main()"
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
+_LOADED_BY = ("gitml", "mlflow", "mlflow-skinny")  # each of them loads what another one saved
 _seen: dict[tuple[object, ...], Imports] = {}
 
 
@@ -276,7 +277,8 @@ def mismatches(lines: Sequence[str]) -> list[str]:
     for line in lines:
         name, mark, wanted = line.partition("==")
         if (
-            not mark
+            requirement_name(name) in _LOADED_BY
+            or not mark
             or not re.fullmatch(r"[A-Za-z0-9._-]+", name)
             or not re.fullmatch(r"[0-9A-Za-z.!+]+", wanted)
         ):

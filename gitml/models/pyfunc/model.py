@@ -80,7 +80,19 @@ class PyFuncModel:
         Raises:
             SchemaError: It does not fit; says which column, and what it should be.
         """
-        return self._predictor.predict(self._enforce(data), self._params(params))
+        return self.predict_fitted(self.fit(data), self.fit_params(params))
+
+    def fit(self, data: Any) -> Any:
+        """Give data the form that the model takes, as `predict` does first.
+
+        Raises:
+            SchemaError: They don't fit.
+        """
+        return self._enforce(data)
+
+    def predict_fitted(self, data: Any, params: dict[str, Any] | None) -> Any:
+        """Predict from what `fit` and `fit_params` gave; nothing is checked again."""
+        return self._predictor.predict(data, params)
 
     def predict_stream(self, data: Any, params: Mapping[str, Any] | None = None) -> Iterator[Any]:
         """Predict piece by piece.
@@ -91,9 +103,14 @@ class PyFuncModel:
         stream = getattr(self._predictor, "predict_stream", None)
         if stream is None or not self.metadata.flavors[PYTHON_FUNCTION].get("streamable"):
             raise UsageError("this model can't predict piece by piece", hint="use predict")
-        yield from stream(self._enforce(data), self._params(params))
+        yield from stream(self.fit(data), self.fit_params(params))
 
-    def _params(self, params: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    def fit_params(self, params: Mapping[str, Any] | None) -> dict[str, Any] | None:
+        """Give params as the signature has them, with its defaults.
+
+        Raises:
+            SchemaError: One is of the wrong type.
+        """
         schema = self.metadata.get_params_schema()
         if schema is None and not params:
             return None

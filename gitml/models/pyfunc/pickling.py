@@ -29,11 +29,13 @@ _HOMES: Mapping[type, tuple[tuple[str, str], ...]] = {
     FunctionModel: ((_OURS, "FunctionModel"), ("mlflow.pyfunc.model", "_FunctionPythonModel")),
     PythonModelContext: ((_OURS, "PythonModelContext"), ("mlflow.pyfunc.model", "PythonModelContext")),
 }
+_STAND_INS, _CHECKS = "gitml.models.pyfunc.stand_ins", "mlflow.pyfunc.utils.data_validation"
 _STAND_FOR = {homes[1]: homes[0] for homes in _HOMES.values()} | {
-    ("mlflow.pyfunc", name): (_OURS, name) for name in ("PythonModel", "PythonModelContext")
-} | {
-    ("mlflow.models.signature", "ModelSignature"): ("gitml.entities.signature", "ModelSignature"),
-}  # fmt: skip
+    ("mlflow.exceptions", "MlflowException"): ("gitml.errors", "GitmlError"),
+    ("mlflow.models.signature", "_TypeHints"): (_STAND_INS, "Hints"),
+    (_CHECKS, "FuncInfo"): (_STAND_INS, "FuncInfo"),
+    (_CHECKS, "_validate_model_input"): (_STAND_INS, "validate_model_input"),
+}
 _OPENERS: Mapping[object, Any] = {"lzma": lzma.open, "bzip2": bz2.open, "gzip": gzip.open}
 
 
