@@ -120,6 +120,10 @@ def test_steps_that_are_runs_of_their_own(lay_out):
     assert last_of(main) == {"mse": last_of(train)["mse"]}
     assert artifacts(project, made) == {"table/houses.csv"}
     assert artifacts(project, trained) == {"line.json"}
+    # The second step gets what the first one made, which has another id by now.
+    assert again(project, main) == "identical"
+    _, train_again = [one for _, one in runs_of(project) if one.entry_point == "train"]
+    assert train_again.params != train.params
 
 
 def test_a_search_with_nested_runs(lay_out):

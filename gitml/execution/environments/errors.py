@@ -50,11 +50,15 @@ class NotOnPyPIError(EnvironmentNotMadeError):
 
 
 class UnbuildableError(RefusedError):
-    """Recorded packages that can't be installed again from what was recorded."""
+    """Recorded packages that can't be installed again from what was recorded.
+
+    There is no option to leave them out: what is left would be taken for the
+    recorded environment. The current one says of itself that it is another.
+    """
 
     def __init__(self, names: Iterable[str]) -> None:
         super().__init__(
             "the recorded environment can't be rebuilt: it had installs from places that were not recorded: "
             + ", ".join(names),
-            hint="leave them out, or run in the current environment",
+            hint="with what is installed now: gitml reproduce RUN --environment current",
         )

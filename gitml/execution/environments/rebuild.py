@@ -29,7 +29,6 @@ def rebuild(
     cache: Path,
     environ: Mapping[str, str],
     progress: ShowProgress = no_progress,
-    skip_unbuildable: bool = False,
 ) -> Environment:
     """Make the environment of a run again, from the cache if it is there.
 
@@ -44,8 +43,6 @@ def rebuild(
         cache: The user's cache folder.
         environ: The environment variables that gitml was started with.
         progress: Shows what takes long.
-        skip_unbuildable: Leave out what was installed from a folder, which is
-            recorded nowhere.
 
     Raises:
         RefusedError: No packages were recorded.
@@ -61,9 +58,9 @@ def rebuild(
         if PACKAGES not in files:
             raise RefusedError(
                 "the run recorded no packages that its environment could be made from",
-                hint="run it in the current environment",
+                hint="with what is installed now: gitml reproduce RUN --environment current",
             )
-        files, notes = _locked(files, skip_unbuildable=skip_unbuildable)
+        files, notes = _locked(files)
     key = key_of_lock({name: data.decode() for name, data in files.items() if name in _DECIDING})
     made = store.find(key)
     if made is None:
@@ -90,19 +87,15 @@ def key_of_lock(files: Mapping[str, str]) -> str:
     return key_of("recorded", inputs={name: files[name].encode() for name in _DECIDING if name in files})
 
 
-def _locked(
-    files: Mapping[str, bytes], *, skip_unbuildable: bool
-) -> tuple[Mapping[str, bytes], tuple[str, ...]]:
+def _locked(files: Mapping[str, bytes]) -> tuple[Mapping[str, bytes], tuple[str, ...]]:
     """Make a lock of what any run records."""
     from gitml.execution.environments.lock import exact_lock
 
     text, missing = exact_lock(files[PACKAGES].decode("utf-8", "replace"))
-    if missing and not skip_unbuildable:
-        raise UnbuildableError(missing)
-    notes = ["the run recorded no hashes of its packages: they are of the same versions, unchecked"]
     if missing:
-        notes.append("left out, because they were installed from folders: " + ", ".join(missing))
-    return {**files, LOCK: text.encode()}, tuple(notes)
+        raise UnbuildableError(missing)
+    note = "the run recorded no hashes of its packages: they are of the same versions, unchecked"
+    return {**files, LOCK: text.encode()}, (note,)
 
 
 def _remake_conda(conda: Path, files: Mapping[str, bytes], prefix: Path, shop: Workshop) -> Made:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
 from gitml.entities.run import MetricPoint, Run
 from gitml.errors import NotFoundError, RemoteError
-from gitml.execution.reproduction.planning import REPRODUCES
+from gitml.execution.reproduction.counterparts import Counterparts, find_counterparts, in_other_words
 from gitml.execution.reproduction.tolerance import Tolerances
 from gitml.execution.reproduction.verdict import Comparison, compare_outcomes
 from gitml.repo import Repo
@@ -17,7 +17,6 @@ from gitml.tracking.diff import FileContent, Row, RunDiff, diff_runs
 from gitml.tracking.history import get_artifact, open_artifact, read_metric
 
 _CHUNK = 1024**2
-_MOST_PARTS = 10_000
 
 
 def compare_runs(
@@ -32,43 +31,26 @@ def compare_runs(
         tolerances: What metrics are held to.
         changed_on_purpose: Params that were asked to differ.
     """
+    ids: dict[str, str] = {}
+    pair = find_counterparts(repo, original, again, ids)
+    return _compare(repo, pair, ids, tolerances, changed_on_purpose)
+
+
+def _compare(
+    repo: Repo,
+    pair: Counterparts,
+    ids: Mapping[str, str],
+    tolerances: Tolerances,
+    changed_on_purpose: Collection[str],
+) -> Comparison:
     found = compare_outcomes(
-        difference(repo, original, again),
+        difference(repo, pair.original, pair.again, ids),
         partial(_read_curve, repo),
         tolerances,
         changed_on_purpose=changed_on_purpose,
     )
-    pairs, alone = _pair(_parts(repo, original), _parts(repo, again))
-    children = tuple(compare_runs(repo, one, other, tolerances, changed_on_purpose) for one, other in pairs)
-    return replace(found, children=children, alone=alone)
-
-
-def _parts(repo: Repo, run: Run) -> list[Run]:
-    """List the runs that a run's program made, oldest first."""
-    found = repo.index.children(run.id, _MOST_PARTS)
-    return sorted(
-        (child for child in found if REPRODUCES not in child.tags),
-        key=lambda child: (child.start_ms, child.id),
-    )
-
-
-def _pair(first: list[Run], second: list[Run]) -> tuple[list[tuple[Run, Run]], tuple[tuple[Run, bool], ...]]:
-    """Find counterparts: runs with the same params, in the order of their start; else those left in order."""
-    left = list(second)
-    pairs: list[tuple[Run, Run]] = []
-    unlike = []
-    for one in first:
-        other = next((run for run in left if run.params == one.params), None)
-        if other is None:
-            unlike.append(one)
-        else:
-            left.remove(other)
-            pairs.append((one, other))
-    pairs += zip(unlike, left, strict=False)
-    paired = min(len(unlike), len(left))
-    alone = (*((run, True) for run in unlike[paired:]), *((run, False) for run in left[paired:]))
-    order = {run.id: at for at, run in enumerate(first)}
-    return sorted(pairs, key=lambda pair: order[pair[0].id]), alone
+    children = tuple(_compare(repo, part, ids, tolerances, changed_on_purpose) for part in pair.parts)
+    return replace(found, children=children, alone=pair.alone)
 
 
 def _read_curve(repo: Repo, run: Run, metric: str) -> Sequence[MetricPoint] | None:
@@ -78,10 +60,18 @@ def _read_curve(repo: Repo, run: Run, metric: str) -> Sequence[MetricPoint] | No
         return None
 
 
-def difference(repo: Repo, original: Run, again: Run) -> RunDiff:
-    """Compare two runs, their artifacts by content however they are stored."""
-    found = diff_runs(repo, [original, again])
-    return replace(found, files=tuple(_by_content(repo, found.runs, row) for row in found.files))
+def difference(repo: Repo, original: Run, again: Run, ids: Mapping[str, str]) -> RunDiff:
+    """Compare two runs, their artifacts by content however they are stored.
+
+    Args:
+        repo: Where they are.
+        original: The first one.
+        again: The second one.
+        ids: Ids of runs, and those of their counterparts, which mean the same.
+    """
+    runs = (original, again)
+    found = diff_runs(repo, [in_other_words(original, again, ids), again])
+    return replace(found, runs=runs, files=tuple(_by_content(repo, runs, row) for row in found.files))
 
 
 def _by_content(repo: Repo, runs: tuple[Run, ...], row: Row) -> Row:
