@@ -28,6 +28,9 @@ OPTIONS: Mapping[str, Option] = {
 _GRACE_S = 60
 # Ray's supervisor of a job reads it where it runs, among the job's own variables.
 _GRACE_VARIABLE = "RAY_JOB_STOP_WAIT_TIME_S"
+# Ray sets variables in the order of their names: this one is there before all that need it.
+_DOLLAR_VARIABLE = "0_GITML_DOLLAR"
+_UNSET_VARIABLE = "${GITML_UNSET}"
 
 
 def job_words(job: JobRequest) -> dict[str, Any]:
@@ -76,8 +79,21 @@ def runtime_env(config: Mapping[str, object], variables: Mapping[str, str]) -> d
     theirs = made.get("env_vars") or {}
     if not isinstance(theirs, dict):
         raise BackendConfigError(f"'env_vars' of '{config['runtime_env']}' are no names and texts")
-    made["env_vars"] = {_GRACE_VARIABLE: str(_grace_s(config)), **theirs, **variables}
+    made["env_vars"] = {_GRACE_VARIABLE: str(_grace_s(config)), **theirs, **_as_they_are(variables)}
     return made
+
+
+def _as_they_are(variables: Mapping[str, str]) -> dict[str, str]:
+    """Write values so that they arrive unchanged.
+
+    Ray reads `$NAME` and `${NAME}` in them once, and then drops each `${NAME}` that is
+    left. So a dollar sign is asked for by name, and followed by one to be dropped.
+    """
+    if not any("$" in value for value in variables.values()):
+        return dict(variables)
+    dollar = f"$${_UNSET_VARIABLE}{_UNSET_VARIABLE.removeprefix('$')}"  # arrives as `$${GITML_UNSET}`
+    values = {name: value.replace("$", f"${{{_DOLLAR_VARIABLE}}}") for name, value in variables.items()}
+    return {_DOLLAR_VARIABLE: dollar, **values}
 
 
 def _runtime_env_file(config: Mapping[str, object]) -> dict[str, Any]:
