@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gitml.cli import complete
+from gitml.cli.agreeing import agree
 from gitml.cli.named import named_run
 from gitml.cli.opened import open_repo
 from gitml.cli.output import json_errors, warn
 from gitml.cli.terminal import screen
-from gitml.errors import RefusedError, UsageError
+from gitml.errors import UsageError
 
 if TYPE_CHECKING:
     from gitml.execution.reproduction.reproducing import Preview, Reproduction
@@ -135,7 +136,7 @@ def reproduce(
     def confirm(preview: Preview) -> None:
         told.extend(preview.notes)
         _warn(preview.notes)
-        _agree(preview, trust=trust)
+        agree(preview.foreign, _facts(preview), trust=trust)
         sys.stdout.flush()
 
     original = named_run(repo, run)
@@ -180,43 +181,16 @@ def _choice(text: str) -> EnvironmentChoice:
         ) from None
 
 
-def _agree(preview: Preview, *, trust: bool) -> None:
-    """Ask before code that others chose runs for the first time.
-
-    Raises:
-        RefusedError: The answer was no, or nobody can be asked.
-    """
-    from gitml.execution.reproduction.agreement import (
-        needs_agreement,
-        refuse_unagreed,
-        remember_agreement,
-    )
-
-    if not trust and needs_agreement(preview, os.environ):
-        _show(preview)
-        if sys.stdin.isatty() and sys.stderr.isatty():
-            if not typer.confirm("Run this?", err=True):
-                raise RefusedError("nothing was run")
-            remember_agreement(preview, os.environ)
-    refuse_unagreed(preview, os.environ, trust=trust)
-
-
-def _show(preview: Preview) -> None:
-    from gitml.render.text import clean
-
+def _facts(preview: Preview) -> dict[str, str]:
+    """Say what is going to run."""
     plan = preview.plan
     code = plan.source.code
-    rows = {
-        "run": f"{plan.original.id} {plan.original.name}",
-        "because": preview.foreign or "",
+    return {
         "commit": f"{code.commit or 'none'}, tree {code.tree}" if code else "",
         "folder": plan.source.directory,
         "entry point": plan.project.entry.name if plan.project else "",
         "command": plan.shown,
     }
-    for label, text in rows.items():
-        if text:
-            print(f"{label:<12} {clean(text)}", file=sys.stderr)
 
 
 @contextmanager

@@ -13,10 +13,12 @@ from click.core import ParameterSource
 
 from gitml.cli import run_options as options
 from gitml.cli import sweep_options as own
+from gitml.cli.agreeing import agree
 from gitml.cli.run import _one_of, _refuse_project_options
 from gitml.cli.run_form import RunCommand, is_project_form
 from gitml.cli.run_report import printable
 from gitml.cli.run_values import read_code_mode, read_tags, read_variables, with_choices
+from gitml.entities.project import MAIN
 from gitml.errors import UsageError
 
 if TYPE_CHECKING:
@@ -211,6 +213,8 @@ def _go_on(
 ) -> int:
     from gitml.cli.sweep_plan import example_values
     from gitml.cli.sweep_subject import decode_subject, enter_directory, open_subject
+    from gitml.execution.agreement import find_foreign
+    from gitml.execution.sweeps.plan import encode_plan
     from gitml.execution.sweeps.record import read_sweep
     from gitml.execution.sweeps.state import SweepRequest
 
@@ -218,6 +222,17 @@ def _go_on(
     plan = recorded.plan if trials is None else recorded.plan.longer(trials)
     subject = decode_subject(plan.launch, trust=trust)
     what = shlex.join(subject.template.command) if subject.project is None else subject.project.target
+    agree(
+        find_foreign(repo, recorded.run, "sweep", encode_plan(recorded.plan).decode()),
+        {
+            "folder": str(plan.launch.get("directory", "")),
+            "project": "" if subject.project is None else subject.project.target,
+            "entry point": "" if subject.project is None else subject.project.entry_point or MAIN,
+            "command": shlex.join(subject.template.command),
+            "values": " ".join(f"{name}={text}" for name, text in plan.space.items()),
+        },
+        trust=trust,
+    )
     view.begin(f"going on with sweep {recorded.run.id[:7]} {printable(recorded.run.name)}: {printable(what)}")
     enter_directory(plan.launch, repo.git.work_tree)
     with open_subject(repo, subject, example_values(plan), quiet=view.quiet) as ready:

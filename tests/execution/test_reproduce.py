@@ -285,6 +285,9 @@ def test_code_of_others_runs_when_it_is_trusted_and_is_asked_for_once(work):
     assert "python train.py --seed 3" in refused.stderr
     assert work.reproduce("first", "--trust")[0] == 0
     assert work.reproduce("first")[0] == 0
+    other = ("python", "train.py", "--seed", "4")  # of the same code, something else
+    work.edit(user="Eve <eve@example.org>", command=other)
+    assert work.reproduce("@")[0] == 4
 
 
 def test_packages_that_are_not_recorded_are_a_reason_to_refuse(work):

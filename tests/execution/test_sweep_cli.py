@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ import pytest
 from gitml.entities.run import Run, RunStatus
 from gitml.index import Query
 from gitml.repo import Repo
+from gitml.tracking.edit import write_record
 from gitml.tracking.history import search
 from tests.conftest import Git, Gitml
 from tests.launching.harness import Screen, child_environment
@@ -146,6 +148,22 @@ def test_fail_fast(git_repo: Path, gitml: Gitml) -> None:
     assert len(runs) == 2
     again = gitml(git_repo, "sweep", "--resume", runs[-1].id, "--json", "-q", code=1)
     assert [trial["status"] for trial in trials(again)] == ["failed", "finished", "finished"]
+
+
+def test_a_sweep_of_somebody_else_goes_on_when_it_is_trusted(git_repo: Path, gitml: Gitml) -> None:
+    script = "touch ran-{x}; exit {x}"
+    gitml(git_repo, "sweep", "-P", "x=3,0", "--fail-fast", "sh", "-c", script, code=1)
+    repo = Repo.open(git_repo)
+    sweep = parent_of(search(repo, Query()))
+    write_record(repo, replace(sweep, user="Eve <eve@example.org>"), "edited")
+    repo.close()
+    refused = gitml(git_repo, "sweep", "--resume", sweep.id, code=4).stderr
+    for shown in ("made by Eve", "sh -c 'touch ran-{x}; exit {x}'", "x=3,0", "--trust"):
+        assert shown in refused
+    assert not (git_repo / "ran-0").exists()
+    gitml(git_repo, "sweep", "--resume", sweep.id, "--trust", code=1)
+    assert (git_repo / "ran-0").exists()
+    gitml(git_repo, "sweep", "--resume", sweep.id, "--retry-failed", code=1)  # once is enough
 
 
 def test_jobs_run_at_the_same_time_and_know_their_slot(git_repo: Path, gitml: Gitml) -> None:

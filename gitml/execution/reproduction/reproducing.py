@@ -13,7 +13,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from gitml.entities.run import Run
+from gitml.entities.run import CodeState, Run
+from gitml.execution.agreement import Foreign, find_foreign
 from gitml.execution.environments import Environment
 from gitml.execution.reproduction.code import fetch_missing, recorded_code, source_again
 from gitml.execution.reproduction.gathering import compare_runs
@@ -89,13 +90,13 @@ class Preview:
 
     Attributes:
         plan: What it is.
-        foreign: Why it is code that somebody else chose, None if it is one's own.
+        foreign: What somebody else chose, None if it is one's own.
         notes: Sentences on what is not as it was.
         inputs: The data sets that the run used, looked at again.
     """
 
     plan: Plan
-    foreign: str | None
+    foreign: Foreign | None
     notes: tuple[str, ...]
     inputs: tuple[InputCheck, ...]
 
@@ -164,7 +165,7 @@ def reproduce(
         wanted = request.recurse_submodules
         fetches = had_submodules(original) if wanted is None else wanted
         notes += [] if fetches else [one.note for one in empty]
-        confirm(Preview(plan, foreign_reason(repo, original), tuple(notes), tuple(inputs)))
+        confirm(Preview(plan, _foreign(repo, original, code), tuple(notes), tuple(inputs)))
         if fetches:
             notes += fetch_missing(repo, original, empty, environ=environ, progress=progress)
         lent = (check.path for check in inputs if check.lent is not None and check.path is not None)
@@ -191,16 +192,10 @@ def reproduce(
     return Reproduction(result, comparison, tuple(inputs), environment, tuple(notes))
 
 
-def foreign_reason(repo: Repo, run: Run) -> str | None:
-    """Say why a run's code is not one's own choice; None if it is.
-
-    The record says who made a run. Nothing proves that unless it is signed.
-    """
-    if run.project is not None and run.project.uri is not None:
-        return f"its code came from {run.project.uri}"
-    if run.user != repo.settings.author:
-        return f"it was made by {run.user or 'nobody known'}"
-    return None
+def _foreign(repo: Repo, run: Run, code: CodeState) -> Foreign | None:
+    """Say what somebody else chose: the code by its tree, as the record's word on its commit may be wrong."""
+    words = run.command if run.project is None else ()  # a project's command is part of its code
+    return find_foreign(repo, run, str(code.tree), *words)
 
 
 def _plan(repo: Repo, run: Run, source: Source, request: ReproductionRequest, storage: Path) -> Plan:
