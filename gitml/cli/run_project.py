@@ -54,6 +54,7 @@ def run_project(
         What to exit with.
     """
     from gitml.execution.environments import Environment
+    from gitml.execution.environments.lacking import lacking_hint
     from gitml.execution.opening import prepared, recording_repo
     from gitml.execution.running import enter, prepared_environment, project_launch
     from gitml.launching.launch import launch
@@ -85,6 +86,9 @@ def run_project(
         finally:
             os.chdir(here)
     report_run(result, quiet=quiet)
+    hint = None if quiet else lacking_hint(repo, result, environment, ready.definition)
+    if hint is not None:
+        print(f"hint: {printable(hint)}", file=sys.stderr)
     return result.exit_code
 
 

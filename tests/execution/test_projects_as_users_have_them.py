@@ -457,7 +457,13 @@ def test_an_environment_that_can_not_be_solved(lay_out, tmp_path: Path):
     assert "shared<2" in message  # the solver's own words
     assert (project.commits, project.live) == ([], [])
     (project.folder / "requirements.txt").write_text(requirements.replace("rightside\n", ""))
-    run(project, ".", "-e", "main.py")
+    assert "hint:" not in run(project, ".", "-e", "main.py")
+    project.environment.pop("PYTHONPATH")  # a made environment has what its file names, and gitml is not that
+    (project.folder / "main.py").write_text("import gitml.data\n")
+    message = run(project, ".", "-e", "main.py", code=1)
+    assert message.endswith(
+        "hint: add gitml to 'requirements.txt': the environment that is made of it has none\n"
+    )
 
 
 def test_a_program_that_fails_is_a_failed_run_with_its_exit_code(lay_out):
