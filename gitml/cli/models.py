@@ -45,6 +45,8 @@ _COMMANDS = {
     "download": _Command("models_make", "get", formats=False, hidden=True),  # MLflow's word
     "gto": _Command("models_gto", "gto", formats=False, bare=True),
     "copy": _Command("models_make", "copy"),
+    "predict": _Command("models_predict", "predict", formats=False),
+    "env": _Command("models_env", "env", formats=False),
     "annotate": _Command("models_say", "annotate", formats=False),
     "comment": _Command("models_say", "comment"),
     "rename": _Command("models_say", "rename", formats=False),

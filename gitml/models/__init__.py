@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from gitml.entities.model import Model as Model
     from gitml.entities.model import ModelInfo as ModelInfo
     from gitml.entities.signature import ModelSignature as ModelSignature
+    from gitml.models.errors import MissingPackageError as MissingPackageError
+    from gitml.models.errors import NoFlavorError as NoFlavorError
     from gitml.models.errors import UntrustedModelError as UntrustedModelError
     from gitml.models.examples import (
         convert_input_example_to_serving_input as convert_input_example_to_serving_input,
@@ -24,9 +26,11 @@ if TYPE_CHECKING:
 
 _PUBLIC = {
     "Model": "gitml.entities.model",
+    "MissingPackageError": "gitml.models.errors",
     "ModelConfig": "gitml.models.pyfunc.code_model",
     "ModelInfo": "gitml.entities.model",
     "ModelSignature": "gitml.entities.signature",
+    "NoFlavorError": "gitml.models.errors",
     "UntrustedModelError": "gitml.models.errors",
     "convert_input_example_to_serving_input": "gitml.models.examples",
     "get_model_info": "gitml.models.information",
@@ -50,10 +54,12 @@ def __dir__() -> list[str]:
 
 
 __all__ = [
+    "MissingPackageError",
     "Model",
     "ModelConfig",
     "ModelInfo",
     "ModelSignature",
+    "NoFlavorError",
     "UntrustedModelError",
     "convert_input_example_to_serving_input",
     "get_model_info",

@@ -1,0 +1,86 @@
+"""`gitml models predict`: a table through a model."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gitml.cli import complete_models
+from gitml.cli.models_arguments import say
+from gitml.errors import UsageError
+
+ModelPlace = Annotated[
+    str,
+    typer.Argument(
+        metavar="MODEL",
+        help="A model: churn@v3, churn#production, models:/churn/3, runs:/RUN/path, or a folder.",
+        autocompletion=complete_models.names,
+    ),
+]
+TrustOption = Annotated[
+    bool, typer.Option("--trust", help="Code in the model may run, although nothing here vouches for it.")
+]
+
+
+def predict(
+    model: ModelPlace,
+    source: Annotated[
+        Path,
+        typer.Option(
+            "--input", "-i", "--input-path", metavar="FILE", help="The table: .csv, .json, .jsonl, .parquet."
+        ),
+    ],
+    target: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            "--output-path",
+            metavar="FILE",
+            help="Where predictions go; printed if not given.",
+        ),
+    ] = None,
+    input_format: Annotated[
+        str | None,
+        typer.Option(
+            "--input-format",
+            "-t",
+            "--content-type",
+            metavar="FORMAT",
+            help="csv, json, jsonl or parquet, where the name does not say.",
+        ),
+    ] = None,
+    output_format: Annotated[
+        str | None,
+        typer.Option("--output-format", metavar="FORMAT", help="As --input-format; json if printed."),
+    ] = None,
+    batch_rows: Annotated[
+        int, typer.Option("--batch-rows", metavar="N", min=1, help="How many rows are predicted at once.")
+    ] = 10_000,
+    trust: TrustOption = False,
+) -> None:
+    """Predict a table with a model, a batch of rows at a time.
+
+    The rows are held against the model's signature. A file of predictions appears when it is whole.
+
+    Examples:
+      gitml models predict churn#production -i customers.csv -o churn.parquet
+      gitml models predict runs:/brisk-heron/model -i rows.jsonl
+    """
+    from gitml.models.batches import format_of, open_sink, predict_file
+    from gitml.models.pyfunc.loading import load_function
+    from gitml.render.progress import progress
+    from gitml.render.text import plural
+
+    kind = format_of(source, input_format)
+    written = format_of(target or Path("predictions.json"), output_format)
+    if target is not None and target.is_dir():
+        raise UsageError(f"'{target}' is a folder", hint="give a file: -o predictions.csv")
+    loaded = load_function(model, trust=trust or None)
+    with open_sink(target, written, sys.stdout) as sink, progress("predicting", None, "rows") as advance:
+        rows = predict_file(loaded, source, kind, sink, rows=batch_rows, advance=advance)
+    if target is not None:
+        say(f"{plural(rows, 'row')} predicted: {target}")
