@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
+import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -94,6 +97,13 @@ def gc(
         ),
     ] = None,
     caches: Annotated[bool, typer.Option("--caches", help="Also drop what gitml can make anew.")] = False,
+    user_cache: Annotated[
+        bool,
+        typer.Option(
+            "--user-cache",
+            help="Also drop environments and repositories of projects that no run used since --older-than, of all your repositories.",
+        ),
+    ] = False,
     repack: Annotated[
         bool, typer.Option("--repack", help="Pack loose objects of git, however few they are.")
     ] = False,
@@ -107,6 +117,7 @@ def gc(
     Examples:
       gitml gc --dry-run
       gitml gc --pushed-to origin --older-than 8w
+      gitml gc --user-cache --older-than 30d
     """
     from gitml.maintenance.collecting import GcOptions, collect
     from gitml.render.as_json import dump_json
@@ -115,6 +126,13 @@ def gc(
     repo = open_repo()
     options = GcOptions(dry_run, _seconds(older_than), pushed_to, caches, repack)
     done = collect(repo, options)
+    if user_cache:
+        from gitml.execution.cache import cache_dir
+        from gitml.execution.cache_cleaning import drop_unused
+
+        before_s = time.time() - options.older_than_s
+        dropped = drop_unused(cache_dir(os.environ), before_s=before_s, dry_run=dry_run)
+        done = replace(done, caches=(*done.caches, *dropped))
     if json:
         sys.stdout.write(dump_json("gc", gc_document(done, dry_run=dry_run)))
     else:

@@ -55,6 +55,7 @@ class Collected:
         kept_young: Objects that nothing points at, not old enough to go.
         not_there: Objects of runs that the remote lacks; they stay.
         leftovers: Temporary files of processes that were killed.
+        studies: Optuna's studies of sweeps that are finished.
         stray_refs: Refs of processes that were killed.
         caches: Caches.
         packed: Loose objects that went into a pack.
@@ -69,6 +70,7 @@ class Collected:
     kept_young: int = 0
     not_there: int = 0
     leftovers: tuple[Leftover, ...] = ()
+    studies: tuple[Leftover, ...] = ()
     stray_refs: tuple[str, ...] = ()
     caches: tuple[Leftover, ...] = ()
     packed: int = 0
@@ -79,7 +81,8 @@ class Collected:
     def freed(self) -> int:
         """How many bytes went."""
         objects = (*self.unreferenced, *self.purged, *self.offloaded)
-        return sum(one.size for one in objects) + sum(one.size for one in (*self.leftovers, *self.caches))
+        files = (*self.leftovers, *self.studies, *self.caches)
+        return sum(one.size for one in objects) + sum(one.size for one in files)
 
 
 def collect(repo: Repo, options: GcOptions = GcOptions()) -> Collected:
@@ -117,18 +120,20 @@ class _Collection:
         offloaded, not_there = self._at_the_remote(found)
         of_bundles, stray_refs = leftover_files.of_bundles(repo)
         old_files = leftover_files.leftovers(repo, parts_age_s=options.older_than_s) + of_bundles
+        studies = leftover_files.of_sweeps(repo)
         caches = leftover_files.caches(repo) if options.caches else []
         if not options.dry_run:
             unreferenced = self._drop(unreferenced)
             purged = self._drop(purged, whatever_age=True)
             offloaded = self._drop(offloaded)
-            self._drop_files(old_files, caches)
+            self._drop_files(old_files + studies, caches)
             for ref, oid in stray_refs.items():
                 repo.git.move_ref(ref, oid, None)
         packed, refs_packed = self._pack()
         return Collected(
             tuple(rescued), tuple(unreferenced), tuple(purged), tuple(offloaded), young, not_there,
-            tuple(old_files), tuple(stray_refs), tuple(caches), packed, refs_packed, tuple(self._notes),
+            tuple(old_files), tuple(studies), tuple(stray_refs), tuple(caches), packed, refs_packed,
+            tuple(self._notes),
         )  # fmt: skip
 
     def _unreferenced(self, found: References) -> tuple[list[Stored], int]:

@@ -12,10 +12,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from gitml.entities.run import RunStatus
 from gitml.repo import Repo
 from gitml.store.incoming import PART_PREFIX
 from gitml.sync.delivered import FOLDER
 from gitml.sync.workspace import abandoned
+from gitml.tracking.history import refresh
 
 _DAY_S = 86_400
 
@@ -82,6 +84,22 @@ def _is_locked(path: Path) -> bool:
     finally:
         os.close(fd)
     return False
+
+
+def of_sweeps(repo: Repo) -> list[Leftover]:
+    """Find Optuna's studies of sweeps that are finished, or whose runs are gone; runs tell what they know."""
+    folders = list(_named(repo.root / "sweeps", ""))
+    if folders:
+        refresh(repo)
+    live, now = set(repo.journal.ids()), time.time()
+    found = []
+    for folder in folders:
+        run = repo.index.get(folder.name)
+        is_needed = folder.name in live or (run is not None and run.status is not RunStatus.FINISHED)
+        # The study of a sweep that begins is there before its run.
+        if not is_needed and (run is not None or now - folder.lstat().st_mtime >= _DAY_S):
+            found.append(Leftover(folder, disk_use(folder)))
+    return found
 
 
 def caches(repo: Repo) -> list[Leftover]:

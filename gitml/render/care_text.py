@@ -115,9 +115,12 @@ def gc_lines(done: Collected, *, dry_run: bool, remote: str | None) -> list[str]
         if group:
             size = format_size(sum(one.size for one in group))
             lines.append(f"{would} {what.format(plural(len(group), 'object'))} ({size})")
-    for noun, found in (("file of killed processes", done.leftovers), ("cache", done.caches)):
+    for noun, many, found in (
+        ("file of killed processes", "files of killed processes", done.leftovers),
+        ("study of a finished sweep", "studies of finished sweeps", done.studies),
+        ("cache", None, done.caches),
+    ):
         if found:
-            many = {"file of killed processes": "files of killed processes"}.get(noun)
             size = format_size(sum(one.size for one in found))
             lines.append(f"{would} {plural(len(found), noun, many=many)} ({size})")
     if done.stray_refs:
@@ -155,6 +158,7 @@ def gc_document(done: Collected, *, dry_run: bool) -> dict[str, Any]:
         "kept_young": done.kept_young,
         "not_there": done.not_there,
         "leftovers": files(done.leftovers),
+        "studies": files(done.studies),
         "stray_refs": list(done.stray_refs),
         "caches": files(done.caches),
         "packed": done.packed,

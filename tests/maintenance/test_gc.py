@@ -14,10 +14,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gitml.entities.run import RunStatus
 from gitml.errors import DamagedError, RemoteError
 from gitml.maintenance.collecting import Collected, GcOptions, collect
 from gitml.repo import RUNS_REF, Repo
 from gitml.sync.inspect_objects import GitStoppedError
+from gitml.tracking.commit import finish_run
 from gitml.tracking.start import start_run
 from tests.maintenance.conftest import age, content, oid_of, pointer_to, put, stored
 
@@ -221,6 +223,22 @@ def test_leftovers_of_killed_processes_go(ada):
     assert len(done.leftovers) == 5
     assert not any(path.exists() for path in old)
     assert all(path.exists() for path in others)
+
+
+def test_studies_of_finished_sweeps_go(ada):
+    finished = ada.record("finished")
+    with ada.open() as repo, closing(start_run(repo, name="live")) as live:
+        failed = start_run(repo, name="failed")
+        finish_run(repo, failed, RunStatus.FAILED)
+        names = [finished, failed.run_id, live.run_id, "a" * 32, "b" * 32]
+        studies = [common(ada) / "gitml/sweeps" / name for name in names]
+        for study in studies:
+            study.mkdir(parents=True)
+            (study / "optuna.log").write_text("{}")
+        age(studies[3])  # its run is gone; the other's is about to begin
+        done = gc(ada)
+    assert {one.path for one in done.studies} == {studies[0], studies[3]}
+    assert [study.exists() for study in studies] == [False, True, True, False, True]
 
 
 def test_caches_go_only_when_asked(ada):

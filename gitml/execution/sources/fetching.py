@@ -7,6 +7,7 @@ after a kill there is no such ref, and the next call fetches again.
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import shutil
 from collections.abc import Iterator, Mapping
@@ -102,6 +103,7 @@ class CachedRepository:
 
     def _have(self, wanted: Version, asked: str | None, progress: ShowProgress) -> Version:
         if self.is_here(wanted.commit):
+            os.utime(self._folder)  # when it was last used
             return wanted
         private_folder(self._top)
         with locked(self._lock):
