@@ -15,7 +15,7 @@ from gitml.execution.backends.options import Option
 from gitml.execution.backends.ray_cluster import NAME, Cluster, IdTakenError, find_address
 from gitml.execution.backends.ray_job import OPTIONS, job_words, runtime_env
 
-_AGAIN_S = 1.0
+_AGAIN_S = 0.5
 _STATES = {
     "PENDING": JobState.PENDING,
     "RUNNING": JobState.RUNNING,
@@ -43,9 +43,10 @@ class RayBackend:
         Raises:
             BackendConfigError: There is no address to submit to, or the runtime
                 environment can't be read.
+            MissingExtraError: Ray is not installed.
         """
-        _address(config)
         runtime_env(config, {})
+        Cluster(_address(config))
 
     def submit(self, job: JobRequest) -> str:
         """Submit it; the id is the run's, so that it is found in Ray's own listings too."""
@@ -79,24 +80,25 @@ class RayBackend:
         """Give what the job printed, after the words of Ray about it."""
         cluster = _cluster(job)
         given = 0
-        while follow and not self.status(job).state.is_over:
-            skip = given
-            for piece in cluster.follow_log(job.id):  # from the beginning, each time
-                new = piece[skip:]
-                skip -= len(piece) - len(new)
-                given += len(new)
-                if new:
-                    yield new.encode(errors="replace")
+        while follow and not (state := self.status(job).state).is_over:
+            if state is JobState.RUNNING:
+                skip = given
+                for piece in cluster.follow_log(job.id):  # from the beginning, each time
+                    new = piece[skip:]
+                    skip -= len(piece) - len(new)
+                    given += len(new)
+                    if new:
+                        yield new.encode(errors="replace")
             time.sleep(_AGAIN_S)
-        if self.status(job).state is JobState.UNKNOWN and not given:
+        rest = cluster.log(job.id)
+        if rest is None:
             raise BackendError(
                 NAME,
                 "the cluster has no such job, and not its output",
-                hint="gitml pull, then gitml show RUN --log",
+                hint="what the program printed is in its run too: gitml pull, then gitml show RUN --log",
             )
-        rest = cluster.log(job.id)[given:]
-        if rest:
-            yield rest.encode(errors="replace")
+        if len(rest) > given:
+            yield rest[given:].encode(errors="replace")
 
     def cancel(self, job: JobHandle) -> None:
         """Stop it: Ray sends SIGTERM to all its processes, and SIGKILL after the time of `grace`."""

@@ -84,9 +84,10 @@ class Cluster:
         """Ask how a job stands; None: the cluster has none of that id."""
         return self._unless_gone(lambda: self._client.get_job_info(job_id))
 
-    def log(self, job_id: str) -> str:
-        """Give all that a job printed."""
-        return str(self._unless_gone(lambda: self._client.get_job_logs(job_id)) or "")
+    def log(self, job_id: str) -> str | None:
+        """Give all that a job printed; None: the cluster has none of that id."""
+        found = self._unless_gone(lambda: self._client.get_job_logs(job_id))
+        return None if found is None else str(found)
 
     def follow_log(self, job_id: str) -> Iterator[str]:
         """Give what a job printed and prints, until it is over or the connection is."""

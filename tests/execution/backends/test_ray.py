@@ -15,9 +15,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gitml.entities.run import RunStatus
-from gitml.execution.backends.contract import BackendError, JobRequest, JobState, JobStatus, Resources
+from gitml.errors import MissingExtraError
+from gitml.execution.backends.contract import (
+    BackendError,
+    JobHandle,
+    JobRequest,
+    JobState,
+    JobStatus,
+    Resources,
+)
 from gitml.execution.backends.jobs import job_status
 from gitml.execution.backends.options import BackendConfigError, check_config, read_config
+from gitml.execution.backends.ray import RayBackend
 from gitml.execution.backends.ray_cluster import find_address
 from gitml.execution.backends.ray_job import OPTIONS, entrypoint, job_words
 from gitml.execution.backends.submission import Job
@@ -86,6 +95,15 @@ def test_the_environment_names_the_cluster_unless_it_has_no_http_address() -> No
     assert find_address({"RAY_ADDRESS": "auto", "RAY_API_SERVER_ADDRESS": "http://a:2"}) == "http://a:2"
     with pytest.raises(BackendConfigError, match="RAY_ADDRESS='auto' is no HTTP address"):
         find_address({"RAY_ADDRESS": "auto"})
+
+
+def test_without_ray_it_says_what_to_install(monkeypatch) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    monkeypatch.setitem(sys.modules, "ray.job_submission", None)
+    for step in (lambda: RayBackend().submit(request()), lambda: RayBackend().check({})):
+        with pytest.raises(MissingExtraError) as caught:
+            step()
+        assert caught.value.hint == "pip install 'gitml[ray]'"
 
 
 heavy = pytest.mark.heavy
@@ -194,9 +212,6 @@ def test_a_job_that_waits_says_why_and_is_cancelled_before_it_begins(shared_lab:
 @heavy
 @on_a_cluster
 def test_an_id_is_never_taken_twice_and_an_unknown_job_is_unknown(shared_lab: Lab, config) -> None:
-    from gitml.execution.backends.contract import JobHandle
-    from gitml.execution.backends.ray import RayBackend
-
     backend = RayBackend()
     asked = request(f"address={config['address']}", command=("true",), folder=shared_lab.folder)
     first, second = backend.submit(asked), backend.submit(asked)
