@@ -208,15 +208,15 @@ def _dump_skops(model: Any, path: Path, trusted: Sequence[str]) -> None:
     skops = _skops()
     try:
         skops.dump(model, path)
-        unknown = sorted(set(_untrusted(path)) - set(trusted))
-    except UsageError:
-        raise
+        types = set(_untrusted(path))
+        if types and types <= set(trusted):
+            skops.load(path, trusted=sorted(types))  # not all that skops writes can it read
     except Exception as err:
         raise UsageError(
-            f"skops can't write this {type(model).__name__}: {err}",
+            f"skops can't keep this {type(model).__name__}: {err}",
             hint="serialization_format='cloudpickle' writes a pickle, which runs code when it is loaded",
         ) from err
-    if unknown:
+    if unknown := sorted(types - set(trusted)):
         raise UntrustedTypesError(unknown)
 
 

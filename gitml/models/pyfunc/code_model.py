@@ -52,6 +52,7 @@ class ModelConfig:
 
     def __init__(self, *, development_config: Mapping[str, Any] | str | Path | None = None) -> None:
         """Say what holds while the file is run by itself: a mapping, or a YAML file."""
+        self._given = _config.get()  # the file is run while the model is loaded; it predicts later
         self._development = development_config
 
     def to_dict(self) -> dict[str, Any]:
@@ -60,9 +61,8 @@ class ModelConfig:
         Raises:
             NotFoundError: There is none.
         """
-        given = _config.get()
-        if given is not None:
-            return dict(given)
+        if self._given is not None:
+            return dict(self._given)
         if self._development is None:
             raise NotFoundError(
                 "the model has no configuration",
