@@ -103,15 +103,17 @@ def cancel(
 ) -> None:
     """End jobs: their programs get SIGTERM, and what they recorded is kept.
 
+    The run of a sweep means the jobs of all its trials.
+
     Example: gitml jobs cancel brisk-heron
     """
-    from gitml.execution.backends.jobs import cancel_job, find_job
+    from gitml.execution.backends.jobs import cancel_by_name
 
     repo = open_repo()
-    for record in [find_job(repo, name) for name in runs]:
-        before = cancel_job(repo, record)
-        what = f"was over already: {before.state.value}" if before.state.is_over else "was asked to end"
-        print(f"job {record.run_id[:7]} {record.name} {what}", file=sys.stderr)
+    for name in runs:
+        for record, before in cancel_by_name(repo, name):
+            what = f"was over already: {before.state.value}" if before.state.is_over else "was asked to end"
+            print(f"job {record.run_id[:7]} {record.name} {what}", file=sys.stderr)
 
 
 def work(

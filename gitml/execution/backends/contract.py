@@ -177,7 +177,10 @@ class Backend(Protocol):
 
 @runtime_checkable
 class ArrayBackend(Protocol):
-    """A backend that takes many jobs in one submission."""
+    """A backend that takes many jobs in one submission.
+
+    If it can be told how many of them run at a time, `array_limit` is an option of it.
+    """
 
     def submit_many(self, jobs: Sequence[JobRequest]) -> list[str]:
         """Hand jobs of one config to the scheduler at once.
@@ -188,6 +191,19 @@ class ArrayBackend(Protocol):
         Raises:
             BackendError: None was taken.
         """
+        ...
+
+
+@runtime_checkable
+class BulkBackend(Protocol):
+    """A backend that can be asked about many jobs at once, and end them."""
+
+    def status_many(self, jobs: Sequence[JobHandle]) -> list[JobStatus]:
+        """Ask how jobs stand, in order; as `status`."""
+        ...
+
+    def cancel_many(self, jobs: Sequence[JobHandle]) -> None:
+        """End jobs; as `cancel`."""
         ...
 
 

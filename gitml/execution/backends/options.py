@@ -122,6 +122,15 @@ def _json(text: str, source: str) -> dict[str, Any]:
     return found
 
 
+def config_again(options: Mapping[str, Option], checked: Mapping[str, object]) -> dict[str, object]:
+    """Write a configuration that was checked so that `check_config` makes the same of it."""
+    known = {**COMMON, **options}
+    return {
+        name: f"{value}s" if name in known and known[name].kind is Kind.TIME else value
+        for name, value in checked.items()
+    }
+
+
 def check_config(
     backend: str, options: Mapping[str, Option], given: Mapping[str, object]
 ) -> dict[str, object]:

@@ -74,7 +74,7 @@ def schedule(
         UsageError: There is no command, or no code is to be kept.
         GitmlError: The run can't be recorded.
     """
-    _check(repo, request, needs_code=needs_code)
+    check_request(repo, request, needs_code=needs_code)
     if request.project is not None:
         request = replace(request, project=replace(request.project, backend=backend))
     live = start_requested(repo, replace(request, run_id=None), parse_command_line(request.command))
@@ -113,7 +113,13 @@ def _inside(repo: Repo) -> str:
     return here.relative_to(top).as_posix()
 
 
-def _check(repo: Repo, request: LaunchRequest, *, needs_code: bool) -> None:
+def check_request(repo: Repo, request: LaunchRequest, *, needs_code: bool) -> None:
+    """Refuse what can't be scheduled; `schedule` does that too.
+
+    Raises:
+        SecretInJobError: The command can't be recorded as it is.
+        UsageError: There is no command, or no code is to be kept.
+    """
     if not request.command or not request.command[0]:
         raise UsageError("there is no command to run", hint="gitml run python train.py")
     kinds = redact_command(request.command)[1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,6 +24,8 @@ _NAME = "slurm"
 _LOG = "log"  # of the config that is written down: where the log is
 _FOLLOW_S = 1.0
 _TIMEOUT_S = 60
+_WHOLE_LISTS = {"SLURM_BITSTR_LEN": "0"}  # else the waiting jobs of an array are named up to a length
+_RANGE = re.compile(r"([0-9]+)(?:-([0-9]+))?")
 _ID = re.compile(r"[0-9]+(_[0-9]+)?")
 
 _STATES = {
@@ -100,6 +103,18 @@ class SlurmBackend:
         why = "its accounting has it no more" if status == 0 else "there is no accounting"
         return JobStatus(JobState.UNKNOWN, None, f"Slurm has forgotten it, and {why}")
 
+    def status_many(self, jobs: Sequence[JobHandle]) -> list[JobStatus]:
+        """Ask once for each array; see `BulkBackend`."""
+        arrays = dict.fromkeys(_checked(job.id).partition("_")[0] for job in jobs if "_" in job.id)
+        known: dict[str, JobStatus] = {}
+        for array in arrays:
+            status, out, err = _run(["scontrol", "--oneliner", "show", "job", array])
+            if status == 0:
+                known |= _from_array(out)
+            elif "invalid job id" not in err.lower():
+                raise BackendError(_NAME, f"it can't be asked: {_said(err)}")
+        return [known[job.id] if job.id in known else self.status(job) for job in jobs]
+
     def logs(self, job: JobHandle, *, follow: bool) -> Iterator[bytes]:
         """Read its log, which must be on a disk that this machine sees."""
         pattern = _pattern(job.config, is_array="_" in job.id)
@@ -113,7 +128,11 @@ class SlurmBackend:
 
     def cancel(self, job: JobHandle) -> None:
         """Cancel it; Slurm sends SIGTERM, and SIGKILL after its own grace time."""
-        status, _, err = _run(["scancel", _checked(job.id)])
+        self.cancel_many([job])
+
+    def cancel_many(self, jobs: Sequence[JobHandle]) -> None:
+        """Cancel jobs; see `BulkBackend`."""
+        status, _, err = _run(["scancel", *(_checked(job.id) for job in jobs)])
         if status != 0 and "invalid job id" not in err.lower():
             raise BackendError(_NAME, f"it can't be cancelled: {_said(err)}")
 
@@ -137,6 +156,7 @@ def _run(words: Sequence[str], script: str = "") -> tuple[int, str, str]:
             text=True,
             errors="replace",
             timeout=_TIMEOUT_S,
+            env={**os.environ, **_WHOLE_LISTS},
         )
     except FileNotFoundError:
         raise SlurmMissingError(words[0]) from None
@@ -146,14 +166,31 @@ def _run(words: Sequence[str], script: str = "") -> tuple[int, str, str]:
 
 
 def _from_scontrol(out: str, job_id: str) -> JobStatus:
-    for line in out.splitlines():
-        facts = dict(word.partition("=")[::2] for word in line.split())
+    for facts in map(_facts, out.splitlines()):
         # Of an array whose jobs wait, one line stands for several.
         if _is_about(facts, job_id) or len(out.splitlines()) == 1:
-            reason = facts.get("Reason", "None")
-            state = facts.get("JobState", "")
-            return _status(state, facts.get("ExitCode", ""), None if reason == "None" else reason)
+            return _from_facts(facts)
     return JobStatus(JobState.UNKNOWN)
+
+
+def _from_array(out: str) -> dict[str, JobStatus]:
+    """Read all jobs of an array, by id; a line stands for one, or for several that wait."""
+    found: dict[str, JobStatus] = {}
+    for facts in map(_facts, out.splitlines()):
+        array, tasks = facts.get("ArrayJobId"), facts.get("ArrayTaskId", "")
+        for first, last in _RANGE.findall(tasks.partition("%")[0]):
+            for task in range(int(first), int(last or first) + 1):
+                found[f"{array}_{task}"] = _from_facts(facts)
+    return found
+
+
+def _facts(line: str) -> dict[str, str]:
+    return dict(word.partition("=")[::2] for word in line.split())
+
+
+def _from_facts(facts: Mapping[str, str]) -> JobStatus:
+    reason = facts.get("Reason", "None")
+    return _status(facts.get("JobState", ""), facts.get("ExitCode", ""), None if reason == "None" else reason)
 
 
 def _is_about(facts: Mapping[str, str], job_id: str) -> bool:

@@ -21,7 +21,7 @@ from gitml.execution.backends.job_facts import digest_of
 from gitml.execution.backends.options import check_config
 from gitml.execution.backends.records import JobRecord, JobRecords
 from gitml.execution.backends.registry import find_backend
-from gitml.execution.backends.scheduling import Scheduled, fail_scheduled, schedule
+from gitml.execution.backends.scheduling import Scheduled, check_request, fail_scheduled, schedule
 from gitml.git.remote import Remote
 from gitml.launching.launch import LaunchRequest
 from gitml.launching.own import own_command
@@ -33,6 +33,10 @@ if TYPE_CHECKING:
     from gitml.execution.opening import ProjectRequest
     from gitml.git.remote import Progress
 
+# What our environment says to a job wherever it runs.
+_TOLD = ("GITML_SWEEP_TRIAL",)
+# Why a run failed that no scheduler has taken.
+NOT_SUBMITTED = "not submitted: "
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +55,15 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True)
-class _Place:
-    """Where a job goes: the backend with its checked options, and the remote between us and it."""
+class Place:
+    """Where jobs go.
+
+    Attributes:
+        backend: The backend.
+        config: Its options, checked.
+        remote: Name of the remote between us and the jobs; None: they work in this repository.
+        url: Where that is, without credentials.
+    """
 
     backend: Backend
     config: Mapping[str, object]
@@ -110,17 +121,17 @@ def submit_many(
     Arguments and errors are those of `submit`. Where jobs are submitted one by one
     and one fails, those before it run, and the rest is marked failed.
     """
-    place = _place(repo, backend, config or {}, remote)
+    place = find_place(repo, backend, config or {}, remote)
     scheduled: list[Scheduled] = []
     records: list[JobRecord] = []
     try:
         for request in requests:
-            in_place = _runs_in_place(place, request)
+            in_place = runs_in_place(place, request)
             scheduled.append(
                 schedule(repo, request, backend=backend, project=project, needs_code=not in_place)
             )
         if place.remote is not None:
-            _push(repo, place.remote, progress)
+            push_runs(repo, place.remote, progress)
         jobs = [
             _job_request(repo, place, request, one.run)
             for request, one in zip(requests, scheduled, strict=True)
@@ -133,13 +144,18 @@ def submit_many(
     return [Job(one.run, record, one.notes) for one, record in zip(scheduled, records, strict=True)]
 
 
-def _place(repo: Repo, name: str, given: Mapping[str, object], remote: str | None) -> _Place:
+def find_place(repo: Repo, name: str, given: Mapping[str, object], remote: str | None) -> Place:
+    """Find where jobs would go; arguments as of `submit`.
+
+    Raises:
+        UsageError: The options are wrong, or there is no remote to clone from.
+    """
     backend = find_backend(name)
     config = check_config(name, backend.options, given)
     if not backend.own_clone:
         if remote is not None:
             raise UsageError(f"backend '{name}' works in this repository: it needs no remote")
-        return _Place(backend, config, None, None)
+        return Place(backend, config, None, None)
     known = likely_remotes(repo)
     chosen = remote if remote is not None else (known[0] if known else None)
     if chosen is None:
@@ -147,7 +163,7 @@ def _place(repo: Repo, name: str, given: Mapping[str, object], remote: str | Non
             f"a job of backend '{name}' clones from a remote, and this repository has none",
             hint="git remote add origin URL",
         )
-    return _Place(backend, config, chosen, _url(repo, chosen))
+    return Place(backend, config, chosen, _url(repo, chosen))
 
 
 def _url(repo: Repo, remote: str) -> str:
@@ -160,18 +176,30 @@ def _url(repo: Repo, remote: str) -> str:
     return strip_url_credentials(url)
 
 
-def _runs_in_place(place: _Place, request: LaunchRequest) -> bool:
-    """Whether a job runs in our current folder; code that was laid out for us is gone by then."""
+def check_requests(repo: Repo, place: Place, requests: Sequence[LaunchRequest]) -> None:
+    """Refuse what `submit_many` would refuse, before anything is recorded.
+
+    Raises:
+        UsageError: A request is wrong.
+        RefusedError: A secret would be recorded.
+    """
+    for request in requests:
+        check_request(repo, request, needs_code=not runs_in_place(place, request))
+
+
+def runs_in_place(place: Place, request: LaunchRequest) -> bool:
+    """Say whether a job runs in our current folder; code that was laid out for us is gone by then."""
     return not place.backend.own_clone and not isinstance(request.code, CodeState)
 
 
-def _job_request(repo: Repo, place: _Place, request: LaunchRequest, run: Run) -> JobRequest:
+def _job_request(repo: Repo, place: Place, request: LaunchRequest, run: Run) -> JobRequest:
     config = place.config
     variables = cast("Mapping[str, str]", config.get("env", {}))
+    told = {name: request.environment[name] for name in _TOLD if name in request.environment}
     words = [*_program(place), "jobs", "work", run.id]
     if place.url is not None:
         words += ["--remote", place.url, "--digest", digest_of(run)]
-    elif _runs_in_place(place, request):
+    elif runs_in_place(place, request):
         words += ["--in", str(Path.cwd())]
     return JobRequest(
         run_id=run.id,
@@ -186,26 +214,31 @@ def _job_request(repo: Repo, place: _Place, request: LaunchRequest, run: Run) ->
             time_s=cast("int | None", config.get("time")),
         ),
         # A job here runs in our own environment; anywhere else only what was asked for goes along.
-        environment=variables if place.backend.own_clone else {**request.environment, **variables},
+        environment={**(told if place.backend.own_clone else request.environment), **variables},
         config=config,
     )
 
 
-def _program(place: _Place) -> tuple[str, ...]:
+def _program(place: Place) -> tuple[str, ...]:
     gitml, python = place.config.get("gitml"), place.config.get("python")
     if gitml is not None:
         return (str(gitml),)
     return (str(python), "-m", "gitml") if python is not None else place.backend.program or own_command()
 
 
-def _push(repo: Repo, remote: str, progress: Progress | None) -> None:
+def push_runs(repo: Repo, remote: str, progress: Progress | None = None) -> None:
+    """Push runs to where jobs find them.
+
+    Raises:
+        GitmlError: They did not get there.
+    """
     from gitml.sync.pushing import PushOptions, push
 
     # Without tags: asking for a job must not publish a promotion.
     push(repo, remote, PushOptions(tags=False), progress=progress)
 
 
-def _submitted(repo: Repo, place: _Place, jobs: Sequence[JobRequest]) -> Iterator[JobRecord]:
+def _submitted(repo: Repo, place: Place, jobs: Sequence[JobRequest]) -> Iterator[JobRecord]:
     """Submit jobs, all at once where the backend can; each is written down before the next is given."""
     backend, records = place.backend, JobRecords(repo.root)
     records.make_folder()
@@ -226,10 +259,10 @@ def _submitted(repo: Repo, place: _Place, jobs: Sequence[JobRequest]) -> Iterato
         yield record
 
 
-def _give_up(repo: Repo, place: _Place, run_ids: Sequence[str], error: BaseException) -> None:
+def _give_up(repo: Repo, place: Place, run_ids: Sequence[str], error: BaseException) -> None:
     """Mark runs failed that no job will take up, there too if they are there."""
     reason = str(error) or type(error).__name__
-    ended = [run_id for run_id in run_ids if fail_scheduled(repo, run_id, f"not submitted: {reason}")]
+    ended = [run_id for run_id in run_ids if fail_scheduled(repo, run_id, f"{NOT_SUBMITTED}{reason}")]
     if ended and place.remote is not None:
         with suppress(GitmlError):  # the reason itself, as a rule; the next push brings it
-            _push(repo, place.remote, None)
+            push_runs(repo, place.remote)

@@ -14,7 +14,7 @@ import pytest
 from gitml.entities.run import RunStatus
 from gitml.execution.backends import work, workplace
 from gitml.execution.backends.contract import BackendError, JobHandle, JobRequest, JobState, JobStatus
-from gitml.execution.backends.jobs import cancel_job
+from gitml.execution.backends.jobs import cancel_jobs
 from gitml.execution.backends.registry import BUILT_IN
 from gitml.launching.launch import launch
 from gitml.tracking.edit import write_record
@@ -175,7 +175,7 @@ def test_a_submission_that_fails_marks_the_run_and_says_so_at_the_remote(
 def test_cancelling_a_job_that_waits_ends_its_run(shared_lab: Lab, shelf, gitml, monkeypatch) -> None:
     (job,) = shared_lab.submit(shared_lab.train(), backend="shelf")
     with shared_lab.opened() as repo:
-        cancel_job(repo, job.record)
+        cancel_jobs(repo, [job.record])
     run = shared_lab.run_of(job, remote=True)
     assert (run.status, run.error) == (RunStatus.KILLED, "cancelled before it began")
 
