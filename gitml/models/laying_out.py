@@ -161,13 +161,16 @@ def _has_hash(repo: Repo, path: Path, pointer: Pointer) -> bool:
     status = path.lstat()
     if status.st_size != pointer.size:
         return False
-    known = repo.objects.known_hash(path, status) if pointer.size >= _CACHED_FROM else None
-    if known is not None:
-        return known == pointer.oid
-    found = _hash(path)
-    if pointer.size >= _CACHED_FROM:
-        repo.objects.remember_hash(path, status, found)
-    return found == pointer.oid
+    if pointer.size < _CACHED_FROM:
+        return _hash(path) == pointer.oid
+    place = repo.objects.path(pointer.oid)
+    if not (place.exists() and os.path.samestat(place.lstat(), status)):
+        place = path  # a copy: it is known by its own name
+    known = repo.objects.known_hash(place, status)
+    if known is None:
+        known = _hash(path)
+        repo.objects.remember_hash(place, status, known)
+    return known == pointer.oid
 
 
 def _hash(path: Path) -> str:
