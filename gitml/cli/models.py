@@ -47,6 +47,7 @@ _COMMANDS = {
     "copy": _Command("models_make", "copy"),
     "predict": _Command("models_predict", "predict", formats=False),
     "env": _Command("models_env", "env", formats=False),
+    "serve": _Command("models_serve", "serve", formats=False),
     "annotate": _Command("models_say", "annotate", formats=False),
     "comment": _Command("models_say", "comment"),
     "rename": _Command("models_say", "rename", formats=False),

@@ -1,0 +1,46 @@
+"""A process among several that serve: `python -m gitml.models.serving.worker FD FD`.
+
+The settings come on standard input, requests on the first descriptor. Once the model is loaded, one
+line of JSON goes to the second; until then, what is wrong with it goes there.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import sys
+from typing import TYPE_CHECKING
+
+from gitml.errors import GitmlError
+from gitml.models.serving.log import log_to
+from gitml.models.serving.process import serve
+from gitml.models.serving.settings import ServeSettings
+
+if TYPE_CHECKING:
+    from gitml.models.serving.loading import Served
+
+FAILED = 3
+
+
+def main(argv: list[str]) -> int:
+    """Serve until told to end."""
+    listening, telling = socket.socket(fileno=int(argv[0])), int(argv[1])
+    settings = ServeSettings.from_json(sys.stdin.read())
+    log_to(sys.stderr)
+
+    def tell(**said: object) -> None:
+        os.write(telling, json.dumps(said).encode() + b"\n")
+
+    def ready(served: Served) -> None:
+        tell(name=served.name, version=served.version)
+
+    try:
+        return serve(settings, listening, ready)
+    except GitmlError as err:
+        tell(error=err.message, hint=err.hint, exit_code=err.exit_code)
+        return FAILED
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
