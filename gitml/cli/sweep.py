@@ -81,7 +81,7 @@ def sweep(
     build_image: options.BuildImage = False,
     storage_dir: options.StorageDir = None,
     recurse_submodules: options.RecurseSubmodules = False,
-    trust: options.Trust = False,
+    trust: own.Trust = False,
     repository: options.Repository = None,
 ) -> None:
     """Run a program or project many times with other values: a run each, and one above them.

@@ -67,6 +67,10 @@ Resume = Annotated[
         autocompletion=complete.runs,
     ),
 ]
+Trust = Annotated[
+    bool,
+    typer.Option("--trust", help="Run a project from a URL, or a sweep of somebody else, without asking."),
+]
 RetryFailed = Annotated[
     bool, typer.Option("--retry-failed", help="With --resume: run failed trials again too.")
 ]
