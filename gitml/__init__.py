@@ -19,14 +19,20 @@ TYPE_CHECKING = False  # type checkers know the name; importing typing would be 
 if TYPE_CHECKING:
     from typing import Any
 
+    from gitml import catboost as catboost
     from gitml import client as client
     from gitml import entities as entities
     from gitml import exceptions as exceptions
+    from gitml import lightgbm as lightgbm
     from gitml import models as models
+    from gitml import onnx as onnx
     from gitml import projects as projects
     from gitml import pyfunc as pyfunc
+    from gitml import pytorch as pytorch
     from gitml import sklearn as sklearn
+    from gitml import statsmodels as statsmodels
     from gitml import tracking as tracking
+    from gitml import xgboost as xgboost
     from gitml.api import artifacts as artifacts
     from gitml.api import data as data
     from gitml.api.active_run import ActiveRun as ActiveRun
@@ -143,7 +149,8 @@ _HOMES = {
     "registry_handles": "ModelVersion RegisteredModel",
     "values": "ExperimentTag FileInfo Metric Param RunTag ViewType",
 }
-_MODULES = ("client", "entities", "exceptions", "models", "projects", "pyfunc", "sklearn", "tracking")
+_FLAVORS = ("catboost", "lightgbm", "onnx", "pyfunc", "pytorch", "sklearn", "statsmodels", "xgboost")
+_MODULES = ("client", "entities", "exceptions", "models", "projects", "tracking", *_FLAVORS)
 # Public name → (module, name there); None is the module itself.
 _PUBLIC: dict[str, tuple[str, str | None]] = {
     name: (f"gitml.api.{module}", name) for module, names in _HOMES.items() for name in names.split()
@@ -216,6 +223,7 @@ __all__ = [
     "__version__",
     "active_run",
     "artifacts",
+    "catboost",
     "client",
     "create_experiment",
     "data",
@@ -242,6 +250,7 @@ __all__ = [
     "get_tracking_uri",
     "is_tracking_uri_set",
     "last_active_run",
+    "lightgbm",
     "load_table",
     "log_artifact",
     "log_artifacts",
@@ -259,8 +268,10 @@ __all__ = [
     "log_table",
     "log_text",
     "models",
+    "onnx",
     "projects",
     "pyfunc",
+    "pytorch",
     "register_model",
     "rename_experiment",
     "restore_experiment",
@@ -283,6 +294,8 @@ __all__ = [
     "set_tracking_uri",
     "sklearn",
     "start_run",
+    "statsmodels",
     "strict",
     "tracking",
+    "xgboost",
 ]

@@ -13,9 +13,11 @@ from gitml.models.contract import Flavor
 GROUP = "gitml.flavors"
 # Name → module and name there. Nothing is imported to list them.
 _BUILT_IN = {
-    "sklearn": "gitml.models.flavors.sklearn:FLAVOR",
     "python_function": "gitml.models.flavors.pyfunc:FLAVOR",
-}
+} | {
+    name: f"gitml.models.flavors.{name}:FLAVOR"
+    for name in ("catboost", "lightgbm", "onnx", "pytorch", "sklearn", "statsmodels", "xgboost")
+}  # fmt: skip
 # Loader modules of MLflow's that are not `mlflow.<name of the flavor>`.
 _LOADERS = {
     "mlflow.pyfunc.model": "python_function",

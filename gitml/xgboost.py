@@ -1,0 +1,7 @@
+"""Where MLflow keeps models of XGBoost; the flavor is `gitml.models.flavors.xgboost`."""
+
+from __future__ import annotations
+
+from gitml.models.flavors.xgboost import load_model, log_model, save_model
+
+__all__ = ["load_model", "log_model", "save_model"]
