@@ -83,7 +83,7 @@ def run_elsewhere(
 
 
 def _followed(repo: Repo, job: Job) -> int:
-    from gitml.execution.backends.jobs import job_logs, job_status
+    from gitml.execution.backends.jobs import job_logs, job_status, mark_never_begun
 
     record = job.record
     sys.stdout.flush()
@@ -96,7 +96,12 @@ def _followed(repo: Repo, job: Job) -> int:
         short = record.run_id[:7]
         print(f"\njob {short} goes on  \N{MIDDLE DOT}  gitml jobs cancel {short}", file=sys.stderr)
         return 130
-    _bring(repo, record)
+    if _bring(repo, record) and mark_never_begun(repo, record, status):
+        print(
+            f"warning: the job ended before it began the run: its output says why"
+            f"  \N{MIDDLE DOT}  gitml jobs logs {record.run_id[:7]}",
+            file=sys.stderr,
+        )
     if status.exit_code is not None:
         return status.exit_code
     reason = f": {status.reason}" if status.reason else ""
@@ -104,10 +109,10 @@ def _followed(repo: Repo, job: Job) -> int:
     return 0 if status.state.value == "finished" else 1
 
 
-def _bring(repo: Repo, record: JobRecord) -> None:
-    """Pull what the job pushed, so that its run can be looked at here."""
+def _bring(repo: Repo, record: JobRecord) -> bool:
+    """Pull what the job pushed, so that its run can be looked at here; says whether that worked."""
     if record.remote is None:
-        return
+        return True
     from gitml.render.progress import phase_progress
     from gitml.sync.pulling import pull
 
@@ -116,3 +121,5 @@ def _bring(repo: Repo, record: JobRecord) -> None:
             pull(repo, record.remote, progress=progress)
     except GitmlError as err:
         print(f"warning: the run was not brought here: {err}\nhint: gitml pull", file=sys.stderr)
+        return False
+    return True

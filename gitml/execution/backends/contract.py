@@ -135,6 +135,18 @@ class Backend(Protocol):
     own_clone: bool
     program: tuple[str, ...]
 
+    def check(self, config: Mapping[str, object]) -> None:
+        """Refuse options that no job can be made of, before anything is recorded.
+
+        Args:
+            config: The options, each of the kind that it declares.
+
+        Raises:
+            UsageError: They don't fit together, or one is missing.
+            GitmlError: A package or file that they need is missing.
+        """
+        ...
+
     def submit(self, job: JobRequest) -> str:
         """Hand a job to the scheduler.
 

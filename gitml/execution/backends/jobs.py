@@ -141,6 +141,26 @@ def job_status(repo: Repo, record: JobRecord) -> JobStatus:
     return find_backend(record.backend).status(JobRecords(repo.root).handle(record))
 
 
+def mark_never_begun(repo: Repo, record: JobRecord, status: JobStatus) -> bool:
+    """Mark a run failed whose job ended without taking it up: no gitml on the node, no rights to clone.
+
+    Call it when the job's run was brought here, if it was pushed.
+
+    Returns:
+        Whether the run waited still.
+    """
+    if status.state not in _ENDED:
+        return False
+    code = "" if status.exit_code is None else f" (exit {status.exit_code})"
+    reason = f"its job ended before it began{code}" + (f": {status.reason}" if status.reason else "")
+    if not fail_scheduled(repo, record.run_id, reason):
+        return False
+    if record.remote is not None:
+        with suppress(GitmlError):  # the next push brings it
+            push_runs(repo, record.remote)
+    return True
+
+
 def job_logs(repo: Repo, record: JobRecord, *, follow: bool) -> Iterator[bytes]:
     """Give what a job printed.
 

@@ -30,6 +30,9 @@ class LocalBackend:
     own_clone = False
     program: tuple[str, ...] = ()
 
+    def check(self, config: Mapping[str, object]) -> None:
+        """Take any options: they do not depend on each other."""
+
     def submit(self, job: JobRequest) -> str:
         """Start the process.
 

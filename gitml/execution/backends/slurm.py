@@ -68,6 +68,9 @@ class SlurmBackend:
     own_clone = True
     program: tuple[str, ...] = ()  # the Python that runs us: home folders of clusters are shared as a rule
 
+    def check(self, config: Mapping[str, object]) -> None:
+        """Take any options: they do not depend on each other."""
+
     def submit(self, job: JobRequest) -> str:
         """Submit one job; see `Backend`."""
         return self._submit([job])

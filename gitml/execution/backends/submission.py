@@ -152,6 +152,7 @@ def find_place(repo: Repo, name: str, given: Mapping[str, object], remote: str |
     """
     backend = find_backend(name)
     config = check_config(name, backend.options, given)
+    backend.check(config)
     if not backend.own_clone:
         if remote is not None:
             raise UsageError(f"backend '{name}' works in this repository: it needs no remote")
@@ -163,10 +164,10 @@ def find_place(repo: Repo, name: str, given: Mapping[str, object], remote: str |
             f"a job of backend '{name}' clones from a remote, and this repository has none",
             hint="git remote add origin URL",
         )
-    return Place(backend, config, chosen, _url(repo, chosen))
+    return Place(backend, config, chosen, remote_url(repo, chosen))
 
 
-def _url(repo: Repo, remote: str) -> str:
+def remote_url(repo: Repo, remote: str) -> str:
     """Say where a remote is, in words that hold on another machine or in another folder."""
     url = Remote(repo.git.process, remote).url
     path = Path(url).expanduser()
