@@ -31,6 +31,9 @@ class Shelf:
     jobs: ClassVar[list[JobRequest]] = []
     refuses: ClassVar[str | None] = None
 
+    def check(self, config) -> None:
+        pass
+
     def submit(self, job: JobRequest) -> str:
         if self.refuses:
             raise BackendError("shelf", self.refuses)
