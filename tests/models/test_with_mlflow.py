@@ -83,8 +83,8 @@ def test_models_go_both_ways(mlflow, in_repo: Path, peer: str):
     import pandas as pd
     from sklearn.linear_model import LogisticRegression
 
-    X = pd.DataFrame({"a": [1.0, 2.0, 3.0, 4.0], "b": [0.0, 1.0, 0.0, 1.0]})
-    model = LogisticRegression().fit(X, [0, 1, 0, 1])
+    table = pd.DataFrame({"a": [1.0, 2.0, 3.0, 4.0], "b": [0.0, 1.0, 0.0, 1.0]})
+    model = LogisticRegression().fit(table, [0, 1, 0, 1])
     base = mlflow.pyfunc.PythonModel
 
     class Echo(base):
@@ -102,9 +102,9 @@ def test_models_go_both_ways(mlflow, in_repo: Path, peer: str):
     theirs, ours = in_repo / "theirs", in_repo / "ours"
     theirs.mkdir()
     (in_repo / "word.txt").write_text("so")
-    signature = mlflow.models.infer_signature(X[["a"]], ["x"], {"t": 0.5})
+    signature = mlflow.models.infer_signature(table[["a"]], ["x"], {"t": 0.5})
     with mlflow.start_run() as run:
-        mlflow.sklearn.log_model(model, name="skops", input_example=X.head(2), metadata={"team": "x"})
+        mlflow.sklearn.log_model(model, name="skops", input_example=table.head(2), metadata={"team": "x"})
     mlflow.artifacts.download_artifacts(f"runs:/{run.info.run_id}/skops", dst_path=ours)
     mlflow.sklearn.save_model(
         model, ours / "cloudpickle", serialization_format="cloudpickle", pyfunc_predict_fn="predict_proba"
@@ -123,8 +123,8 @@ def test_models_go_both_ways(mlflow, in_repo: Path, peer: str):
     assert done.returncode == 0, done.stderr
     said = json.loads(done.stdout.splitlines()[-1])
 
-    classes, shares = model.predict(X).tolist(), model.predict_proba(X).tolist()
-    echoed = [f"so {value} 0.25 1" for value in X["a"]]
+    classes, shares = model.predict(table).tolist(), model.predict_proba(table).tolist()
+    echoed = [f"so {value} 0.25 1" for value in table["a"]]
     assert (said["skops"], said["native"]) == (classes, classes)
     assert np.allclose(said["cloudpickle"], shares)
     assert (said["python"], said["function"]) == (echoed, ["A", "B"])
@@ -132,12 +132,12 @@ def test_models_go_both_ways(mlflow, in_repo: Path, peer: str):
     assert said["info"] == [{"team": "x"}, run.info.run_id]
 
     load, info = mlflow.pyfunc.load_model, mlflow.models.get_model_info
-    assert load(theirs / "skops").predict(X).tolist() == classes
-    assert mlflow.sklearn.load_model(theirs / "skops").predict(X).tolist() == classes
+    assert load(theirs / "skops").predict(table).tolist() == classes
+    assert mlflow.sklearn.load_model(theirs / "skops").predict(table).tolist() == classes
     with pytest.raises(mlflow.models.UntrustedModelError):
         load(theirs / "cloudpickle")
-    assert np.allclose(load(theirs / "cloudpickle", trust=True).predict(X), shares)
-    assert load(theirs / "python", trust=True).predict(X[["a"]], {"t": 0.25}) == echoed
+    assert np.allclose(load(theirs / "cloudpickle", trust=True).predict(table), shares)
+    assert load(theirs / "python", trust=True).predict(table[["a"]], {"t": 0.25}) == echoed
     assert load(theirs / "function", trust=True).predict(["a", "b"]) == ["A", "B"]
     with pytest.raises(MissingPackageError) as caught:  # its code begins with `import mlflow`
         load(theirs / "code", trust=True)
