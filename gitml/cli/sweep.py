@@ -3,35 +3,24 @@
 from __future__ import annotations
 
 import os
-import shlex
-import sys
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import typer
 from click.core import ParameterSource
 
 from gitml.cli import run_options as options
 from gitml.cli import sweep_options as own
-from gitml.cli.agreeing import agree
 from gitml.cli.run import _one_of, _refuse_project_options
 from gitml.cli.run_form import RunCommand, is_project_form
-from gitml.cli.run_report import printable
 from gitml.cli.run_values import read_code_mode, read_tags, read_variables, with_choices
-from gitml.entities.project import MAIN
 from gitml.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from gitml.cli.sweep_report import SweepView
-    from gitml.cli.sweep_subject import Subject
-    from gitml.execution.sweeps.plan import Plan
-    from gitml.execution.sweeps.state import SweepRequest
     from gitml.repo import Repo
 
 _WITH_RESUME = frozenset((
     "resume", "retry_failed", "jobs", "fail_fast", "trials", "top", "as_json", "quiet", "trust", "repository",
+    "backend_config", "remote", "detach",
 ))  # fmt: skip
 
 
@@ -51,7 +40,7 @@ def sweep(
     maximize: own.Maximize = None,
     optimizer: own.Optimizer = None,
     sampler: own.Sampler = None,
-    jobs: own.Jobs = 1,
+    jobs: own.Jobs = None,
     fail_fast: own.FailFast = False,
     resume: own.Resume = None,
     retry_failed: own.RetryFailed = False,
@@ -83,6 +72,10 @@ def sweep(
     recurse_submodules: options.RecurseSubmodules = False,
     trust: own.Trust = False,
     repository: options.Repository = None,
+    backend: options.Backend = None,
+    backend_config: options.BackendConfig = None,
+    remote: options.Remote = None,
+    detach: options.Detach = False,
 ) -> None:
     """Run a program or project many times with other values: a run each, and one above them.
 
@@ -104,19 +97,22 @@ def sweep(
     Examples:
     gitml sweep -P lr=0.1,0.01 -P 'n=range(2,10)' --minimize loss python train.py
     gitml sweep -P 'lr=loguniform(1e-5,0.1)' --trials 50 --maximize acc . -e train
+    gitml sweep --backend slurm -c partition=gpu -P lr=0.1,0.01 python train.py
     gitml sweep --resume brisk-heron
     """  # noqa: D301 - the escape is click's mark: lines below stay as they are
+    from gitml.cli.sweep_elsewhere import read_again, read_where
     from gitml.cli.sweep_report import SweepView
+    from gitml.cli.sweeping import Manner, go_on_with_sweep, start_sweep
 
     del as_project, as_command  # RunCommand has read them
     project = is_project_form(ctx)
     view = SweepView(top=top, as_json=as_json, quiet=quiet)
-    running: dict[str, Any] = {"jobs": _jobs(jobs), "fail_fast": fail_fast}
+    manner = Manner(view, jobs, fail_fast, retry_failed, trust)
     if resume is not None:
         _refuse_beside_resume(ctx)
-        running["retry_failed"] = retry_failed
-        repo = _open(repository)
-        raise typer.Exit(_go_on(repo, resume, trials, running, view, trust=trust))
+        said = read_again(backend_config, remote, detach=detach)
+        raise typer.Exit(go_on_with_sweep(_open(repository), resume, trials, manner, said))
+    where = read_where(backend, backend_config, remote, detach=detach)
     if retry_failed:
         raise UsageError("--retry-failed goes with --resume", hint="gitml sweep --resume RUN --retry-failed")
     if not command:
@@ -178,93 +174,13 @@ def sweep(
             repository=repository,
         )
     subject = Subject(with_choices(repo, template, experiment_id), chosen)
-    raise typer.Exit(_start(repo, plan, subject, running, view))
-
-
-def _start(
-    repo: Repo,
-    plan: Plan,
-    subject: Subject,
-    running: Mapping[str, Any],
-    view: SweepView,
-) -> int:
-    from gitml.cli.sweep_plan import example_values
-    from gitml.cli.sweep_subject import encode_subject, open_subject
-    from gitml.execution.sweeps.record import unfinished_sweep
-    from gitml.execution.sweeps.state import SweepRequest
-
-    launch = encode_subject(subject, repo.git.work_tree)
-    with open_subject(repo, subject, example_values(plan), quiet=view.quiet) as ready:
-        if ready.commit is not None:
-            launch["version"] = ready.commit
-        plan = replace(plan, launch=launch)
-        earlier = unfinished_sweep(repo, plan)
-        if earlier is not None:
-            view.begin(
-                f"note: this begins anew; sweep {earlier.id[:7]} ({printable(earlier.name)}) of the same plan "
-                f"was killed, and goes on with: gitml sweep --resume {earlier.id[:7]}"
-            )
-        request = SweepRequest(plan, ready.runner, ready.request, **running)
-        return _run(repo, request, view)
-
-
-def _go_on(
-    repo: Repo, name: str, trials: int | None, running: Mapping[str, Any], view: SweepView, *, trust: bool
-) -> int:
-    from gitml.cli.sweep_plan import example_values
-    from gitml.cli.sweep_subject import decode_subject, enter_directory, open_subject
-    from gitml.execution.agreement import find_foreign
-    from gitml.execution.sweeps.plan import encode_plan
-    from gitml.execution.sweeps.record import read_sweep
-    from gitml.execution.sweeps.state import SweepRequest
-
-    recorded = read_sweep(repo, name)
-    plan = recorded.plan if trials is None else recorded.plan.longer(trials)
-    subject = decode_subject(plan.launch, trust=trust)
-    what = shlex.join(subject.template.command) if subject.project is None else subject.project.target
-    agree(
-        find_foreign(repo, recorded.run, "sweep", encode_plan(recorded.plan).decode()),
-        {
-            "folder": str(plan.launch.get("directory", "")),
-            "project": "" if subject.project is None else subject.project.target,
-            "entry point": "" if subject.project is None else subject.project.entry_point or MAIN,
-            "command": shlex.join(subject.template.command),
-            "values": " ".join(f"{name}={text}" for name, text in plan.space.items()),
-        },
-        trust=trust,
-    )
-    view.begin(f"going on with sweep {recorded.run.id[:7]} {printable(recorded.run.name)}: {printable(what)}")
-    enter_directory(plan.launch, repo.git.work_tree)
-    with open_subject(repo, subject, example_values(plan), quiet=view.quiet) as ready:
-        return _run(repo, SweepRequest(plan, ready.runner, ready.request, recorded=recorded, **running), view)
-
-
-def _run(repo: Repo, request: SweepRequest, view: SweepView) -> int:
-    from gitml.cli.sweep_subject import check_request
-    from gitml.execution.sweeps.sweep import run_sweep
-
-    check_request(request.launch)
-    folder = repo.git.work_tree or repo.git.git_dir
-    repo.close()  # workers are forked: nothing of it may be open
-    sys.stdout.flush()
-    with view.watching() as watch:
-        result = run_sweep(folder, request, watch)
-    view.end(result)
-    return result.exit_code
+    raise typer.Exit(start_sweep(repo, plan, subject, manner, where))
 
 
 def _open(repository: str | None) -> Repo:
     from gitml.repo import Repo
 
     return Repo.open(repository)
-
-
-def _jobs(count: int) -> int:
-    from gitml.execution.sweeps.sweep import MAX_JOBS
-
-    if not 1 <= count <= MAX_JOBS:
-        raise UsageError(f"--jobs {count} is not between 1 and {MAX_JOBS}", hint="--jobs 2")
-    return count
 
 
 def _refuse_beside_resume(ctx: typer.Context) -> None:

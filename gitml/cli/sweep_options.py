@@ -56,7 +56,10 @@ Optimizer = Annotated[
 Sampler = Annotated[
     str | None, _option("--sampler", metavar="NAME", text="Of Optuna: tpe, random, cmaes, gp or qmc.")
 ]
-Jobs = Annotated[int, _option("--jobs", "-j", metavar="N", text="How many trials run at the same time.")]
+Jobs = Annotated[
+    int | None,
+    _option("--jobs", "-j", metavar="N", text="How many trials run at the same time; here 1 if not given."),
+]
 FailFast = Annotated[bool, typer.Option("--fail-fast", help="End the sweep when a trial fails.")]
 Resume = Annotated[
     str | None,

@@ -67,8 +67,27 @@ class SweepView:
 
             yield watch
 
+    def detached(self, state: SweepState) -> None:
+        """Say how to go on with a sweep that nobody waits for; its id goes to standard output, for scripts."""
+        if self._as_json:
+            from gitml.entities.run import RunStatus
+            from gitml.execution.sweeps.state import SweepResult
+            from gitml.render.as_json import dump_json
+            from gitml.render.sweep_text import sweep_document
+
+            document = sweep_document(SweepResult(state, RunStatus.SCHEDULED, 0, None, 0.0))
+            sys.stdout.write(dump_json("sweep", document))
+        else:
+            print(state.run_id, flush=True)
+        short = state.run_id[:7]
+        self.begin(
+            f"{len(state.pending):,} of {state.plan.trials:,} trials wait or run"
+            f"  \N{MIDDLE DOT}  gitml sweep --resume {short}  \N{MIDDLE DOT}  gitml jobs list"
+        )
+
     def end(self, result: SweepResult) -> None:
         """Say what came of it."""
+        from gitml.entities.run import RunStatus
         from gitml.render.sweep_text import best_table, sweep_document, sweep_summary
 
         target = screen()
@@ -85,7 +104,7 @@ class SweepView:
         if goal is not None and state.best is None and len(state.results) > state.failed:
             warn(f"no trial has a value of '{goal.metric}'; --scalars and --metrics find what is not logged")
         print(self._ink.sign(sweep_summary(result)), file=sys.stderr)
-        if len(state.results) < state.plan.trials:
+        if len(state.results) < state.plan.trials or result.status is RunStatus.KILLED:
             print(f"hint: gitml sweep --resume {state.run_id[:7]}", file=sys.stderr)
 
     def _only_redactions(self, state: SweepState, ended: TrialResult | None) -> None:

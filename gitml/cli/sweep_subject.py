@@ -18,6 +18,7 @@ from gitml.formats.names import check_artifact_path
 from gitml.tracking.secrets import strip_url_credentials
 
 if TYPE_CHECKING:
+    from gitml.execution.opening import ProjectRequest
     from gitml.execution.sweeps.runner import Runner
     from gitml.launching.launch import LaunchRequest
     from gitml.repo import Repo
@@ -153,15 +154,19 @@ class Ready:
         runner: Makes requests of values.
         request: One that stands for all trials.
         commit: The commit of a project from elsewhere.
+        project: How the project was asked for, if it is one.
     """
 
     runner: Runner
     request: LaunchRequest
     commit: str | None = None
+    project: ProjectRequest | None = None
 
 
 @contextmanager
-def open_subject(repo: Repo, subject: Subject, example: Mapping[str, str], *, quiet: bool) -> Iterator[Ready]:
+def open_subject(
+    repo: Repo, subject: Subject, example: Mapping[str, str], *, quiet: bool, elsewhere: bool = False
+) -> Iterator[Ready]:
     """Make a subject ready to be run; a project's folder is the current one meanwhile.
 
     Args:
@@ -169,6 +174,8 @@ def open_subject(repo: Repo, subject: Subject, example: Mapping[str, str], *, qu
         subject: What is run.
         example: Values of a trial.
         quiet: Whether notes are kept back.
+        elsewhere: Whether it is handed to a backend: where it runs, its environment is
+            made, and its folder entered.
     """
     if subject.project is None:
         from gitml.execution.sweeps.runner import CommandRunner
@@ -176,6 +183,7 @@ def open_subject(repo: Repo, subject: Subject, example: Mapping[str, str], *, qu
         yield Ready(CommandRunner(subject.template), subject.template)
         return
     from gitml.execution.commands import command_argv
+    from gitml.execution.environments import Environment
     from gitml.execution.opening import opened_project
     from gitml.execution.running import ProjectRunner, enter, prepared_environment, project_launch
     from gitml.render.progress import progress
@@ -187,16 +195,23 @@ def open_subject(repo: Repo, subject: Subject, example: Mapping[str, str], *, qu
             print(f"warning: {printable(note)}", file=sys.stderr)
         ready = opened.with_values(example)
         confirm(ready, trust=subject.project.trust)
-        environment = prepared_environment(repo, ready, request, environ, progress)
+        environment = (
+            Environment("local", definition=ready.definition.kind)
+            if elsewhere
+            else prepared_environment(repo, ready, request, environ, progress)
+        )
         for note in () if quiet else environment.notes:
             print(f"note: {printable(note)}", file=sys.stderr)
         one = project_launch(ready, environment, subject.template)
-        whole = replace(one, command=command_argv(ready.entry.command), params={}, project=None)
+        whole = replace(
+            one, command=command_argv(ready.entry.command), params={}, assumed_params={}, project=None
+        )
         source = ready.source
         commit = source.code.commit if source.uri is not None and source.code is not None else None
         try:
-            enter(opened)
-            yield Ready(ProjectRunner(opened, {}, environment, subject.template), whole, commit)
+            if not elsewhere:
+                enter(opened)
+            yield Ready(ProjectRunner(opened, {}, environment, subject.template), whole, commit, request)
         finally:
             os.chdir(here)
 

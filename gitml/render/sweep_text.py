@@ -34,6 +34,8 @@ def sweep_lines(state: SweepState, ink: Ink) -> list[str]:
     parts = [f"{done:,}/{total:,} done"]
     if state.failed:
         parts.append(f"{state.failed:,} failed")
+    if state.pending:
+        parts.append(f"{len(state.pending):,} pending")
     if state.running:
         parts.append(f"{len(state.running)} running")
     if state.remaining_s is not None and done < total:

@@ -57,6 +57,12 @@ class Plan:
         return {name: parse_dimension(name, text) for name, text in self.space.items()}
 
     @property
+    def backend(self) -> str | None:
+        """The backend that its trials are handed to; None: they run where the sweep does."""
+        name = self.launch.get("backend")
+        return name if isinstance(name, str) else None
+
+    @property
     def digest(self) -> str:
         """What plans of the same have in common, whatever is drawn."""
         return hashlib.sha256(encode_plan(replace(self, seed=None))).hexdigest()[:16]

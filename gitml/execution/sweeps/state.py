@@ -53,6 +53,7 @@ class SweepState:
         best: The best so far.
         earlier: How many of the results are from before the sweep was gone on with.
         started_s: When it began, by `time.monotonic`.
+        pending: The trials whose jobs wait for room.
     """
 
     run_id: str
@@ -64,6 +65,7 @@ class SweepState:
     best: TrialResult | None = None
     earlier: int = 0
     started_s: float = 0.0
+    pending: Sequence[Trial] = ()
 
     @property
     def failed(self) -> int:

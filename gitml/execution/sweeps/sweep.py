@@ -11,7 +11,6 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from signal import SIGTERM, SIGTSTP
 
@@ -23,19 +22,19 @@ from gitml.execution.sweeps.record import (
     RecordedSweep,
     StillRunningError,
     best_of,
+    count_tags,
     plan_tags,
     record_best,
+    result_line,
+    start_sweep_run,
 )
 from gitml.execution.sweeps.state import SweepRequest, SweepResult, SweepState, Watch
 from gitml.execution.sweeps.workers import Job, WorkerPool, trial_name
 from gitml.formats.names import check_name
-from gitml.launching.command_line import parse_command_line
-from gitml.launching.launch import start_requested
 from gitml.launching.signals import SignalRelay, signal_name
 from gitml.repo import Repo
 from gitml.tracking.commit import finish_run
 from gitml.tracking.live import LiveRun
-from gitml.tracking.secrets import redact_text, redact_value
 from gitml.tracking.start import resume_run
 from gitml.tracking.words import random_name
 
@@ -131,7 +130,6 @@ def _optimizer(repo: Repo, request: SweepRequest, run_id: str, done: Sequence[Tr
 
 
 def _start(repo: Repo, request: SweepRequest, job: Job) -> LiveRun:
-    launch = request.launch
     if request.recorded is not None:
         live = resume_run(repo, job.parent_id)
         if not live.owner:
@@ -141,12 +139,7 @@ def _start(repo: Repo, request: SweepRequest, job: Job) -> LiveRun:
             live.set_tags(plan_tags(request.plan))
             live.log_bytes(encode_plan(request.plan), PLAN_FILE)
         return live
-    whole = replace(
-        launch, name=job.name, new_id=job.parent_id, tags={**launch.tags, **plan_tags(request.plan)}
-    )
-    live = start_requested(repo, whole, parse_command_line(launch.command))
-    live.log_bytes(encode_plan(request.plan), PLAN_FILE)
-    return live
+    return start_sweep_run(repo, request.launch, request.plan, job.parent_id, job.name)
 
 
 class _Sweep:
@@ -222,7 +215,7 @@ class _Sweep:
             self._stop(f"trial {result.trial.number} could not be run: {result.error}")
         elif self._request.fail_fast and result.status is not RunStatus.FINISHED:
             self._stop(f"trial {result.trial.number} {result.status.value}: {result.error}")
-        self._live.append_output(f"{_line(result)}\n".encode("utf-8", "replace"))
+        self._live.append_output(f"{result_line(result)}\n".encode("utf-8", "replace"))
         self._watch(state, result)
 
     @property
@@ -239,11 +232,7 @@ class _Sweep:
         if trouble is not None:
             status, code, error = RunStatus.FAILED, 1, trouble
         duration_s = time.monotonic() - self._state.started_s
-        counts = {
-            f"sweep.{status.value}": str(sum(result.status is status for result in self._state.results))
-            for status in (RunStatus.FINISHED, RunStatus.FAILED, RunStatus.KILLED)
-        }
-        self._live.set_tags(counts)
+        self._live.set_tags(count_tags(self._state.results))
         finish_run(self._repo, self._live, status, error=error, exit_code=code)
         return SweepResult(self._state, status, code, error, duration_s)
 
@@ -257,15 +246,3 @@ class _Sweep:
         if bad:
             return RunStatus.FAILED, 1, f"{len(bad)} of {self._request.plan.trials} trials failed"
         return RunStatus.FINISHED, 0, None
-
-
-def _line(result: TrialResult) -> str:
-    """Write what came of a trial, for the log of the sweep's run, which keeps no secrets."""
-    parts = [f"trial {result.trial.number} {result.status.value}"]
-    values = {name: redact_value(name, text)[0] for name, text in result.trial.values.items()}
-    parts.append(" ".join(f"{name}={text}" for name, text in values.items()))
-    if result.value is not None:
-        parts.append(repr(result.value))
-    if result.error is not None:
-        parts.append(f"({redact_text(result.error)[0]})")
-    return "  ".join(parts)
