@@ -153,10 +153,21 @@ def find_place(repo: Repo, name: str, given: Mapping[str, object], remote: str |
     backend = find_backend(name)
     config = check_config(name, backend.options, given)
     backend.check(config)
+    chosen = find_remote(repo, backend, remote)
+    return Place(backend, config, chosen, None if chosen is None else remote_url(repo, chosen))
+
+
+def find_remote(repo: Repo, backend: Backend, remote: str | None) -> str | None:
+    """Name the remote between us and the jobs of a backend; None if they work in this repository.
+
+    Raises:
+        UsageError: There is none, or one is given that is not needed.
+    """
+    name = backend.name
     if not backend.own_clone:
         if remote is not None:
             raise UsageError(f"backend '{name}' works in this repository: it needs no remote")
-        return Place(backend, config, None, None)
+        return None
     known = likely_remotes(repo)
     chosen = remote if remote is not None else (known[0] if known else None)
     if chosen is None:
@@ -164,7 +175,7 @@ def find_place(repo: Repo, name: str, given: Mapping[str, object], remote: str |
             f"a job of backend '{name}' clones from a remote, and this repository has none",
             hint="git remote add origin URL",
         )
-    return Place(backend, config, chosen, remote_url(repo, chosen))
+    return chosen
 
 
 def remote_url(repo: Repo, remote: str) -> str:

@@ -24,6 +24,7 @@ from gitml.execution.backends.submission import (
     Place,
     check_requests,
     find_place,
+    find_remote,
     push_runs,
     submit_many,
 )
@@ -114,13 +115,12 @@ def bring_sweep(
     Raises:
         GitmlError: It can't be pulled or read.
     """
-    backend = recorded.plan.backend or ""
-    if not find_backend(backend).own_clone:
+    backend = find_backend(recorded.plan.backend or "")
+    chosen = find_remote(repo, backend, remote or remote_of(repo, recorded))
+    if chosen is None:
         return recorded, None
-    place = find_place(repo, backend, {}, remote or remote_of(repo, recorded))
-    if place.remote is not None:
-        pull(repo, place.remote, progress=progress)
-    return read_sweep(repo, recorded.run.id), place.remote
+    pull(repo, chosen, progress=progress)
+    return read_sweep(repo, recorded.run.id), chosen
 
 
 def go_on_elsewhere(
