@@ -46,7 +46,7 @@ def finite_numbers(predictions: Any) -> list[Any] | None:
         return None
     if predictions.dtype.kind == "f" and not np.isfinite(predictions).all():
         return None
-    return predictions.tolist() if predictions.ndim else None  # type: ignore[no-any-return]
+    return predictions.tolist() if predictions.ndim else None
 
 
 def plain(value: Any) -> Any:

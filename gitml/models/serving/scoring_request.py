@@ -15,6 +15,7 @@ from gitml.models.serving.jobs import MATRIX, Job, key_of
 from gitml.models.serving.media import Media, media_of
 from gitml.models.serving.replies import RequestError
 from gitml.models.serving.tables import read_csv, read_parquet
+from gitml.models.signatures.problems import SchemaError
 from gitml.models.signatures.rows import RowReader, compile_rows
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ class ScoringReader:
         if media is Media.JSON:
             return self._json(body)
         if media is Media.CSV:
-            frame = read_csv(body, self._schema, self._model.fit)
+            frame = read_csv(body, self._schema)
         else:
             frame = read_parquet(body, self._limit)
         return self._job(self._model.fit(frame), None, scored)
@@ -90,7 +91,7 @@ class ScoringReader:
         rows, columns = _rows_of(name, value)
         if not rows:  # whether nothing fits depends on what columns it has
             return self._job(reader.frame(rows, columns), params, scored)
-        matrix = reader.matrix(rows, columns)
+        matrix = _told_as_mlflow(lambda: reader.matrix(rows, columns))
         told = self._model.fit_params(params)
         return Job(matrix, told, scored, len(matrix), MATRIX if not told else None)
 
@@ -99,7 +100,8 @@ class ScoringReader:
             return self._model.fit(columnar.convert(value, self._schema, by_row=name == INSTANCES))
         rows, columns = _rows_of(name, value)
         if self._rows is not None:
-            return self._rows.frame(rows, columns)
+            reader = self._rows
+            return _told_as_mlflow(lambda: reader.frame(rows, columns))
         return self._model.fit(_frame(rows, columns, value, self._schema))
 
     def _job(self, data: Any, params: Mapping[str, Any] | None, write: Callable[[Any], Any]) -> Job:
@@ -143,9 +145,21 @@ def _rows_of(name: str, value: Any) -> tuple[list[Any], list[Any] | None]:
         raise RequestError(f"'data' of '{SPLIT}' must be a list of rows; got {_json_type(rows)}")
     if columns is not None and not _is_list_of_names(columns):
         raise RequestError(f"'columns' of '{SPLIT}' must be a list of names")
+    if columns is None and rows and isinstance(rows[0], list):
+        columns = list(range(len(rows[0])))  # so it is told which columns are missing
     if index is not None and (not isinstance(index, list) or len(index) != len(rows)):
         raise RequestError(f"'index' of '{SPLIT}' must be a list with a label for each of {len(rows)} rows")
     return rows, columns
+
+
+def _told_as_mlflow(read: Callable[[], Any]) -> Any:
+    """Read rows; what makes no table has the code that MLflow gives it."""
+    try:
+        return read()
+    except SchemaError as err:
+        if all(each.column is None for each in err.problems):
+            err.error_code = "BAD_REQUEST"
+        raise
 
 
 def _is_list_of_names(value: Any) -> bool:

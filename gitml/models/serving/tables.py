@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import io
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from gitml.entities.data_type import DataType
 from gitml.entities.signature import ColSpec, Schema
+from gitml.entities.signature_values import described
 from gitml.models.errors import MissingPackageError
 from gitml.models.serving.media import UnsupportedMediaError
 from gitml.models.serving.replies import RequestError, TooLargeError
+from gitml.models.signatures.problems import Problem, SchemaError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,16 +21,16 @@ _UNPACKED = 16
 _CELL = 8
 
 
-def read_csv(body: bytes, schema: Schema | None, fit: Callable[[Any], Any]) -> pd.DataFrame:
+def read_csv(body: bytes, schema: Schema | None) -> pd.DataFrame:
     """Read a table with a line of names first.
 
     Args:
         body: The bytes.
         schema: What the columns should be.
-        fit: Says what is wrong with a table; it knows the columns.
 
     Raises:
-        GitmlError: It can't be read.
+        RequestError: It can't be read.
+        SchemaError: A column is not of its type; says which, and what is in it.
     """
     import pandas as pd
 
@@ -44,9 +44,30 @@ def read_csv(body: bytes, schema: Schema | None, fit: Callable[[Any], Any]) -> p
         return pd.read_csv(io.StringIO(text), dtype=_dtypes(schema))
     except (ValueError, TypeError, OverflowError) as err:  # pandas' own errors are ValueErrors
         problem = str(err)
-    with contextlib.suppress(ValueError, TypeError, OverflowError):
-        fit(pd.read_csv(io.StringIO(text)))  # names the column that is not as it should be
+    if problems := _problems(text, schema):
+        raise SchemaError(problems, error_code="BAD_REQUEST")
     raise RequestError(f"the body can't be read as CSV: {problem:.200}")
+
+
+def _problems(text: str, schema: Schema | None) -> list[Problem]:
+    """Say which columns can't be made what they should be, by the first value that can't."""
+    import pandas as pd
+
+    try:
+        frame = pd.read_csv(io.StringIO(text), dtype=str)
+    except (ValueError, TypeError, OverflowError):  # then it is no table at all
+        return []
+    problems = []
+    for name, dtype in (_dtypes(schema) or {}).items():
+        if name not in frame.columns or dtype == object:
+            continue
+        for row, value in enumerate(frame[name]):
+            try:
+                pd.Series([value]).astype(dtype)
+            except (ValueError, TypeError, OverflowError):
+                problems.append(Problem(name, str(dtype), f"got {described(value)} in row {row}"))
+                break
+    return problems
 
 
 def _dtypes(schema: Schema | None) -> Any:
