@@ -16,7 +16,7 @@ from gitml.models.serving.jobs import Job
 from gitml.models.serving.openapi import describe
 from gitml.models.serving.page import page
 from gitml.models.serving.receiving import Deadline, GoneError, Receive, discard, read_body
-from gitml.models.serving.replies import HTML, TEXT, Reply, RequestError, TooLargeError, as_reply, json_bytes
+from gitml.models.serving.replies import CLOSE, HTML, TEXT, Reply, RequestError, as_reply, json_bytes
 from gitml.models.serving.scorer import Scorer
 from gitml.models.serving.settings import ServeSettings
 
@@ -226,19 +226,16 @@ def _timed_out(path: str) -> tuple[str, Reply]:
 
 async def _send(
     reply: Reply, marks: tuple[tuple[bytes, bytes], ...], with_body: bool, receive: Receive, send: Send
-) -> None:
-    refused_early = reply.status == TooLargeError.status_code
+) -> None:  # fmt: skip
     headers = [
         (b"content-type", reply.media_type),
         (b"content-length", str(len(reply.body)).encode()),
         *reply.headers,
         *marks,
     ]
-    if refused_early:
-        headers.append((b"connection", b"close"))
     await send({"type": "http.response.start", "status": reply.status, "headers": headers})
     body = reply.body if with_body else b""
-    if refused_early:
+    if CLOSE in reply.headers:
         await send({"type": "http.response.body", "body": body, "more_body": True})
         await discard(receive)
         body = b""

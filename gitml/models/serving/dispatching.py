@@ -14,6 +14,7 @@ import asyncio
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from queue import SimpleQueue
 from typing import Any
 
@@ -52,7 +53,8 @@ class Threads:
                 outcome, err = work(), None
             except BaseException as raised:  # noqa: BLE001 - it is raised where it is waited for
                 outcome, err = None, raised
-            loop.call_soon_threadsafe(done, outcome, err)
+            with suppress(RuntimeError):  # the server has ended meanwhile
+                loop.call_soon_threadsafe(done, outcome, err)
 
         if self._started < min(self._count, self.busy):
             self._started += 1

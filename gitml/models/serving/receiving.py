@@ -61,7 +61,7 @@ async def read_body(headers: Mapping[bytes, bytes], receive: Receive, limit: int
     """
     length = headers.get(b"content-length")
     if length is not None and length.isdigit() and int(length) > limit:
-        raise TooLargeError(limit)
+        raise TooLargeError(limit, unread=True)
     if headers.get(b"content-encoding", b"identity") != b"identity":
         raise RequestError("this server does not unpack bodies: send it without Content-Encoding", status=415)
     message = await receive()
@@ -80,7 +80,7 @@ async def read_body(headers: Mapping[bytes, bytes], receive: Receive, limit: int
         parts.append(message.get("body", b""))
         size += len(parts[-1])
         if size > limit:
-            raise TooLargeError(limit)
+            raise TooLargeError(limit, unread=True)
     return b"".join(parts)
 
 

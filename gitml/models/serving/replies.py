@@ -9,6 +9,7 @@ from gitml.errors import GitmlError
 
 Headers = tuple[tuple[bytes, bytes], ...]
 
+CLOSE = (b"connection", b"close")  # after an answer to what was not read
 JSON, TEXT, HTML = b"application/json", b"text/plain; charset=utf-8", b"text/html; charset=utf-8"
 
 
@@ -50,16 +51,15 @@ class RequestError(GitmlError):
 
 
 class TooLargeError(RequestError):
-    """A request whose body is longer than the server takes."""
+    """A request whose body is longer than the server takes, or that holds more; `unread` if it was not read."""
 
-    status_code = 413
-
-    def __init__(self, limit: int, what: str = "the body") -> None:
+    def __init__(self, limit: int, what: str = "the body", *, unread: bool = False) -> None:
         super().__init__(
             f"{what} is longer than the {limit:,} bytes that this server takes; "
             "send fewer rows at once, or serve with a larger --max-request-size",
-            status=self.status_code,
+            status=413,
             code="REQUEST_LIMIT_EXCEEDED",
+            headers=(CLOSE,) if unread else (),
         )
 
 

@@ -52,10 +52,7 @@ class ScoringReader:
         media = media_of(content_type)
         if media is Media.JSON:
             return self._json(body)
-        if media is Media.CSV:
-            frame = read_csv(body, self._schema)
-        else:
-            frame = read_parquet(body, self._limit)
+        frame = read_csv(body, self._schema) if media is Media.CSV else read_parquet(body, self._limit)
         return self._job(self._model.fit(frame), None, scored)
 
     def _json(self, body: bytes) -> Job:

@@ -59,7 +59,7 @@ def _problems(text: str, schema: Schema | None) -> list[Problem]:
         return []
     problems = []
     for name, dtype in (_dtypes(schema) or {}).items():
-        if name not in frame.columns or dtype == object:
+        if name not in frame.columns or getattr(dtype, "kind", "O") == "O":
             continue
         for row, value in enumerate(frame[name]):
             try:
