@@ -81,7 +81,7 @@ class SweepView:
             print(state.run_id, flush=True)
         short = state.run_id[:7]
         self.begin(
-            f"{len(state.pending):,} of {state.plan.trials:,} trials wait or run"
+            f"{len(state.pending):,} pending, {len(state.running):,} running, {len(state.results):,} done"
             f"  \N{MIDDLE DOT}  gitml sweep --resume {short}  \N{MIDDLE DOT}  gitml jobs list"
         )
 

@@ -61,7 +61,11 @@ def test_a_sweep_is_submitted_gone_on_with_and_closed(folder: Path, gitml: Gitml
     best = children_of(folder, parent)["3"][0]
     assert best.metrics["trial"].last == 3
     assert (parent.status, parent.exit_code, parent.error) == (RunStatus.FAILED, 1, "1 of 3 trials failed")
-    assert (parent.start_ms, parent.tags["sweep.best_run"], parent.tags["sweep.failed"]) == (begun_ms, best.id, "1")
+    assert (parent.start_ms, parent.tags["sweep.best_run"], parent.tags["sweep.failed"]) == (
+        begun_ms,
+        best.id,
+        "1",
+    )
     assert parent.metrics["best/loss"].last == 2
     assert "trial 2 failed  x=3  3.0  (exit 1)\n" in gitml(folder, "show", "hunt", "--log").stdout
     same = gitml(folder, "sweep", "--resume", "hunt", "--json", code=1, env=environment())
@@ -87,14 +91,23 @@ def test_ctrl_c_leaves_the_jobs_alone_and_cancelling_the_sweep_ends_them(folder:
     )
     assert process.stderr is not None
     assert process.stderr.readline().startswith(b"going on with sweep")
-    wait_until(lambda: all(len(runs) == 1 for runs in [children_of(folder, parent_of(runs_of(folder)))["1"]]), "")
-    wait_until(lambda: {job["run_status"] for job in jobs_of(gitml, folder).values()} == {"running"}, "both run")
+    wait_until(
+        lambda: all(len(runs) == 1 for runs in [children_of(folder, parent_of(runs_of(folder)))["1"]]), ""
+    )
+    wait_until(
+        lambda: {job["run_status"] for job in jobs_of(gitml, folder).values()} == {"running"}, "both run"
+    )
     process.send_signal(signal.SIGINT)
     assert b"the jobs of sweep" in process.communicate(timeout=30)[1]
     assert process.returncode == 130
     assert {job["state"] for job in jobs_of(gitml, folder).values()} == {"running"}
-    detached = json.loads(gitml(folder, "sweep", "--resume", "hunt", "--detach", "--json", env=environment()).stdout)
-    assert (detached["sweep"]["status"], len(jobs_of(gitml, folder))) == ("scheduled", 2)  # none was submitted twice
+    detached = json.loads(
+        gitml(folder, "sweep", "--resume", "hunt", "--detach", "--json", env=environment()).stdout
+    )
+    assert (detached["sweep"]["status"], len(jobs_of(gitml, folder))) == (
+        "scheduled",
+        2,
+    )  # none was submitted twice
     assert gitml(folder, "jobs", "cancel", "hunt").stderr.count("was asked to end") == 2
     wait_until(lambda: is_over(gitml, folder), "the jobs end")
     parent = parent_of(runs_of(folder))
@@ -118,7 +131,9 @@ def test_what_can_not_be_had_is_refused_before_anything_is_recorded(folder: Path
     for options, code, message in cases:
         done = gitml(folder, "sweep", "--detach", "-P", "x=1", *options, "true", code=code, env=environment())
         assert message in done.stderr
-    assert "no remote" in gitml(folder, "sweep", "-b", "slurm", "-P", "x=1", "true", code=2).stderr.replace("has none", "no remote")
+    assert "no remote" in gitml(folder, "sweep", "-b", "slurm", "-P", "x=1", "true", code=2).stderr.replace(
+        "has none", "no remote"
+    )
     assert runs_of(folder) == []
     gitml(folder, "sweep", "-P", "x=1", "true")
     assert "run here" in gitml(folder, "sweep", "--resume", "@~1", "--detach", code=2).stderr
@@ -127,11 +142,14 @@ def test_what_can_not_be_had_is_refused_before_anything_is_recorded(folder: Path
 def test_jobs_that_never_tell_are_given_up_and_submitted_again(folder: Path, gitml: Gitml) -> None:
     (folder / "wait").touch()
     gitml(folder, "sweep", "--detach", "-P", "x=1,2", *OPTIONS, env=environment())
-    wait_until(lambda: {job["run_status"] for job in jobs_of(gitml, folder).values()} == {"running"}, "both run")
+    wait_until(
+        lambda: {job["run_status"] for job in jobs_of(gitml, folder).values()} == {"running"}, "both run"
+    )
     first, second = jobs_of(gitml, folder).values()
-    for job in (first, second):  # as a kill -9 between the records and the submission leaves them
+    for job in (first, second):
         os.kill(int(job["id"].partition("-")[0]), signal.SIGKILL)
     wait_until(lambda: is_over(gitml, folder), "the jobs are gone")
+    # As it is where we are killed before a submission is written down.
     (folder / ".git" / "gitml" / "jobs" / f"{first['run_id']}.json").unlink()
     (folder / "go").touch()
     gitml(folder, "sweep", "--resume", "hunt", env=environment())

@@ -53,6 +53,7 @@ class Underway:
             request.plan,
             request.jobs,
             done,
+            outstanding.running,
             best=best_of(request.plan.goal, done),
             earlier=len(done),
             started_s=time.monotonic(),

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
-import tempfile
 from pathlib import Path
 
 import psutil
@@ -14,32 +12,13 @@ from gitml.entities.run import RunStatus
 from gitml.execution.backends.contract import BackendError, JobState
 from gitml.execution.backends.jobs import job_status
 from gitml.execution.backends.submission import Job
-from tests.execution.backends.harness import ROOT, Lab, jobs_of, wait_until
-from tests.servers.slurm import Cluster, is_installed, running_cluster
+from tests.execution.backends.harness import Lab, jobs_of, wait_until
+from tests.servers.slurm import Cluster, is_installed
 
 pytestmark = [
     pytest.mark.heavy,
     pytest.mark.skipif(not is_installed(), reason="Slurm is not installed, or this is not root"),
 ]
-
-
-@pytest.fixture(scope="module")
-def _cluster():
-    folder = Path(tempfile.mkdtemp(prefix="slurm-"))
-    try:
-        with running_cluster(folder) as found:
-            yield found
-    finally:
-        shutil.rmtree(folder)
-
-
-@pytest.fixture
-def cluster(_cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> Cluster:
-    """The cluster, with this process as a user's on its login node."""
-    for name, value in _cluster.environment.items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.setenv("PYTHONPATH", str(ROOT))
-    return _cluster
 
 
 @pytest.fixture
