@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from packaging.specifiers import SpecifierSet
 
 from gitml.entities.project import EnvironmentKind, EnvironmentSpec
-from gitml.errors import GitmlError, RefusedError, UsageError
+from gitml.errors import DamagedError, GitmlError, RefusedError, UsageError
 from gitml.execution.environments import Environment, prepare, rebuild
 from gitml.execution.environments.conda_file import read_conda_file
 from gitml.execution.environments.errors import (
@@ -213,6 +213,17 @@ def test_the_code_of_the_project_is_imported_from_where_it_lies(project: Folder)
         assert str(project.root) not in made.files["requirements.lock"].decode()
 
 
+def test_a_package_that_is_a_file_of_the_project_is_known_by_its_bytes(project: Folder) -> None:
+    files = {}
+    for text in ("old = True\n", "old = False\n"):
+        wheel = make_wheel(project.root, "mine", "1.0", text=text)
+        project.write("requirements.txt", f"./{wheel.name}\n")
+        files[text] = project.prepare("requirements", "requirements.txt").files
+    make_wheel(project.root, "mine", "1.0", text="old = True\n")
+    again = project.rebuild(files["old = True\n"], "cache")
+    assert project.python(again, "import mine; print(mine.old)") == "True"
+
+
 def test_what_uv_locked_is_what_runs(project: Folder) -> None:
     project.write("pyproject.toml", '[project]\nname = "mine"\nversion = "1"\ndependencies = ["alpha<2"]\n')
     subprocess.run(["uv", "lock", "-q"], cwd=project.root, env={**os.environ, **project.environ}, check=True)
@@ -285,6 +296,23 @@ def test_what_other_runs_recorded_is_rebuilt_by_version(project: Folder) -> None
 
 
 @pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("python-version", b"./python\n"),  # uv would run it
+        ("python-version", b"9" * 5000),
+        ("python-version", b"3.11\0"),
+        ("requirements.lock", b"\xff"),
+    ],
+)
+def test_a_record_that_gitml_did_not_write_is_refused(project: Folder, name: str, data: bytes) -> None:
+    project.write("python", "#!/bin/sh\ntouch ran\n")
+    (project.root / "python").chmod(0o700)
+    with pytest.raises(DamagedError, match=name):
+        project.rebuild({"requirements.lock": b"alpha==1.0\n", "python-version": b"3.11.7\n", name: data})
+    assert not (project.root / "ran").exists()
+
+
+@pytest.mark.parametrize(
     ("kind", "file", "text", "error", "says"),
     [
         ("requirements", "r.txt", "alpha==3\n", EnvironmentNotMadeError, r"(?s)solving.*alpha==3.*unsatisfiable"),
@@ -295,6 +323,7 @@ def test_what_other_runs_recorded_is_rebuilt_by_version(project: Folder) -> None
         ("python_env", "p.yaml", "dependencies:\n- alpha\n- --no-deps\n", EnvironmentFileError, "line 3: '--no-deps'"),
         ("python_env", "p.yaml", "dependencies:\n- |\n  a\n  --b\n", EnvironmentFileError, "line 2"),
         ("python_env", "p.yaml", "python: pypy\n", EnvironmentFileError, "line 1: 'pypy' is not a version"),
+        ("python_env", "p.yaml", f"python: {'9' * 5000}\n", EnvironmentFileError, "line 1: '99.*' is not a version"),
         ("python_env", "p.yaml", "python: 3.99\n", PythonNotFoundError, "no Python 3.99 here; there is: .*3\\."),
         ("python_env", "p.yaml", "dependencies: [\n", EnvironmentFileError, "line"),
         ("conda_env", "c.yaml", "dependencies: [r-base, alpha=1]\n", NotOnPyPIError, "PyPI: r-base, alpha=1"),

@@ -164,5 +164,5 @@ def _made(
     made, by_other = store.make(key, make, folder, environ, progress)
     if by_other:
         return made, ("another gitml made this environment meanwhile",)
-    store.describe(key_of_lock(made.files), replace(made, notes=()))
+    store.describe(key_of_lock(made.files, folder), replace(made, notes=()))
     return made, ()

@@ -14,8 +14,8 @@ Version = tuple[int, ...]
 
 _PATIENCE_S = 20.0
 _PROGRAM = re.compile(r"python(?:3(?:\.\d+)?)?")
-_PLAIN = re.compile(r"\d+(?:\.\d+){0,2}")
-_CLAUSE = re.compile(r"\s*(>=|<=|==|!=|~=|>|<)\s*(\d+(?:\.\d+)*)(\.\*)?\s*")
+_PLAIN = re.compile(r"\d{1,4}(?:\.\d{1,4}){0,2}")
+_CLAUSE = re.compile(r"\s*(>=|<=|==|!=|~=|>|<)\s*(\d{1,4}(?:\.\d{1,4}){0,5})(\.\*)?\s*")
 _ASK = (
     "import sys; print('%d.%d.%d' % sys.version_info[:3], getattr(sys, '_base_executable', sys.executable))"
 )

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gitml.entities.project import EnvironmentKind
-from gitml.errors import RefusedError
+from gitml.errors import DamagedError, RefusedError
 from gitml.execution.environments.environment import Environment, environment_of
 from gitml.execution.environments.errors import ManagerNotFoundError, UnbuildableError
 from gitml.execution.environments.programs import find_conda, find_uv
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from gitml.execution.environments.tools import Workshop
 
 _DECIDING = (LOCK, EXPLICIT, VERSION)
+# As Python says it of itself; uv would take a path for a program to run.
+_PYTHON = re.compile(r"\d{1,4}(?:\.\d{1,4}){0,2}(?:[a-z]{1,2}\d{1,4})?\+?")
 
 
 def rebuild(
@@ -46,10 +49,12 @@ def rebuild(
 
     Raises:
         RefusedError: No packages were recorded.
+        DamagedError: What was recorded is not what gitml writes.
         UnbuildableError: Some were installed from a folder.
         EnvironmentNotMadeError: It can't be fetched, built or installed; a
             package is not what it was; there is no such Python, or no conda.
     """
+    _check_texts(files)
     store = EnvironmentStore(cache)
     folder = folder.absolute()
     notes: tuple[str, ...] = ()
@@ -61,7 +66,7 @@ def rebuild(
                 hint="with what is installed now: gitml reproduce RUN --environment current",
             )
         files, notes = _locked(files)
-    key = key_of_lock({name: data.decode() for name, data in files.items() if name in _DECIDING})
+    key = key_of_lock({name: data.decode() for name, data in files.items() if name in _DECIDING}, folder)
     made = store.find(key)
     if made is None:
         conda = find_conda(environ) if EXPLICIT in files else None
@@ -82,9 +87,41 @@ def rebuild(
     return environment_of(made, EnvironmentKind.NONE, folder, environ, notes)
 
 
-def key_of_lock(files: Mapping[str, str]) -> str:
-    """Return the key of the environment that recorded files lead to."""
-    return key_of("recorded", inputs={name: files[name].encode() for name in _DECIDING if name in files})
+def _check_texts(files: Mapping[str, bytes]) -> None:
+    for name in (*_DECIDING, PACKAGES):
+        try:
+            text = files.get(name, b"").decode()
+        except UnicodeDecodeError:
+            text = "\0"
+        if "\0" in text or (name == VERSION and not _is_version(text)):
+            raise DamagedError(
+                f"the record of the run's environment is damaged: '{name}' is not what gitml writes",
+                hint="run it with the packages of now: --environment current",
+            )
+
+
+def _is_version(text: str) -> bool:
+    return not text.strip() or _PYTHON.fullmatch(text.strip()) is not None
+
+
+def key_of_lock(files: Mapping[str, str], folder: Path) -> str:
+    """Return the key of the environment that recorded files lead to.
+
+    Args:
+        files: The files.
+        folder: The project's folder; packages that lie there as files are part of it.
+    """
+    inputs = {name: files[name].encode() for name in _DECIDING if name in files}
+    return key_of("recorded", inputs={**inputs, **_archives(files.get(LOCK, ""), folder)})
+
+
+def _archives(lock: str, folder: Path) -> dict[str, bytes]:
+    """Read the packages of a lock that are files of the project: their names say nothing of what is in them."""
+    from gitml.execution.environments.lock import read_lock
+    from gitml.execution.environments.requirements import local_path
+
+    places = {local_path(folder, entry.path) for entry in read_lock(lock).entries if entry.path is not None}
+    return {place: (folder / place).read_bytes() for place in places if place and (folder / place).is_file()}
 
 
 def _locked(files: Mapping[str, bytes]) -> tuple[Mapping[str, bytes], tuple[str, ...]]:
