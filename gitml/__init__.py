@@ -23,15 +23,21 @@ if TYPE_CHECKING:
     from gitml import client as client
     from gitml import entities as entities
     from gitml import exceptions as exceptions
+    from gitml import keras as keras
     from gitml import lightgbm as lightgbm
     from gitml import models as models
     from gitml import onnx as onnx
     from gitml import projects as projects
     from gitml import pyfunc as pyfunc
     from gitml import pytorch as pytorch
+    from gitml import sentence_transformers as sentence_transformers
     from gitml import sklearn as sklearn
+    from gitml import spacy as spacy
+    from gitml import spark as spark
     from gitml import statsmodels as statsmodels
+    from gitml import tensorflow as tensorflow
     from gitml import tracking as tracking
+    from gitml import transformers as transformers
     from gitml import xgboost as xgboost
     from gitml.api import artifacts as artifacts
     from gitml.api import data as data
@@ -149,7 +155,10 @@ _HOMES = {
     "registry_handles": "ModelVersion RegisteredModel",
     "values": "ExperimentTag FileInfo Metric Param RunTag ViewType",
 }
-_FLAVORS = ("catboost", "lightgbm", "onnx", "pyfunc", "pytorch", "sklearn", "statsmodels", "xgboost")
+_FLAVORS = (
+    "catboost", "keras", "lightgbm", "onnx", "pyfunc", "pytorch", "sentence_transformers", "sklearn", "spacy", "spark",
+    "statsmodels", "tensorflow", "transformers", "xgboost",
+)  # fmt: skip
 _MODULES = ("client", "entities", "exceptions", "models", "projects", "tracking", *_FLAVORS)
 # Public name → (module, name there); None is the module itself.
 _PUBLIC: dict[str, tuple[str, str | None]] = {
@@ -249,6 +258,7 @@ __all__ = [
     "get_run",
     "get_tracking_uri",
     "is_tracking_uri_set",
+    "keras",
     "last_active_run",
     "lightgbm",
     "load_table",
@@ -281,6 +291,7 @@ __all__ = [
     "search_model_versions",
     "search_registered_models",
     "search_runs",
+    "sentence_transformers",
     "set_experiment",
     "set_experiment_tag",
     "set_experiment_tags",
@@ -293,9 +304,13 @@ __all__ = [
     "set_tags",
     "set_tracking_uri",
     "sklearn",
+    "spacy",
+    "spark",
     "start_run",
     "statsmodels",
     "strict",
+    "tensorflow",
     "tracking",
+    "transformers",
     "xgboost",
 ]

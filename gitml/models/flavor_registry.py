@@ -16,7 +16,10 @@ _BUILT_IN = {
     "python_function": "gitml.models.flavors.pyfunc:FLAVOR",
 } | {
     name: f"gitml.models.flavors.{name}:FLAVOR"
-    for name in ("catboost", "lightgbm", "onnx", "pytorch", "sklearn", "statsmodels", "xgboost")
+    for name in (
+        "catboost", "keras", "lightgbm", "onnx", "pytorch", "sentence_transformers", "sklearn", "spacy", "spark",
+        "statsmodels", "tensorflow", "transformers", "xgboost",
+    )
 }  # fmt: skip
 # Loader modules of MLflow's that are not `mlflow.<name of the flavor>`.
 _LOADERS = {

@@ -14,7 +14,13 @@ from gitml.errors import DamagedError, UsageError
 from gitml.models import loading, saving
 from gitml.models.contract import Predictor, Written
 from gitml.models.directory import member
-from gitml.models.flavors.shared import NotThisFrameworkError, file_of, import_module, warn_of_version
+from gitml.models.flavors.shared import (
+    NotThisFrameworkError,
+    file_of,
+    import_module,
+    installed_as,
+    warn_of_version,
+)
 
 _FILE, _DATA = "model.onnx", "model.onnx.data"
 _INLINE_BYTES = 1 << 30  # protobuf ends at 2 GiB
@@ -56,7 +62,11 @@ class OnnxFlavor:
 
     name: str = "onnx"
     loader_module: str = "mlflow.onnx"
-    packages: tuple[str, ...] = ("onnx", "onnxruntime")
+
+    @property
+    def packages(self) -> tuple[str, ...]:
+        """ONNX, and the build of ONNX Runtime that is here."""
+        return ("onnx", installed_as("onnxruntime", "onnxruntime-gpu", "onnxruntime-directml"))
 
     def write(self, model: Any, folder: Path, options: Mapping[str, Any]) -> Written:
         """Write `model.onnx`, and the weights of a large model beside it."""

@@ -52,6 +52,17 @@ def import_module(name: str, what: str, requirement: str) -> Any:
         raise MissingPackageError(what, requirement) from err
 
 
+def installed_as(*distributions: str) -> str:
+    """Name the one of several builds of a framework that is installed; the first if none is."""
+    for name in distributions:
+        try:
+            importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+        return name
+    return distributions[0]
+
+
 def file_of(folder: Path, facts: Mapping[str, Any], key: str, default: str | None = None) -> Path:
     """Find the file that a flavor's facts name.
 

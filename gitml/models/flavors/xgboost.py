@@ -18,6 +18,7 @@ from gitml.models.flavors.shared import (
     class_name,
     file_of,
     import_module,
+    installed_as,
     warn_of_version,
 )
 
@@ -50,7 +51,11 @@ class XgboostFlavor:
 
     name: str = "xgboost"
     loader_module: str = "mlflow.xgboost"
-    packages: tuple[str, ...] = ("xgboost",)
+
+    @property
+    def packages(self) -> tuple[str, ...]:
+        """The build of XGBoost that is here."""
+        return (installed_as("xgboost", "xgboost-cpu"),)
 
     def write(self, model: Any, folder: Path, options: Mapping[str, Any]) -> Written:
         """Write `model.ubj` or `model.json`."""
@@ -88,7 +93,7 @@ class XgboostFlavor:
         del options
         path = file_of(folder, facts, "data")
         xgboost = import_module("xgboost", "a model of XGBoost", "xgboost")
-        warn_of_version("xgboost", facts.get("xgb_version"))
+        warn_of_version(self.packages[0], facts.get("xgb_version"))
         module, _, name = _class_of(facts).rpartition(".")
         model = getattr(import_module(module, "the model", module.partition(".")[0]), name)()
         try:

@@ -226,6 +226,173 @@ def _by_call(model: Any, data: Any) -> Any:
     return found
 
 
+# Keras, TensorFlow
+
+
+def _dense() -> Any:
+    import keras
+
+    keras.utils.set_random_seed(7)
+    layers = keras.layers
+    model = keras.Sequential([layers.Input((2,)), layers.Dense(3, activation="relu"), layers.Dense(1)])
+    model.compile("adam", "mse")
+    return model
+
+
+def _module() -> Any:
+    import tensorflow
+
+    class Scale(tensorflow.Module):
+        def __init__(self) -> None:
+            self.by = tensorflow.Variable([2.0, 3.0])
+
+        @tensorflow.function(input_signature=[tensorflow.TensorSpec([None, 2], tensorflow.float32)])
+        def __call__(self, x):
+            return x * self.by
+
+    return Scale()
+
+
+def _by_keras(model: Any, data: Any) -> Any:
+    return model.predict(data, verbose=0)
+
+
+def _by_tensor(model: Any, data: Any) -> Any:
+    import tensorflow
+
+    return model(tensorflow.convert_to_tensor(data)).numpy()
+
+
+# Texts: no model is fetched, they are made small
+
+
+TEXTS = ["good tea", "bad tea and bad cake"]
+
+
+def texts() -> list[str]:
+    return list(TEXTS)
+
+
+def text_table() -> pd.DataFrame:
+    return pd.DataFrame({"text": TEXTS})
+
+
+def _tokenizer() -> Any:
+    from tokenizers import Tokenizer, models, pre_tokenizers
+    from transformers import PreTrainedTokenizerFast
+
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "good", "bad", "tea", "cake", "and"]
+    made = Tokenizer(models.WordLevel({word: number for number, word in enumerate(words)}, unk_token="[UNK]"))
+    made.pre_tokenizer = pre_tokenizers.Whitespace()
+    return PreTrainedTokenizerFast(
+        tokenizer_object=made, pad_token="[PAD]", unk_token="[UNK]", cls_token="[CLS]", sep_token="[SEP]",
+        mask_token="[MASK]", model_max_length=16,
+    )  # fmt: skip
+
+
+def _bert(kind: str) -> Any:
+    import torch
+    import transformers
+
+    torch.manual_seed(7)
+    config = transformers.BertConfig(
+        vocab_size=10, hidden_size=8, num_hidden_layers=1, num_attention_heads=2, intermediate_size=8,
+        max_position_embeddings=16,
+    )  # fmt: skip
+    return getattr(transformers, kind)(config).eval()
+
+
+def _classifier() -> Any:
+    import transformers
+
+    model = _bert("BertForSequenceClassification")
+    return transformers.pipeline("text-classification", model=model, tokenizer=_tokenizer(), device="cpu")
+
+
+def _writer() -> Any:
+    import torch
+    import transformers
+
+    torch.manual_seed(7)
+    config = transformers.GPT2Config(
+        vocab_size=10, n_positions=32, n_embd=8, n_layer=1, n_head=2, bos_token_id=2, eos_token_id=3, pad_token_id=0
+    )
+    model = transformers.GPT2LMHeadModel(config).eval()
+    model.generation_config.max_new_tokens = 4
+    model.generation_config.do_sample = False
+    return transformers.pipeline("text-generation", model=model, tokenizer=_tokenizer(), device="cpu")
+
+
+def _labels_of(model: Any, data: Any) -> Any:
+    return pd.DataFrame(model(data))
+
+
+def _texts_of(model: Any, data: Any) -> Any:
+    return [one[0]["generated_text"] for one in model(data)]
+
+
+def _sentences() -> Any:
+    import tempfile
+
+    import sentence_transformers
+    from sentence_transformers import models
+
+    with tempfile.TemporaryDirectory() as folder:
+        _bert("BertModel").save_pretrained(folder)
+        _tokenizer().save_pretrained(folder)
+        words = models.Transformer(folder)
+        made = sentence_transformers.SentenceTransformer(
+            modules=[words, models.Pooling(words.get_word_embedding_dimension())], device="cpu"
+        )
+    return made
+
+
+def _by_encoding(model: Any, data: Any) -> Any:
+    return model.encode(data, show_progress_bar=False)
+
+
+def _sorter() -> Any:
+    import spacy
+    from spacy.training import Example
+
+    spacy.util.fix_random_seed(7)
+    model = spacy.blank("en")
+    part = model.add_pipe("textcat")
+    part.add_label("good")
+    part.add_label("bad")
+    cats = {"cats": {"good": 1.0, "bad": 0.0}}
+    model.initialize(lambda: [Example.from_dict(model.make_doc(text), cats) for text in TEXTS])
+    return model
+
+
+def _cats(model: Any, data: Any) -> Any:
+    return pd.DataFrame({"predictions": [model(text).cats for text in data["text"]]})
+
+
+# Spark
+
+
+def _spark() -> Any:
+    from pyspark.sql import SparkSession
+
+    quiet = {"spark.ui.enabled": "false", "spark.driver.host": "localhost", "spark.sql.shuffle.partitions": "1"}
+    return SparkSession.builder.master("local[1]").config(map=quiet).getOrCreate()
+
+
+def _assembled() -> Any:
+    from pyspark.ml import Pipeline
+    from pyspark.ml.classification import LogisticRegression
+    from pyspark.ml.feature import VectorAssembler
+
+    data = _spark().createDataFrame(table().assign(label=labels().astype("float64")))
+    assembler = VectorAssembler(inputCols=["a", "b"], outputCol="features")
+    return Pipeline(stages=[assembler, LogisticRegression(maxIter=5)]).fit(data)
+
+
+def _by_spark(model: Any, data: Any) -> Any:
+    return [row.prediction for row in model.transform(_spark().createDataFrame(data)).collect()]
+
+
 BOOSTERS = (
     Case("xgboost-booster", "xgboost", _xgb_booster, head, _by_matrix, ("model.ubj",), ("xgboost",)),
     Case(
@@ -273,5 +440,16 @@ CASES = (
         {"serialization_format": "safetensors", "model_init": {"in_features": 2, "out_features": 1}},
         runs_code=True, theirs=None, ours_there=False,
     ),
+    Case("keras", "keras", _dense, array, _by_keras, (), ("keras",)),
+    Case("tensorflow-keras", "tensorflow", _dense, array, _by_keras, (), ("tensorflow",)),
+    Case("tensorflow-module", "tensorflow", _module, array, _by_tensor, (), ("tensorflow",), runs_code=True),
+    Case("transformers-labels", "transformers", _classifier, texts, _labels_of, ("model/model.safetensors",), ("transformers", "torch")),
+    Case("transformers-texts", "transformers", _writer, texts, _texts_of, ("model/model.safetensors",), ("transformers", "torch")),
+    Case(
+        "sentences", "sentence_transformers", _sentences, texts, _by_encoding,
+        ("model.sentence_transformer/model.safetensors",), ("sentence_transformers",),
+    ),
+    Case("spacy", "spacy", _sorter, text_table, _cats, ("model.spacy/textcat/model",), ("spacy",)),
+    Case("spark", "spark", _assembled, head, _by_spark, (), ("pyspark",)),
 )  # fmt: skip
 BY_ID = {case.id: case for case in CASES}

@@ -1,0 +1,7 @@
+"""Where MLflow keeps models of TensorFlow; the flavor is `gitml.models.flavors.tensorflow`."""
+
+from __future__ import annotations
+
+from gitml.models.flavors.tensorflow import load_model, log_model, save_model
+
+__all__ = ["load_model", "log_model", "save_model"]

@@ -1,0 +1,7 @@
+"""Where MLflow keeps pipelines of transformers; the flavor is `gitml.models.flavors.transformers`."""
+
+from __future__ import annotations
+
+from gitml.models.flavors.transformers import load_model, log_model, save_model
+
+__all__ = ["load_model", "log_model", "save_model"]
