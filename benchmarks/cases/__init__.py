@@ -14,6 +14,7 @@ from cases.lfs import lfs
 from cases.receiving import receiving
 from cases.recording import log_metric, short_run
 from cases.registry import registry
+from cases.serving import serving
 from cases.sharing import sharing
 from cases.starting import start_up, wrap
 from cases.sweeping import sweep
@@ -38,4 +39,5 @@ CASES: dict[str, Case] = {
     "cloud": cloud,
     "receiving": receiving,
     "registry": registry,
+    "serving": serving,
 }
