@@ -46,6 +46,7 @@ SlurmdParameters=config_overrides
 PreemptType=preempt/partition_prio
 PreemptMode=REQUEUE
 KillWait=20
+MaxArraySize=5
 SchedulerParameters=sched_interval=1,batch_sched_delay=0,bf_interval=1,sched_min_interval=0
 NodeName={host} NodeAddr=127.0.0.1 CPUs=4 RealMemory=1000
 PartitionName=main Nodes=ALL Default=YES PriorityTier=1 GraceTime=3

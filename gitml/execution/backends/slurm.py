@@ -26,6 +26,7 @@ _FOLLOW_S = 1.0
 _TIMEOUT_S = 60
 _WHOLE_LISTS = {"SLURM_BITSTR_LEN": "0"}  # else the waiting jobs of an array are named up to a length
 _RANGE = re.compile(r"([0-9]+)(?:-([0-9]+))?")
+_ARRAY_SIZE = re.compile(r"^MaxArraySize\s*=\s*([0-9]+)", re.MULTILINE)
 _ID = re.compile(r"[0-9]+(_[0-9]+)?")
 
 _STATES = {
@@ -76,9 +77,26 @@ class SlurmBackend:
         return self._submit([job])
 
     def submit_many(self, jobs: Sequence[JobRequest]) -> list[str]:
-        """Submit jobs as one array; see `ArrayBackend`."""
-        array = self._submit(jobs)
-        return [f"{array}_{number}" for number in range(len(jobs))]
+        """Submit jobs as one array, or several where they are more than one may have; see `ArrayBackend`."""
+        size = _array_size()
+        limit = jobs[0].config.get("array_limit")
+        if len(jobs) > size and limit:
+            raise BackendError(
+                _NAME,
+                f"an array has at most {size} jobs, so of {len(jobs)} it can't keep all but {limit} waiting",
+                hint="leave the limit out, or submit fewer",
+            )
+        ids: list[str] = []
+        try:
+            for start in range(0, len(jobs), size):
+                part = jobs[start : start + size]
+                job_id = self._submit(part)
+                ids += [f"{job_id}_{number}" for number in range(len(part))] if len(part) > 1 else [job_id]
+        except BaseException:
+            if ids:
+                _run(["scancel", *ids])
+            raise
+        return ids
 
     def _submit(self, jobs: Sequence[JobRequest]) -> str:
         pattern = _pattern(jobs[0].config, is_array=len(jobs) > 1)
@@ -146,6 +164,15 @@ def _pattern(config: Mapping[str, object], *, is_array: bool) -> str:
         return output_pattern(text, str(Path.home()), is_array=is_array)
     except ValueError as err:
         raise BackendConfigError(f"option 'output' {text!r:.80} of backend '{_NAME}': {err}") from None
+
+
+def _array_size() -> int:
+    """Ask how many jobs an array may have."""
+    status, out, err = _run(["scontrol", "show", "config"])
+    found = _ARRAY_SIZE.search(out)
+    if status != 0 or found is None:
+        raise BackendError(_NAME, f"it can't be asked: {_said(err or out)}")
+    return max(1, int(found[1]))
 
 
 def _run(words: Sequence[str], script: str = "") -> tuple[int, str, str]:

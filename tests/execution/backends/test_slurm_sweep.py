@@ -139,5 +139,16 @@ def test_a_detached_array_is_gone_on_with_and_cancelled(
         assert get_run(repo, sweep_id).status is RunStatus.FINISHED
 
 
+def test_more_trials_than_an_array_may_have(
+    cluster: Cluster, shared_lab: Lab, sweep: tuple[str, ...], gitml: Gitml
+) -> None:
+    many = (*sweep, "-P", "x=range(6)")
+    refused = gitml(shared_lab.folder, *many, "-j", "2", "true", code=5, env=os.environ)
+    assert "an array has at most 5 jobs" in refused.stderr
+    assert {run.status for run in runs_of(shared_lab.folder)} == {RunStatus.FAILED}
+    done = trials(gitml(shared_lab.folder, *many, "--json", "true", env=os.environ, timeout=120))
+    assert [trial["status"] for trial in done] == ["finished"] * 6
+
+
 def _states(gitml: Gitml, folder: Path) -> list[str]:
     return sorted(job["state"] for job in jobs_of(gitml, folder, env=os.environ).values())
