@@ -107,7 +107,12 @@ def _walk(value: Any) -> Iterator[str]:
         name, module = value.get("class_name"), value.get("module")
         if name in _CODE:
             yield f"a {name}"
-        elif name is not None and module is not None and not _is_keras(str(module)) and not value.get("registered_name"):
+        elif (
+            name is not None
+            and module is not None
+            and not _is_keras(str(module))
+            and not value.get("registered_name")
+        ):
             yield f"an object of '{module}.{name}'"
         for inner in value.values():
             yield from _walk(inner)

@@ -57,7 +57,8 @@ def _inputs(data: Any) -> Any:
     if isinstance(data, (str, bytes, list, dict)):
         return data
     raise UsageError(
-        f"a model of transformers can't predict a {type(data).__name__}", hint="give a text, a list of texts, or a table"
+        f"a model of transformers can't predict a {type(data).__name__}",
+        hint="give a text, a list of texts, or a table",
     )
 
 

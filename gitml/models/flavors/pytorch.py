@@ -38,7 +38,7 @@ class PytorchFlavor:
         (folder / _DATA).mkdir()
         told: dict[str, Any] = {"serialization_format": kind}
         packages: tuple[str, ...] = ()
-        if kind == files.PT2:
+        if kind == files.PT2 and example is not None:  # without one another format was chosen
             files.write_program(model, folder / _DATA / files.FILES[kind], example, options.get("signature"))
         elif kind == files.SAFETENSORS:
             told |= files.write_weights(model, folder / _DATA / files.FILES[kind], options.get("model_init"))
@@ -89,7 +89,9 @@ def _find(folder: Path, facts: Mapping[str, Any]) -> tuple[Path, str]:
     for kind in (files.PICKLE, files.PT2, files.SAFETENSORS):  # the order in which MLflow looks
         name = files.FILES[kind]
         if (data / name).exists():
-            return file_of(folder, {"model_data": f"{data.relative_to(folder).as_posix()}/{name}"}, "model_data"), kind
+            return file_of(
+                folder, {"model_data": f"{data.relative_to(folder).as_posix()}/{name}"}, "model_data"
+            ), kind
     raise DamagedError("the model lacks its file 'model.pt2'", hint="get or save the model anew")
 
 
@@ -117,7 +119,9 @@ def save_model(
         UsageError: It is no module, or can't be written in that format.
     """
     options, common = _given(serialization_format, model_init, export_model, common)
-    return saving.save_model(FLAVOR, pytorch_model, path, options, {"conda_env": conda_env, "code_paths": code_paths, **common})
+    return saving.save_model(
+        FLAVOR, pytorch_model, path, options, {"conda_env": conda_env, "code_paths": code_paths, **common}
+    )
 
 
 def log_model(
@@ -158,7 +162,9 @@ def load_model(
         NotFoundError: There is no such model, or it is of another framework.
         UntrustedModelError: It would run code, and nothing vouches for it.
     """
-    return loading.load_native(FLAVOR.name, model_uri, dst_path=dst_path, trust=trust, options={"device": device})
+    return loading.load_native(
+        FLAVOR.name, model_uri, dst_path=dst_path, trust=trust, options={"device": device}
+    )
 
 
 def _given(

@@ -77,7 +77,9 @@ def format_for(model: Any, options: Mapping[str, Any], example: tuple[Any, ...] 
     if script and kind != PICKLE:
         raise UsageError("TorchScript has a format of its own", hint="serialization_format='pickle'")
     if kind == PT2 and example is None:
-        raise UsageError("a program is made with an example: an array, a tensor, or a list of them", hint=_HINT)
+        raise UsageError(
+            "a program is made with an example: an array, a tensor, or a list of them", hint=_HINT
+        )
     return kind
 
 
@@ -105,7 +107,9 @@ def write_program(model: Any, path: Path, example: tuple[Any, ...], signature: A
         with evaluating(model), torch.no_grad():
             program = torch.export.export(model, tuple(inputs), dynamic_shapes=shapes)
     except Exception as err:
-        raise UsageError(f"torch.export can't make a program of this {class_name(model)}: {err!s:.500}", hint=_HINT) from err
+        raise UsageError(
+            f"torch.export can't make a program of this {class_name(model)}: {err!s:.500}", hint=_HINT
+        ) from err
     _forget_places(program)
     _tell_fixed(program, free)
     torch.export.save(program, path)
@@ -182,7 +186,11 @@ def write_weights(model: Any, path: Path, given: Mapping[str, Any] | None) -> di
     safetensors = import_module("safetensors.torch", "weights as safetensors", "safetensors")
     name = class_name(model)
     arguments = dict(given or {})
-    if type(model).__module__ == "__main__" or "<" in type(model).__qualname__ or _find_class(name) is not type(model):
+    if (
+        type(model).__module__ == "__main__"
+        or "<" in type(model).__qualname__
+        or _find_class(name) is not type(model)
+    ):
         raise UsageError(
             f"the class '{name}' can't be imported by that name, so the model can't be made of its weights",
             hint="put it in a module: code_paths=['net.py']; or " + _HINT,
@@ -217,7 +225,9 @@ def read_weights(path: Path, facts: Mapping[str, Any], device: Any) -> Any:
     try:
         safetensors.load_model(model, str(path), device="cpu")
     except Exception as err:
-        raise DamagedError(f"'{path.name}' has not the weights of '{class_name(model)}': {err!s:.300}") from err
+        raise DamagedError(
+            f"'{path.name}' has not the weights of '{class_name(model)}': {err!s:.300}"
+        ) from err
     model.eval()
     return model if device is None else model.to(device)
 
@@ -288,7 +298,9 @@ def _with_unpickler(cloudpickle: Any) -> types.ModuleType:
 
     made = types.ModuleType("cloudpickle")
     made.__dict__.update(vars(pickle))
-    made.__dict__.update({"Pickler": cloudpickle.Pickler, "dump": cloudpickle.dump, "dumps": cloudpickle.dumps})
+    made.__dict__.update(
+        {"Pickler": cloudpickle.Pickler, "dump": cloudpickle.dump, "dumps": cloudpickle.dumps}
+    )
     return made
 
 

@@ -51,7 +51,8 @@ class Wrapped:
             array = data
         else:
             raise UsageError(
-                f"a model of PyTorch can't predict a {type(data).__name__}", hint="give an array or a table of numbers"
+                f"a model of PyTorch can't predict a {type(data).__name__}",
+                hint="give an array or a table of numbers",
             )
         tensor = torch.from_numpy(np.ascontiguousarray(array)).to(_device_of(self.model))
         with torch.no_grad(), evaluating(self.model):
@@ -70,5 +71,6 @@ def _arrays(found: Any) -> Any:
     if hasattr(found, "detach"):
         return found.detach().cpu().numpy()
     raise UsageError(
-        f"the model gives a {type(found).__name__}, and not one tensor", hint="load_model gives the module itself"
+        f"the model gives a {type(found).__name__}, and not one tensor",
+        hint="load_model gives the module itself",
     )

@@ -76,7 +76,9 @@ class SentenceTransformersFlavor:
         told = {"device": options["device"]} if options.get("device") is not None else {}
         own = has_own_code(facts, data)
         try:
-            return _library().SentenceTransformer(str(data), local_files_only=True, trust_remote_code=own, **told)
+            return _library().SentenceTransformer(
+                str(data), local_files_only=True, trust_remote_code=own, **told
+            )
         except (OSError, ValueError, KeyError) as err:
             raise DamagedError(f"sentence-transformers can't read '{data.name}': {err!s:.300}") from err
 
@@ -124,7 +126,12 @@ def save_model(
 
 
 def log_model(
-    model: Any, artifact_path: str | None = None, *, conda_env: Any = None, code_paths: Any = None, **common: Any
+    model: Any,
+    artifact_path: str | None = None,
+    *,
+    conda_env: Any = None,
+    code_paths: Any = None,
+    **common: Any,
 ) -> ModelInfo:
     """Keep a model of sentence-transformers with the current run.
 

@@ -80,7 +80,11 @@ FLAVOR = SpacyFlavor()
 
 
 def save_model(
-    spacy_model: Any, path: str | os.PathLike[str], conda_env: Any = None, code_paths: Any = None, **common: Any
+    spacy_model: Any,
+    path: str | os.PathLike[str],
+    conda_env: Any = None,
+    code_paths: Any = None,
+    **common: Any,
 ) -> Model:
     """Save a pipeline of spaCy to a folder.
 
@@ -99,7 +103,11 @@ def save_model(
 
 
 def log_model(
-    spacy_model: Any, artifact_path: str | None = None, conda_env: Any = None, code_paths: Any = None, **common: Any
+    spacy_model: Any,
+    artifact_path: str | None = None,
+    conda_env: Any = None,
+    code_paths: Any = None,
+    **common: Any,
 ) -> ModelInfo:
     """Keep a pipeline of spaCy with the current run.
 

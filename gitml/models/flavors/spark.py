@@ -37,7 +37,10 @@ class _Wrapped:
 
         del params
         if not isinstance(data, pd.DataFrame):
-            raise UsageError(f"a model of Spark predicts a table, not a {type(data).__name__}", hint="give a pandas.DataFrame")
+            raise UsageError(
+                f"a model of Spark predicts a table, not a {type(data).__name__}",
+                hint="give a pandas.DataFrame",
+            )
         frame = _with_vectors(_session().createDataFrame(data))
         column = _prediction_column(self.model)
         return [row[0] for row in self.model.transform(frame).select(column).collect()]
@@ -139,7 +142,12 @@ def _classes(data: Path) -> Iterator[str]:
 
 
 def save_model(
-    spark_model: Any, path: str | os.PathLike[str], *, conda_env: Any = None, code_paths: Any = None, **common: Any
+    spark_model: Any,
+    path: str | os.PathLike[str],
+    *,
+    conda_env: Any = None,
+    code_paths: Any = None,
+    **common: Any,
 ) -> Model:
     """Save a model of Spark ML to a folder of this machine.
 
@@ -158,7 +166,12 @@ def save_model(
 
 
 def log_model(
-    spark_model: Any, artifact_path: str | None = None, *, conda_env: Any = None, code_paths: Any = None, **common: Any
+    spark_model: Any,
+    artifact_path: str | None = None,
+    *,
+    conda_env: Any = None,
+    code_paths: Any = None,
+    **common: Any,
 ) -> ModelInfo:
     """Keep a model of Spark ML with the current run.
 

@@ -70,7 +70,9 @@ class TensorflowFlavor:
         if not isinstance(model, tensorflow.Module):
             raise NotThisFrameworkError(model, "TensorFlow", "give a model of Keras or a tf.Module")
         try:
-            tensorflow.saved_model.save(model, str(folder / _SAVED), **(options.get("saved_model_kwargs") or {}))
+            tensorflow.saved_model.save(
+                model, str(folder / _SAVED), **(options.get("saved_model_kwargs") or {})
+            )
         except (ValueError, TypeError, AssertionError) as err:
             raise UsageError(f"TensorFlow can't write this {type(model).__name__}: {err!s:.500}") from err
         return Written({"model_type": _MODULE, "saved_model_dir": _SAVED}, {})
@@ -90,7 +92,9 @@ class TensorflowFlavor:
             return tensorflow.saved_model.load(str(_saved(folder, facts)))
         data = file_of(folder, facts, "data", files.FOLDER)
         below = data.relative_to(folder).as_posix()
-        name = next((name for name in (files.FILE, "model.h5", "model") if (data / name).exists()), files.FILE)
+        name = next(
+            (name for name in (files.FILE, "model.h5", "model") if (data / name).exists()), files.FILE
+        )
         path = file_of(folder, {"data": f"{below}/{name}"}, "data")
         return files.read(data, path, options.get("custom_objects"))
 

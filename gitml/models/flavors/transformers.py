@@ -77,8 +77,14 @@ class TransformersFlavor:
         names = [*(facts.get("components") or ()), *([_PROCESSOR] if "processor_type" in facts else [])]
         for name in names:
             part = member(folder, name, f"{_COMPONENTS}/{name}")
-            loaded[name] = _load(transformers, part, facts.get(f"{name}_type"), _AUTO.get(name, "AutoProcessor"), facts)
-        told = {"task": facts.get("task"), **loaded, **({"device": options["device"]} if options.get("device") is not None else {})}
+            loaded[name] = _load(
+                transformers, part, facts.get(f"{name}_type"), _AUTO.get(name, "AutoProcessor"), facts
+            )
+        told = {
+            "task": facts.get("task"),
+            **loaded,
+            **({"device": options["device"]} if options.get("device") is not None else {}),
+        }
         if choice("return_type", options.get("return_type"), ("pipeline", "components")) == "components":
             return told
         return transformers.pipeline(**told)
@@ -102,7 +108,9 @@ def _pipeline_of(model: Any, task: str | None) -> Any:
     if isinstance(model, transformers.Pipeline):
         return model
     if not isinstance(model, dict) or "model" not in model:
-        raise NotThisFrameworkError(model, "transformers", "give a pipeline, or {'model': …, 'tokenizer': …} and task")
+        raise NotThisFrameworkError(
+            model, "transformers", "give a pipeline, or {'model': …, 'tokenizer': …} and task"
+        )
     if task is None and "task" not in model:
         raise UsageError("a pipeline of parts needs to know its task", hint="task='text-classification'")
     return transformers.pipeline(**({"task": task} if task is not None else {}), **model)
@@ -114,11 +122,13 @@ def _code_of_parts(folder: Path) -> tuple[str, ...]:
 
 def _load(transformers: Any, place: Path, kind: object, auto: str, facts: Mapping[str, Any]) -> Any:
     """Load a part with the class that its name says; with the model's own only after the user agreed."""
-    found = getattr(transformers, str(kind), None)
+    found: Any = getattr(transformers, str(kind), None)
     own = has_own_code(facts, place)
     if not hasattr(found, "from_pretrained"):
         if not own:
-            raise DamagedError(f"the model says that it has a '{kind!s:.80}', which transformers does not have")
+            raise DamagedError(
+                f"the model says that it has a '{kind!s:.80}', which transformers does not have"
+            )
         found = getattr(transformers, auto)
     options: dict[str, Any] = {"local_files_only": True}
     if own:

@@ -130,7 +130,9 @@ def _lgb_booster() -> Any:
 def _lgb_classifier() -> Any:
     import lightgbm
 
-    return lightgbm.LGBMClassifier(n_estimators=5, min_child_samples=2, verbose=-1, n_jobs=1).fit(table(), labels())
+    return lightgbm.LGBMClassifier(n_estimators=5, min_child_samples=2, verbose=-1, n_jobs=1).fit(
+        table(), labels()
+    )
 
 
 def _cat_classifier() -> Any:
@@ -240,13 +242,13 @@ def _dense() -> Any:
 
 
 def _module() -> Any:
-    import tensorflow
+    import tensorflow as tf
 
-    class Scale(tensorflow.Module):
+    class Scale(tf.Module):
         def __init__(self) -> None:
-            self.by = tensorflow.Variable([2.0, 3.0])
+            self.by = tf.Variable([2.0, 3.0])
 
-        @tensorflow.function(input_signature=[tensorflow.TensorSpec([None, 2], tensorflow.float32)])
+        @tf.function(input_signature=[tf.TensorSpec([None, 2], tf.float32)])
         def __call__(self, x):
             return x * self.by
 
@@ -258,9 +260,9 @@ def _by_keras(model: Any, data: Any) -> Any:
 
 
 def _by_tensor(model: Any, data: Any) -> Any:
-    import tensorflow
+    import tensorflow as tf
 
-    return model(tensorflow.convert_to_tensor(data)).numpy()
+    return model(tf.convert_to_tensor(data)).numpy()
 
 
 # Texts: no model is fetched, they are made small
@@ -315,7 +317,14 @@ def _writer() -> Any:
 
     torch.manual_seed(7)
     config = transformers.GPT2Config(
-        vocab_size=10, n_positions=32, n_embd=8, n_layer=1, n_head=2, bos_token_id=2, eos_token_id=3, pad_token_id=0
+        vocab_size=10,
+        n_positions=32,
+        n_embd=8,
+        n_layer=1,
+        n_head=2,
+        bos_token_id=2,
+        eos_token_id=3,
+        pad_token_id=0,
     )
     model = transformers.GPT2LMHeadModel(config).eval()
     model.generation_config.max_new_tokens = 4
@@ -341,10 +350,9 @@ def _sentences() -> Any:
         _bert("BertModel").save_pretrained(folder)
         _tokenizer().save_pretrained(folder)
         words = models.Transformer(folder)
-        made = sentence_transformers.SentenceTransformer(
+        return sentence_transformers.SentenceTransformer(
             modules=[words, models.Pooling(words.get_word_embedding_dimension())], device="cpu"
         )
-    return made
 
 
 def _by_encoding(model: Any, data: Any) -> Any:
@@ -375,7 +383,11 @@ def _cats(model: Any, data: Any) -> Any:
 def _spark() -> Any:
     from pyspark.sql import SparkSession
 
-    quiet = {"spark.ui.enabled": "false", "spark.driver.host": "localhost", "spark.sql.shuffle.partitions": "1"}
+    quiet = {
+        "spark.ui.enabled": "false",
+        "spark.driver.host": "localhost",
+        "spark.sql.shuffle.partitions": "1",
+    }
     return SparkSession.builder.master("local[1]").config(map=quiet).getOrCreate()
 
 

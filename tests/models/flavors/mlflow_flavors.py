@@ -12,10 +12,10 @@ import warnings
 from pathlib import Path
 
 warnings.simplefilter("ignore")
-import mlflow.pyfunc
+import mlflow.pyfunc  # noqa: E402
 
 sys.path.insert(0, str(Path(__file__).parent))
-from cases import BY_ID, plain
+from cases import BY_ID, plain  # noqa: E402
 
 
 def main() -> None:

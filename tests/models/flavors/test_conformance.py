@@ -12,6 +12,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+
 from tests.models.flavors.cases import CASES, Case, alike, plain
 
 IN_TEST_EXTRA = ("sklearn",)
@@ -107,7 +108,12 @@ def test_versions_share_what_is_equal(mlflow, in_repo: Path, case: Case):
     for number in (1, 2):
         folder = in_repo / f"save{number}"
         flavor.save_model(
-            model, folder, input_example=case.example(), pip_requirements=[], metadata={"n": number}, **case.options
+            model,
+            folder,
+            input_example=case.example(),
+            pip_requirements=[],
+            metadata={"n": number},
+            **case.options,
         )
         found.append({name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in case.files})
     assert found[0] == found[1]
@@ -139,7 +145,7 @@ def test_mlflow_and_gitml_load_each_others_models(mlflow, in_repo: Path, case: C
     if case.theirs is None:
         return
     elsewhere()
-    trust = True if case.runs_code else False
+    trust = bool(case.runs_code)
     assert alike(plain(case.predict(flavor.load_model(theirs, trust=trust), data)), said["predicted"])
     function = mlflow.pyfunc.load_model(theirs, trust=trust)
     assert alike(plain(function.predict(data)), said["theirs"])

@@ -111,7 +111,9 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("what", [*HOSTILE, "samples", "no archive", "two of a name"])
-def test_an_archive_that_is_more_than_data_needs_trust(mlflow, saved: Path, tmp_path: Path, what: str, monkeypatch):
+def test_an_archive_that_is_more_than_data_needs_trust(
+    mlflow, saved: Path, tmp_path: Path, what: str, monkeypatch
+):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "elsewhere"))
     path = saved / "data" / "model.pt2"
     assert mlflow.pytorch.load_model(saved, trust=False)(torch.ones(5, 2)).shape == (5, 3)
@@ -120,7 +122,7 @@ def test_an_archive_that_is_more_than_data_needs_trust(mlflow, saved: Path, tmp_
     if what == "no archive":
         path.write_bytes(b"\x80\x04.")
     elif what == "two of a name":
-        with zipfile.ZipFile(path, "a") as archive, pytest.warns(UserWarning):
+        with zipfile.ZipFile(path, "a") as archive, pytest.warns(UserWarning, match="Duplicate name"):
             archive.writestr(archive.namelist()[0], b"other")
     else:
         change(path, sampled(tmp_path) if what == "samples" else HOSTILE[what])
