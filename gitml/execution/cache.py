@@ -6,7 +6,22 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from gitml.errors import GitmlError
+
 CACHE_VARIABLE = "GITML_CACHE_DIR"
+
+
+class CacheError(GitmlError):
+    """Nothing can be kept in the cache."""
+
+    exit_code = 5
+
+    def __init__(self, folder: Path, reason: str) -> None:
+        super().__init__(
+            f"the cache '{folder}' can't be written: {reason}",
+            hint=f"name another folder: {CACHE_VARIABLE}=FOLDER",
+        )
+        self.folder = folder
 
 
 def cache_dir(environ: Mapping[str, str]) -> Path:
@@ -22,3 +37,19 @@ def cache_dir(environ: Mapping[str, str]) -> Path:
     # The specification asks to ignore a relative one.
     home = Path(caches) if os.path.isabs(caches) else Path.home() / ".cache"
     return home / "gitml"
+
+
+def cache_folder(folder: Path) -> Path:
+    """Make a folder of the cache, if needed, and the cache; only their owner can look into them.
+
+    Raises:
+        CacheError: It can't be made, or not be written to.
+    """
+    try:
+        folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, exist_ok=True)
+    except OSError as err:
+        raise CacheError(folder, (err.strerror or str(err)).lower()) from err
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise CacheError(folder, "you have no right to, or that disk can only be read")
+    return folder

@@ -171,7 +171,11 @@ def file_inside(folder: Path, name: str) -> Path | None:
 
 def _project_file(folder: Path) -> str | None:
     try:
-        names = [name for name in os.listdir(folder) if name.lower() == PROJECT_FILE.lower()]
+        names = [
+            entry.name
+            for entry in os.scandir(folder)
+            if entry.name.lower() == PROJECT_FILE.lower() and not entry.is_dir()  # as a package may be called
+        ]
     except OSError as err:
         raise NotFoundError(
             f"'{folder}' can't be read as a folder: {(err.strerror or 'it is none').lower()}",

@@ -22,7 +22,7 @@ from gitml.entities.project import (
     Project,
     ProjectState,
 )
-from gitml.errors import NotARepositoryError
+from gitml.errors import NotARepositoryError, UsageError
 from gitml.execution.cache import cache_dir
 from gitml.execution.commands import shell_command
 from gitml.execution.definition import environment_for, find_entry_point, load_project
@@ -201,9 +201,20 @@ def opened_project(
         if request.storage is None:
             storage = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="gitml-")))
         else:
-            request.storage.mkdir(parents=True, exist_ok=True)
-            storage = Path(tempfile.mkdtemp(prefix="params-", dir=request.storage))
+            storage = _storage_below(request.storage)
         yield OpenedProject(source, project, entry, base, storage, repo, progress)
+
+
+def _storage_below(folder: Path) -> Path:
+    """Make a fresh folder for downloads."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        return Path(tempfile.mkdtemp(prefix="params-", dir=folder))
+    except OSError as err:
+        raise UsageError(
+            f"'{folder}' can't be used for downloads: {(err.strerror or str(err)).lower()}",
+            hint="name another folder: --storage-dir DIR",
+        ) from err
 
 
 @contextmanager

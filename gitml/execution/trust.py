@@ -7,7 +7,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from gitml.execution.cache import cache_dir
+from gitml.execution.cache import cache_dir, cache_folder
 
 
 def is_trusted(environ: Mapping[str, str], uri: str, commit: str) -> bool:
@@ -18,7 +18,7 @@ def is_trusted(environ: Mapping[str, str], uri: str, commit: str) -> bool:
 def remember_trust(environ: Mapping[str, str], uri: str, commit: str) -> None:
     """Remember that the user agreed to run this commit."""
     mark = _mark(environ, uri, commit)
-    mark.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    cache_folder(mark.parent)
     os.close(os.open(mark, os.O_CREAT | os.O_WRONLY, 0o600))
 
 

@@ -235,6 +235,7 @@ def test_the_block_of_a_script_goes_before_what_is_found_by_name(tmp_path: Path)
 
 
 def test_scripts_are_entry_points_and_near_names_are_offered(tmp_path: Path):
+    (tmp_path / "mlproject").mkdir()  # a package can be called that
     (tmp_path / "MLproject").write_text(entry())
     (tmp_path / "steps").mkdir()
     (tmp_path / "steps" / "fit {x}.R").touch()

@@ -371,6 +371,12 @@ WRONG = {
         "'pyenv' is not one of",
         "uv",
     ),
+    "a file as storage": (
+        MAIN,
+        ("--storage-dir", "MLproject", "-P", "rate=1"),
+        2,
+        "can't be used for downloads",
+    ),
 }
 
 
@@ -393,6 +399,16 @@ def test_one_message_and_no_run(wrong: Project, what: str):
     assert message.count("error: ") == 1
     assert all(part in message for part in expected), message
     assert (wrong.commits, wrong.live) == ([], [])
+
+
+def test_a_cache_that_can_t_be_written_is_named(
+    wrong: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    (wrong.folder / "MLproject").write_text(MAIN)
+    (tmp_path / "cache").touch()
+    monkeypatch.setitem(wrong.environment, "GITML_CACHE_DIR", str(tmp_path / "cache"))
+    message = run(wrong, ".", "-v", "main", "-P", "rate=1", code=5)
+    assert all(part in message for part in (f"'{tmp_path}/cache", "can't be written", "GITML_CACHE_DIR="))
 
 
 @pytest.fixture

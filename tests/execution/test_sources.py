@@ -312,6 +312,9 @@ def test_submodules_come_when_they_are_asked_for(opened, host, monorepo: Path):
             assert source.directory == "app"
             assert list((source.root / "libs" / "project").iterdir()) == []
             assert "'libs/project' is a submodule" in source.notes[0]
+        with pytest.raises(ProjectFolderError) as refused, opened(f"{place}#libs/project/app", version):
+            pass
+        assert "'libs/project' is a submodule: run it from its own repository" in str(refused.value.hint)
         with opened(f"{place}#app", version, recurse_submodules=True) as source:
             inside = source.root / "libs" / "project"
             assert (inside / "inner" / "leaf" / "leaf.txt").read_text() == "leaf\n"

@@ -26,6 +26,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gitml.execution.cache import cache_folder
 from gitml.launching.launch import ShowProgress
 
 if TYPE_CHECKING:
@@ -110,7 +111,7 @@ class EnvironmentStore:
         Returns:
             The environment, and whether another process made it.
         """
-        self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        cache_folder(self._root)
         prefix = self._root / key
         with _alone(self._root / f"{key}.lock", progress) as lock:
             made = self.find(key)

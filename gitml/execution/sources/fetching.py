@@ -16,7 +16,8 @@ from functools import cached_property
 from pathlib import Path
 
 from gitml.errors import RemoteError
-from gitml.execution.sources.locks import locked, private_folder
+from gitml.execution.cache import cache_folder
+from gitml.execution.sources.locks import locked
 from gitml.execution.sources.phases import Phases
 from gitml.execution.sources.versions import (
     FULL,
@@ -105,7 +106,7 @@ class CachedRepository:
         if self.is_here(wanted.commit):
             os.utime(self._folder)  # when it was last used
             return wanted
-        private_folder(self._top)
+        cache_folder(self._top)
         with locked(self._lock):
             if not self.is_here(wanted.commit):  # else another process was faster
                 self._prepare(wanted.wanted)
@@ -164,7 +165,7 @@ class CachedRepository:
         there = self._all_refs()
         if not there:
             raise no_version(self._name, version, there)
-        private_folder(self._top)
+        cache_folder(self._top)
         with locked(self._lock):
             self._prepare(next(iter(there.values())))
             with self._told(), Phases(progress, f"fetching {shown(self._name)}") as phases:
@@ -194,7 +195,7 @@ class CachedRepository:
             return
         new = self._folder.with_suffix(".new")
         shutil.rmtree(new, ignore_errors=True)
-        private_folder(new)
+        cache_folder(new)
         form = "sha256" if len(oid) == 64 else "sha1"
         GitProcess(new, git_dir=new, common_dir=new).run(
             ["init", "--quiet", "--bare", "--template=", f"--object-format={form}"]

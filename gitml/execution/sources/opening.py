@@ -10,6 +10,7 @@ from pathlib import Path
 from gitml.entities.run import CodeState
 from gitml.errors import NotARepositoryError, NotFoundError, UsageError
 from gitml.execution.sources.fetching import CachedRepository
+from gitml.execution.sources.layout import GITLINK
 from gitml.execution.sources.objects import bring_tree
 from gitml.execution.sources.source import Source
 from gitml.execution.sources.submodules import Origin, Recurse, is_local, lay_out_whole
@@ -30,10 +31,14 @@ _IN_NO_REPOSITORY = "all code: the project's folder is in no git repository"
 class ProjectFolderError(NotFoundError):
     """A commit does not have the project's folder."""
 
-    def __init__(self, place: str, commit: str, directory: str) -> None:
+    def __init__(
+        self, place: str, commit: str, directory: str, submodule: tuple[str, str] | None = None
+    ) -> None:
         super().__init__(
             f"'{shown(place)}' has no folder '{directory}' at commit '{commit[:12]}'",
-            hint="give another version with -v, or another folder after '#'",
+            hint="give another version with -v, or another folder after '#'"
+            if submodule is None
+            else f"'{submodule[0]}' is a submodule: run it from its own repository, with -v {submodule[1]}",
         )
         self.commit = commit
         self.directory = directory
@@ -121,8 +126,17 @@ class _Found:
         tree = git.commit_info(commit).tree
         entry = git.entry_at(tree, self.directory)
         if entry is None or not entry.is_tree:
-            raise ProjectFolderError(self.place, commit, self.directory)
+            raise ProjectFolderError(self.place, commit, self.directory, self._submodule(tree))
         return tree
+
+    def _submodule(self, tree: str) -> tuple[str, str] | None:
+        """The submodule that the project's folder is in: its path and commit."""
+        parts = self.directory.split("/")
+        for count in range(1, len(parts) + 1):
+            entry = self.origin.git.entry_at(tree, "/".join(parts[:count]))
+            if entry is not None and entry.mode == GITLINK:
+                return entry.path, entry.oid
+        return None
 
     def close(self) -> None:
         """Let go of open files."""

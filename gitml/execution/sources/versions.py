@@ -10,6 +10,7 @@ from gitml.errors import NotFoundError, UsageError
 from gitml.execution.target import shown
 from gitml.git.remote import Advertised
 from gitml.git.repo import GitRepo
+from gitml.git.runs_branch import RUNS_REF
 
 FULL = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 SHORT = re.compile(r"[0-9a-f]{4,63}")
@@ -117,7 +118,7 @@ def no_version(
 
     names = dict.fromkeys(
         ref.removeprefix(prefix) for prefix in (_HEADS, _TAGS) for ref in refs
-        if ref.startswith(prefix) and not ref.endswith("^{}")
+        if ref.startswith(prefix) and not ref.endswith("^{}") and ref != RUNS_REF
     )  # fmt: skip
     close = difflib.get_close_matches(version, names, n=_OFFERED)
     there = ", ".join(close or list(names)[:_OFFERED])

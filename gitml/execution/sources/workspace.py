@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from gitml.execution.sources.locks import private_folder, try_lock
+from gitml.execution.cache import cache_folder
+from gitml.execution.sources.locks import try_lock
 
 _FOLDER, _LOCK = "work", ".lock"
 
@@ -17,7 +18,7 @@ _FOLDER, _LOCK = "work", ".lock"
 @contextmanager
 def fresh_folder(cache: Path) -> Iterator[Path]:
     """Have a new, empty folder with a name of its own; it goes when it is left."""
-    top = private_folder(cache / _FOLDER)
+    top = cache_folder(cache / _FOLDER)
     _sweep(top)
     name = uuid.uuid4().hex
     lock = top / f"{name}{_LOCK}"
