@@ -106,6 +106,7 @@ def test_a_detached_array_is_gone_on_with_and_cancelled(
     cluster: Cluster,
     sweep: tuple[str, ...],
     gitml: Gitml,
+    git: Git,
     tmp_path: Path,
 ) -> None:
     folder = shared_lab.folder
@@ -128,6 +129,11 @@ def test_a_detached_array_is_gone_on_with_and_cancelled(
         in gitml(folder, "sweep", "--resume", "hunt", "--detach", env=os.environ).stderr
     )
     assert len(jobs_of(gitml, folder, env=os.environ)) == 4
+    # Another clone has the runs and not the jobs: it waits for those, and submits none.
+    git(tmp_path, "clone", "--quiet", "server.git", "clone")
+    gitml(tmp_path / "clone", "pull")
+    elsewhere = ("sweep", "--resume", "hunt", "--detach", "--trust")
+    assert "2 pending, 0 running, 2 done" in gitml(tmp_path / "clone", *elsewhere, env=os.environ).stderr
     gitml(folder, "jobs", "cancel", "hunt", env=os.environ)
     wait_until(lambda: _states(gitml, folder).count("cancelled") == 2, "they end")
     (tmp_path / "go").touch()
