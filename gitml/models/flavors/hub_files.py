@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +61,13 @@ def public_name(name: object) -> str:
     return "" if not text or Path(text).is_absolute() or text.startswith(".") or Path(text).exists() else text
 
 
-def has_own_code(facts: Mapping[str, Any], folder: Path) -> bool:
+def reading_errors() -> tuple[type[Exception], ...]:
+    """What the libraries raise where files are not what they should be."""
+    import safetensors
+
+    return (OSError, ValueError, KeyError, RuntimeError, safetensors.SafetensorError)
+
+
+def has_own_code(folder: Path) -> bool:
     """Whether classes are to be taken from files of the model; the user has agreed then."""
-    del facts
     return any(part.endswith(("is Python code", "classes of its own")) for part in code_in(folder))

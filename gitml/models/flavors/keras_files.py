@@ -13,6 +13,7 @@ from gitml.errors import DamagedError, UsageError
 from gitml.models.flavors.shared import import_module
 
 FOLDER, FILE, MODULE_FILE = "data", "model.keras", "keras_module.txt"
+OLD_FILES = ("model.h5", "model")
 CUSTOM_OBJECTS = ("global_custom_objects.cloudpickle", "custom_objects.cloudpickle")
 # What makes functions of bytes, or runs programs of other frameworks.
 _CODE = ("__lambda__", "Lambda", "TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer")
@@ -50,13 +51,19 @@ def write(model: Any, folder: Path, module: str, save: Mapping[str, Any] | None 
 
 
 def code(folder: Path) -> tuple[str, ...]:
-    """Say what in a model's files runs code, a sentence each."""
+    """Say what in a model's files runs code, a sentence each.
+
+    Raises:
+        DamagedError: There is no model.
+    """
     found = [f"'{name}' is a cloudpickle" for name in CUSTOM_OBJECTS if (folder / name).exists()]
     path = folder / FILE
     if path.exists():
         found += [f"'{path.name}' has {part}" for part in dict.fromkeys(_code_in(path))]
+    elif any((folder / name).exists() for name in OLD_FILES):
+        found.append("it is in an old format of Keras, which can hold code")
     else:
-        found.append("it is in a format that Keras reads as a program")
+        raise DamagedError(f"the model lacks its file '{FOLDER}/{FILE}'", hint="get or save the model anew")
     return tuple(found)
 
 

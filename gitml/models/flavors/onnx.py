@@ -177,7 +177,19 @@ def _session(model: str | bytes, facts: Mapping[str, Any]) -> Any:
             stacklevel=4,
         )
     settings = _settings(runtime, facts.get("onnx_session_options") or {})
-    return runtime.InferenceSession(model, sess_options=settings, providers=usable or [_CPU])
+    usable = usable or [_CPU]
+    try:
+        return runtime.InferenceSession(model, sess_options=settings, providers=usable)
+    except Exception as err:  # they have no class in common
+        if usable != [_CPU]:
+            told = {**facts, "providers": [_CPU]}
+            warnings.warn(
+                f"the model can't run on {_provider(usable[0])}, the CPU runs it: {err!s:.200}",
+                ProviderWarning,
+                stacklevel=4,
+            )
+            return _session(model, told)
+        raise DamagedError(f"ONNX Runtime can't load the model: {err!s:.300}") from err
 
 
 def _provider(one: Any) -> str:

@@ -13,7 +13,7 @@ from gitml.entities.model import Model, ModelInfo
 from gitml.errors import DamagedError, UsageError
 from gitml.models import loading, saving
 from gitml.models.contract import Predictor, Written
-from gitml.models.flavors.hub_files import code_in, has_own_code, public_name
+from gitml.models.flavors.hub_files import code_in, has_own_code, public_name, reading_errors
 from gitml.models.flavors.shared import NotThisFrameworkError, file_of, import_module, warn_of_version
 
 _DATA = "model.sentence_transformer"
@@ -74,12 +74,12 @@ class SentenceTransformersFlavor:
         data = file_of(folder, {}, "data", _DATA)
         warn_of_version("sentence-transformers", facts.get("sentence_transformers_version"))
         told = {"device": options["device"]} if options.get("device") is not None else {}
-        own = has_own_code(facts, data)
+        own = has_own_code(data)
         try:
             return _library().SentenceTransformer(
                 str(data), local_files_only=True, trust_remote_code=own, **told
             )
-        except (OSError, ValueError, KeyError) as err:
+        except reading_errors() as err:
             raise DamagedError(f"sentence-transformers can't read '{data.name}': {err!s:.300}") from err
 
     def wrap(self, model: Any, facts: Mapping[str, Any], function: Mapping[str, Any]) -> Predictor:

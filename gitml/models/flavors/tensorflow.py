@@ -92,9 +92,7 @@ class TensorflowFlavor:
             return tensorflow.saved_model.load(str(_saved(folder, facts)))
         data = file_of(folder, facts, "data", files.FOLDER)
         below = data.relative_to(folder).as_posix()
-        name = next(
-            (name for name in (files.FILE, "model.h5", "model") if (data / name).exists()), files.FILE
-        )
+        name = next((name for name in (files.FILE, *files.OLD_FILES) if (data / name).exists()), files.FILE)
         path = file_of(folder, {"data": f"{below}/{name}"}, "data")
         return files.read(data, path, options.get("custom_objects"))
 

@@ -13,7 +13,7 @@ from gitml.errors import DamagedError, UsageError
 from gitml.models import loading, saving
 from gitml.models.contract import Predictor, Written
 from gitml.models.directory import member
-from gitml.models.flavors.hub_files import code_in, has_own_code, public_name
+from gitml.models.flavors.hub_files import code_in, has_own_code, public_name, reading_errors
 from gitml.models.flavors.pipeline_predicting import Wrapped
 from gitml.models.flavors.shared import NotThisFrameworkError, choice, file_of, import_module, warn_of_version
 
@@ -123,7 +123,7 @@ def _code_of_parts(folder: Path) -> tuple[str, ...]:
 def _load(transformers: Any, place: Path, kind: object, auto: str, facts: Mapping[str, Any]) -> Any:
     """Load a part with the class that its name says; with the model's own only after the user agreed."""
     found: Any = getattr(transformers, str(kind), None)
-    own = has_own_code(facts, place)
+    own = has_own_code(place)
     if not hasattr(found, "from_pretrained"):
         if not own:
             raise DamagedError(
@@ -137,7 +137,7 @@ def _load(transformers: Any, place: Path, kind: object, auto: str, facts: Mappin
         options["dtype"] = str(facts["torch_dtype"]).removeprefix("torch.")
     try:
         return found.from_pretrained(str(place), **options)
-    except (OSError, ValueError, KeyError) as err:
+    except reading_errors() as err:
         raise DamagedError(f"transformers can't read '{place.name}': {err!s:.300}") from err
 
 

@@ -9,6 +9,7 @@ import json
 import os
 import re
 import subprocess
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -78,6 +79,8 @@ def test_a_version_is_loaded_by_its_stage(mlflow, in_repo: Path, case: Case):
     first = importlib.import_module(f"gitml.models.flavors.{case.flavor}").FLAVOR.packages[0]
     assert any(line.replace("_", "-").startswith(f"{first}==") for line in requirements), requirements
     assert not any(line.startswith(("gitml", "pytest")) for line in requirements), requirements
+    for path in filter(Path.is_file, folder.rglob("*")):
+        assert tempfile.gettempdir().encode() + b"/" not in path.read_bytes() or case.runs_code, path
     for name in ("MLmodel", "requirements.txt", "conda.yaml", "python_env.yaml"):
         assert not re.search(r"(^|[\s'\"=:])(/|file:)", (folder / name).read_text()), name
 
