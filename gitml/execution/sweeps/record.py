@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 
 from gitml.entities.run import Run, RunStatus
 from gitml.errors import NotFoundError, RefusedError
-from gitml.execution.backends.submission import NOT_SUBMITTED
 from gitml.execution.sweeps.optimizers import Trial, TrialResult, planned_trials
 from gitml.execution.sweeps.plan import OPTUNA, PLAN_FILE, Goal, Plan, decode_plan, encode_plan
 from gitml.execution.sweeps.space import MAX_TRIALS
@@ -194,6 +193,8 @@ def _results(plan: Plan, children: Sequence[Run]) -> tuple[TrialResult, ...]:
 def is_settled(status: RunStatus, error: str | None) -> bool:
     """Say whether a trial ended by itself, well or not; one that did not has to be run again."""
     if status is RunStatus.FAILED:
+        from gitml.execution.backends.submission import NOT_SUBMITTED  # 20 ms, and new sweeps don't ask
+
         return not (_SIGNALLED.search(error or "") or (error or "").startswith(NOT_SUBMITTED))
     return status is RunStatus.FINISHED
 
