@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import shutil
+import uuid
 from collections.abc import Mapping
 from functools import cache
 
@@ -13,6 +14,7 @@ from gitml.execution.shell_text import Scanner
 from gitml.formats.command_template import Placeholder, parse_command
 from gitml.formats.mlproject import is_parameter_name
 from gitml.formats.parameter_text import not_for_programs
+from gitml.tracking.secrets import redact_value
 
 
 class UnquotableError(UsageError):
@@ -65,6 +67,26 @@ def shell_command(entry: EntryPoint, values: Mapping[str, str]) -> str:
     return " ".join(
         [line, *(f"--{check_key(key)} {_quoted(entry, key, value, None)}" for key, value in others.items())]
     )
+
+
+def recorded_command(entry: EntryPoint, values: Mapping[str, str]) -> str:
+    """Fill an entry point's command as it may be recorded: a value that looks like a secret is left out.
+
+    Args:
+        entry: The entry point.
+        values: As of `shell_command`, which has taken them.
+    """
+    placeholders: dict[str, str] = {}
+    shown = dict(values)
+    for key, value in values.items():
+        clean, found = redact_value(key, value)
+        if found:  # a word that can go anywhere, quotes or not
+            shown[key] = f"gitml{uuid.uuid4().hex}"
+            placeholders[shown[key]] = str(clean)
+    line = shell_command(entry, shown)
+    for word, placeholder in placeholders.items():
+        line = line.replace(word, placeholder)
+    return line
 
 
 def between_quotes(entry: EntryPoint) -> dict[str, str]:

@@ -24,7 +24,7 @@ from gitml.entities.project import (
 )
 from gitml.errors import NotARepositoryError, UsageError
 from gitml.execution.cache import cache_dir
-from gitml.execution.commands import shell_command
+from gitml.execution.commands import recorded_command, shell_command
 from gitml.execution.definition import environment_for, find_entry_point, load_project
 from gitml.execution.parameters import materialize, missing_parameters, resolve_parameters
 from gitml.execution.sources import Source, open_source
@@ -78,6 +78,7 @@ class Prepared:
         parameters: Texts of all values, as they are recorded.
         command: The shell command, with values in place. What is yet to be
             fetched stands there by its URI.
+        recorded_command: The same with placeholders for what looks like a secret.
         paths: Files and folders that the command is given.
         definition: What defines its environment.
     """
@@ -87,6 +88,7 @@ class Prepared:
     entry: EntryPoint
     parameters: Mapping[str, str]
     command: str
+    recorded_command: str
     paths: tuple[Path, ...]
     definition: EnvironmentSpec
 
@@ -142,8 +144,9 @@ class OpenedProject:
         )
         definition = environment_for(self.project, self.entry, folder)
         return Prepared(
-            self.source, self.project, self.entry, values, shell_command(self.entry, real), paths, definition
-        )
+            self.source, self.project, self.entry, values,
+            shell_command(self.entry, real), recorded_command(self.entry, real), paths, definition,
+        )  # fmt: skip
 
 
 def recording_repo(target: str, chosen: str | None, environ: Mapping[str, str]) -> Repo:

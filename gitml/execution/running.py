@@ -19,6 +19,7 @@ from gitml.execution.opening import OpenedProject, Prepared, ProjectRequest
 from gitml.launching.arguments import param_value
 from gitml.repo import Repo
 from gitml.tracking.capture import code_variable, find_python
+from gitml.tracking.secrets import redact_value
 
 if TYPE_CHECKING:
     from gitml.launching.launch import LaunchRequest, ShowProgress
@@ -71,10 +72,12 @@ def project_launch(ready: Prepared, environment: Environment, template: LaunchRe
     variables = dict(environment.variables)
     if source.code is not None:
         variables |= code_variable(source.root, source.code)
+    # What is in an image is known of `sh` alone.
+    shell = ("sh", "-c") if environment.prefix else command_argv("")[:-1]
     return replace(
         template,
-        # What is in an image is known of `sh` alone.
-        command=("sh", "-c", ready.command) if environment.prefix else command_argv(ready.command),
+        command=(*shell, ready.command),
+        recorded_command=(*shell, ready.recorded_command),
         prefix=environment.prefix,
         environment={**template.environment, **variables},
         assumed_params={key: param_value(text) for key, text in ready.parameters.items()},
@@ -84,7 +87,8 @@ def project_launch(ready: Prepared, environment: Environment, template: LaunchRe
         directory=source.directory,
         project=ProjectState(
             ready.entry.name,
-            ready.parameters,
+            # As a param it is told of; here it would be in the history all the same.
+            {key: str(redact_value(key, text)[0]) for key, text in ready.parameters.items()},
             source.uri,
             source.version,
             environment.manager,

@@ -59,6 +59,8 @@ class LaunchRequest:
             says, or else one that the program chooses, or else the default one.
         name: The run's name; None: one that the program chooses, or else two
             random words.
+        recorded_command: The command as it is recorded, where secrets stand that only
+            whoever made it can tell; None: as it is, without what looks like one.
         tags: First tags.
         note: First note.
         params: Params given by hand; they win over those of `auto_params`.
@@ -90,6 +92,7 @@ class LaunchRequest:
     environment: Mapping[str, str]
     experiment: str | None = None
     name: str | None = None
+    recorded_command: tuple[str, ...] | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
     note: str | None = None
     params: Mapping[str, ParamValue] = field(default_factory=dict)
@@ -244,7 +247,7 @@ def _begin(repo: Repo, request: LaunchRequest, line: CommandLine) -> LiveRun:
         tags=request.tags,
         params=request.params,
         note=request.note,
-        command=request.command,
+        command=request.recorded_command or request.command,
         entry_point=request.entry_point or line.entry_point,
         code=request.code,
         directory=request.directory,
@@ -273,7 +276,8 @@ def _resume(repo: Repo, request: LaunchRequest, run_id: str) -> LiveRun:
         )
     live_facts(live, request.tags, request.params, request.note)
     if request.project is not None:  # its command has the paths of this machine
-        live.update(command=redact_command(request.command)[0], project=request.project)
+        command = redact_command(request.recorded_command or request.command)[0]
+        live.update(command=command, project=request.project)
     return live
 
 

@@ -489,6 +489,25 @@ def test_a_program_that_fails_is_a_failed_run_with_its_exit_code(lay_out):
     assert (record.status, record.exit_code, record.error) == (RunStatus.FAILED, 9, "exit 9")
 
 
+def test_secrets_among_the_values_reach_the_program_and_not_the_history(lay_out):
+    command = 'echo >got "{login_password}" {api_key}; true'
+    parameters = "{login_password: string, api_key: string}"
+    text = f"entry_points: {{main: {{parameters: {parameters}, command: '{command}'}}}}\n"
+    project = lay_out("secret", {"MLproject": text})
+    secrets = {"login_password": "hunter2hunter2", "api_key": "a8Fh3kq9XmZp2Lw7", "token": "b7Gd2kq8YnZq3Mw6"}
+    given = [word for key, value in secrets.items() for word in ("-P", f"{key}={value}")]
+    message = run(project, ".", *given)
+    assert (project.folder / "got").read_text() == "hunter2hunter2 a8Fh3kq9XmZp2Lw7\n"
+    assert message.count("looks like a secret") == len(secrets)
+    history = project.git("log", "-p", "gitml/runs").decode()
+    assert [value for value in secrets.values() if value in history] == []
+    ((_, record),) = runs_of(project)
+    assert record.project is not None
+    assert record.project.parameters["login_password"] == "[redacted: password]"
+    done = project.quick.run(["reproduce", record.id], cwd=project.folder, env=project.environment)
+    assert (done.returncode, "--set login_password=" in done.stderr) == (2, True)
+
+
 def test_code_from_a_url_is_run_when_that_was_agreed_to(lay_out, elsewhere: Project):
     origin = lay_out("origin", {"MLproject": "entry_points: {main: {command: touch ../ran}}\n"})
     commit = origin.git("rev-parse", "HEAD").decode().strip()
