@@ -105,8 +105,8 @@ def _csv(source: Path, schema: Schema | None, rows: int) -> Iterator[pd.DataFram
     import pandas as pd
 
     # What the model takes as text stays text: '007' is no number.
-    texts = {name: str for name, kind in _columns(schema).items() if kind in ("string", "binary")}
-    times = [name for name, kind in _columns(schema).items() if kind == "datetime"]
+    texts = {name: str for name, kind in column_types(schema).items() if kind in ("string", "binary")}
+    times = [name for name, kind in column_types(schema).items() if kind == "datetime"]
     if times:
         head = pd.read_csv(source, nrows=0).columns
         times = [name for name in times if name in head]
@@ -114,7 +114,8 @@ def _csv(source: Path, schema: Schema | None, rows: int) -> Iterator[pd.DataFram
         yield from (chunk.reset_index(drop=True) for chunk in chunks if len(chunk))
 
 
-def _columns(schema: Schema | None) -> dict[Any, str]:
+def column_types(schema: Schema | None) -> dict[Any, str]:
+    """Name the types of a schema's columns; nothing if it has tensors, or columns without names."""
     if schema is None or schema.is_tensor_spec() or not schema.has_input_names():
         return {}
     return {spec.name: getattr(spec.type, "name", "") for spec in schema}

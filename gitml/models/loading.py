@@ -56,16 +56,27 @@ def read(
     located: Located, flavor: Flavor, facts: Mapping[str, Any], trust: bool | None, options: Mapping[str, Any]
 ) -> Any:
     """Let a flavor read a model that was found, if it may; see `load_native`."""
+    require_loadable(located, flavor, facts, trust, options)
+    put_on_path(located.folder, code_of(located.model, facts))
+    try:
+        return flavor.read(located.folder, facts, options)
+    except ModuleNotFoundError as err:
+        raise missing(located, err) from err
+
+
+def require_loadable(
+    located: Located, flavor: Flavor, facts: Mapping[str, Any], trust: bool | None, options: Mapping[str, Any]
+) -> None:
+    """See to it that a flavor may read a model that was found; nothing of it is read.
+
+    Raises:
+        UntrustedModelError: It would run code, and nothing vouches for it.
+    """
     code = code_of(located.model, facts)
     reasons = [*flavor.code(located.folder, facts, options)]
     if code is not None:
         reasons.append(f"it brings modules of its own, in '{code}'")
     require_trust(located.origin, reasons, trust)
-    put_on_path(located.folder, code)
-    try:
-        return flavor.read(located.folder, facts, options)
-    except ModuleNotFoundError as err:
-        raise missing(located, err) from err
 
 
 def code_of(model: Model, facts: Mapping[str, Any]) -> object:

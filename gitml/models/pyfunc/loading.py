@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from gitml.entities.model import PYTHON_FUNCTION
+from gitml.models.contract import Flavor
 from gitml.models.errors import NoFlavorError
 from gitml.models.flavor_registry import find_flavor, flavor_of_loader
 from gitml.models.loading import read, warn_of_other_versions
@@ -39,15 +40,29 @@ def read_function(
     located: Located, *, trust: bool | None = None, quiet: bool = False, model_config: Mapping[str, Any] | None = None
 ) -> PyFuncModel:  # fmt: skip
     """Load a model that was found; see `load_function`."""
+    flavor, facts = function_flavor(located)
+    if not quiet:
+        warn_of_other_versions(located)
+    native = read(located, flavor, facts, trust, {"model_config": model_config})
+    return PyFuncModel(
+        located.model,
+        flavor.wrap(native, facts, located.model.flavors[PYTHON_FUNCTION]),
+        native,
+        located.folder,
+    )
+
+
+def function_flavor(located: Located) -> tuple[Flavor, Mapping[str, Any]]:
+    """Find the flavor that makes a model predict, and what the model says for it.
+
+    Raises:
+        NoFlavorError: It can't predict.
+    """
     flavors = located.model.flavors
     function = flavors.get(PYTHON_FUNCTION)
     if function is None or not isinstance(function.get("loader_module"), str):
         raise NoFlavorError(located.origin.name, PYTHON_FUNCTION, sorted(flavors))
-    if not quiet:
-        warn_of_other_versions(located)
     name = flavor_of_loader(function["loader_module"]) or PYTHON_FUNCTION
     if name not in flavors:
         raise NoFlavorError(located.origin.name, name, sorted(flavors))
-    flavor, facts = find_flavor(name), flavors[name]
-    native = read(located, flavor, facts, trust, {"model_config": model_config})
-    return PyFuncModel(located.model, flavor.wrap(native, facts, function), native, located.folder)
+    return find_flavor(name), flavors[name]
