@@ -211,7 +211,7 @@ with gitml.start_run(run_name="search"):
 def test_the_runs_that_a_program_makes_are_compared_in_pairs(work):
     (work.folder / "search.py").write_text(SEARCH)
     work.commit("a search")
-    subprocess.run(["python", "search.py"], cwd=work.folder, env=work.environment, check=True)
+    subprocess.run([sys.executable, "search.py"], cwd=work.folder, env=work.environment, check=True)
     assert work.reproduce("@")[1]["error"]["hint"].startswith("gitml reproduce ")
     code, found = work.reproduce("search", LUCK="0.125")
     assert (code, where(found)) == (1, ["metric acc"])

@@ -58,7 +58,8 @@ def test_a_run_has_a_stable_shape() -> None:
     assert document["inputs"][0]["digest"] == "sha256:1"
     assert set(document) == {
         "id", "name", "experiment", "status", "live", "start", "end", "duration_s", "parent", "user", "host",
-        "entry_point", "command", "exit_code", "error", "incomplete", "deleted", "code", "params", "metrics",
+        "entry_point", "command", "exit_code", "error", "incomplete", "deleted", "code", "directory", "project",
+        "params", "metrics",
         "tags", "inputs", "note", "commit",
     }  # fmt: skip
     assert point_document(MetricPoint(3, 1000, 0.5)) == {
