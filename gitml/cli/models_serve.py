@@ -151,10 +151,10 @@ def serve(
         label = clean(called) + (f" v{version}" if version is not None else "")
         say(f"{label} is served on {address}  ·  {address}/docs")
 
-    if workers > 1:
-        from gitml.models.serving.workers import Workers
+    if workers > 1 or follow:
+        from gitml.models.serving.supervisor import Supervisor
 
-        status = Workers(settings, listening).run(ready)
+        status = Supervisor(settings, listening).run(ready)
     else:
         from gitml.models.serving.process import serve as serve_here
 

@@ -33,7 +33,7 @@ class App:
     """Answers requests for one model.
 
     Attributes:
-        scorer: Who answers from now on; a request that is under way keeps the one it began with.
+        scorer: Who answers.
     """
 
     def __init__(self, scorer: Scorer, settings: ServeSettings, counted: metrics.Metrics) -> None:
@@ -54,17 +54,16 @@ class App:
             "/v2/health/live": lambda: Reply(b'{"live": true}'),
             "/v2/health/ready": lambda: Reply(b'{"ready": true}'),
         }
-        self._marks: tuple[tuple[bytes, bytes], ...] = ()
-        self.serve(scorer)
-
-    def serve(self, scorer: Scorer) -> None:
-        """Answer with another model from now on."""
         served = scorer.served
         marks = [(b"x-content-type-options", b"nosniff"), (b"x-gitml-model", _header(served.name))]
         if served.version is not None:
             marks.append((b"x-gitml-model-version", str(served.version).encode()))
         self.scorer, self._marks = scorer, tuple(marks)
-        self._metrics.loaded(served.name, served.version)
+        counted.loaded(served.name, served.version)
+
+    def retire(self) -> None:
+        """Ask every connection to go once it has its answer."""
+        self._marks = (*self._marks, CLOSE)
 
     @property
     def busy(self) -> int:
@@ -75,7 +74,7 @@ class App:
         """Answer a request, as ASGI has it."""
         if scope["type"] != "http":
             return
-        since, marks = self._metrics.request(), self._marks
+        since = self._metrics.request()
         endpoint, reply = "other", None
         deadline = Deadline(self._settings.timeout_s)
         try:
@@ -91,7 +90,7 @@ class App:
             deadline.close()
             self._metrics.answered(endpoint, 499 if reply is None else reply.status, since)
         if reply is not None:
-            await _send(reply, marks, scope["method"] != "HEAD", receive, send)
+            await _send(reply, self._marks, scope["method"] != "HEAD", receive, send)
 
     async def _reply(self, scope: Scope, receive: Receive) -> tuple[str, Reply]:
         path, method = scope["path"], scope["method"]

@@ -8,7 +8,8 @@ import time
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
-FOLDER_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
+from gitml.models.serving.settings import COUNTS_VARIABLE
+
 CONTENT_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
 _SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 _ROWS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 4096, 16384)
@@ -18,7 +19,7 @@ class Metrics:
     """Counts of one process; written out together with those of its siblings."""
 
     def __init__(self) -> None:
-        self._shared = FOLDER_VARIABLE in os.environ
+        self._shared = COUNTS_VARIABLE in os.environ
         self._registry = CollectorRegistry()
         to = self._registry
         self._requests = Counter("gitml_requests", "Requests answered.", ("endpoint", "status"), registry=to)

@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
     from gitml.models.serving.app import App
     from gitml.models.serving.loading import Served
-    from gitml.models.serving.metrics import Metrics
     from gitml.models.serving.scorer import Scorer
 
 _log = logging.getLogger("gitml.serving")
 _KEEP_ALIVE_S = 75  # longer than load balancers keep connections, so that they close them and not we
+_RETIRE_S, _TICK_S = 20.0, 0.05
 _BACKLOG = 2048
 CUT_OFF = 1
 
@@ -59,13 +59,16 @@ def load_scorer(settings: ServeSettings) -> Scorer:
     return make_scorer(load_served(settings), settings.max_bytes, settings.batch_rows)
 
 
-def serve(settings: ServeSettings, listening: socket.socket, ready: Callable[[Served], None]) -> int:
+def serve(
+    settings: ServeSettings, listening: socket.socket, ready: Callable[[Served], None], *, guardian: int | None = None
+) -> int:  # fmt: skip
     """Load the model and serve it until the process is told to end by SIGTERM or SIGINT.
 
     Args:
         settings: How it is served.
         listening: An open socket.
         ready: Called once requests are answered.
+        guardian: A descriptor at whose end the server ends too.
 
     Returns:
         The exit status: 0, or `CUT_OFF` if requests were under way when the time to drain was over.
@@ -74,22 +77,18 @@ def serve(settings: ServeSettings, listening: socket.socket, ready: Callable[[Se
         GitmlError: The model can't be loaded.
     """
     from gitml.models.serving.app import App
-    from gitml.models.serving.following import check_moves
     from gitml.models.serving.metrics import Metrics
     from gitml.models.signatures.problems import SchemaWarning
 
-    if settings.follow_s is not None:
-        check_moves(settings.uri)
     # Told for every request it would fill the log; nothing is kept of each text either.
     warnings.filterwarnings("ignore", category=SchemaWarning)
-    metrics = Metrics()
-    app = App(load_scorer(settings), settings, metrics)
+    app = App(load_scorer(settings), settings, Metrics())
     server = _server(app, settings)
     for number in (signal.SIGTERM, signal.SIGINT):
         # uvicorn raises them again when it is done; by then there is nothing left to do.
         signal.signal(number, _ended_already)
     try:
-        _run(_main(server, app, settings, listening, metrics, ready))
+        _run(_main(server, app, listening, ready, guardian))
     finally:
         listening.close()
     if app.busy:
@@ -101,22 +100,42 @@ def serve(settings: ServeSettings, listening: socket.socket, ready: Callable[[Se
 
 
 async def _main(
-    server: uvicorn.Server, app: App, settings: ServeSettings, listening: socket.socket, metrics: Metrics,
-    ready: Callable[[Served], None],
+    server: uvicorn.Server, app: App, listening: socket.socket, ready: Callable[[Served], None], guardian: int | None
 ) -> None:  # fmt: skip
-    from gitml.models.serving.following import Follower
-
     tasks = [asyncio.create_task(_tell_when_started(server, lambda: ready(app.scorer.served)))]
-    if settings.follow_s is not None:
-        follower = Follower(
-            settings, app.scorer.served.version, lambda: load_scorer(settings), app.serve, metrics
+    loop = asyncio.get_running_loop()
+    if guardian is not None:
+        loop.add_reader(guardian, lambda: _end_without(guardian, loop, server))
+        loop.add_signal_handler(
+            signal.SIGUSR1, lambda: tasks.append(asyncio.create_task(_retire(server, app)))
         )
-        tasks.append(asyncio.create_task(follower.run()))
     try:
         await server.serve([listening])
     finally:
         for task in tasks:
             task.cancel()
+
+
+def _end_without(guardian: int, loop: asyncio.AbstractEventLoop, server: uvicorn.Server) -> None:
+    if not os.read(guardian, 1024):
+        loop.remove_reader(guardian)
+        server.should_exit = True
+
+
+async def _retire(server: uvicorn.Server, app: App) -> None:
+    """Take no new connections, ask those that are there to go, and end after that.
+
+    A connection that was closed under a client's next request would lose that request.
+    """
+    for each in server.servers:
+        each.close()
+    app.retire()
+    until = asyncio.get_running_loop().time() + _RETIRE_S
+    while (  # noqa: ASYNC110 - uvicorn has a set of them and no event
+        server.server_state.connections and asyncio.get_running_loop().time() < until
+    ):
+        await asyncio.sleep(_TICK_S)
+    server.should_exit = True
 
 
 async def _tell_when_started(server: uvicorn.Server, ready: Callable[[], None]) -> None:

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 
 MIB = 1024**2
 DEFAULT_PORT = 5000
+COUNTS_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"  # where processes of one server keep their counts
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,13 +1,15 @@
 """A process among several that serve: `python -m gitml.models.serving.worker FD FD`.
 
-The settings come on standard input, requests on the first descriptor. Once the model is loaded, one
-line of JSON goes to the second; until then, what is wrong with it goes there.
+The settings are the first line on standard input, requests come on the first descriptor. Once the model
+is loaded, one line of JSON goes to the second, or what is wrong with it. When standard input closes,
+whoever looked after it has gone, and it ends too.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import signal
 import socket
 import sys
 from typing import TYPE_CHECKING
@@ -25,8 +27,9 @@ FAILED = 3
 
 def main(argv: list[str]) -> int:
     """Serve until told to end."""
+    signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # nothing to retire from yet
     listening, telling = socket.socket(fileno=int(argv[0])), int(argv[1])
-    settings = ServeSettings.from_json(sys.stdin.read())
+    settings = ServeSettings.from_json(sys.stdin.readline())
     log_to(sys.stderr)
 
     def tell(**said: object) -> None:
@@ -36,7 +39,7 @@ def main(argv: list[str]) -> int:
         tell(name=served.name, version=served.version)
 
     try:
-        return serve(settings, listening, ready)
+        return serve(settings, listening, ready, guardian=sys.stdin.fileno())
     except GitmlError as err:
         tell(error=err.message, hint=err.hint, exit_code=err.exit_code)
         return FAILED
