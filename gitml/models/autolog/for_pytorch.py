@@ -30,7 +30,11 @@ def _steps(lightning: Any, training: Training, call: Call) -> Generator[None, An
         if callback in trainer.callbacks:
             trainer.callbacks.remove(callback)
     training.attempt("what early stopping did", lambda: _log_early_stopping(lightning, training, trainer))
-    log_model(training, "pytorch", getattr(model, "_orig_mod", model))
+    module = getattr(model, "_orig_mod", model)
+    # Weights, and how the class makes the module; of a class in a script only a pickle can be made.
+    options = {"model_init": dict(getattr(module, "hparams_initial", None) or {})}
+    instead = {"serialization_format": "pickle"}
+    log_model(training, "pytorch", module, options=options, instead=instead)
 
 
 def _callback(lightning: Any, training: Training) -> Any:

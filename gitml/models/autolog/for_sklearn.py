@@ -127,11 +127,16 @@ def log_estimator(
 ) -> None:
     """Keep a fitted estimator."""
     options: dict[str, Any] = {}
+    instead = None
     if flavor == "sklearn":
         options = {"serialization_format": training.options.serialization_format}
+        # Lambdas and the like are code; skops has no words for them.
+        instead = {"serialization_format": "cloudpickle"} if options["serialization_format"] is None else None
     elif flavor == "xgboost":
         options = {"model_format": training.options.model_format}
-    log_model(training, flavor, estimator, name, example=example, predict=predict, options=options)
+    log_model(
+        training, flavor, estimator, name, example=example, predict=predict, options=options, instead=instead
+    )
 
 
 def _page(estimator: Any) -> str:

@@ -28,7 +28,9 @@ def _steps(training: Training, call: Call) -> Generator[None, Any, None]:
     model = call.args[0]
     data = getattr(model.data, "frame", None)  # of a formula: what it was applied to
     data = getattr(model.data, "orig_exog", None) if data is None else data
-    example = training.attempt("the input example", lambda: head(data))
+    # A series is predicted from one time to another, and not by rows.
+    in_time = type(model).__module__.startswith("statsmodels.tsa")
+    example = None if in_time else training.attempt("the input example", lambda: head(data))
     training.log_params(arguments_of(call, ("self", "kwargs")))
     kind = type(model)
     training.set_tags(

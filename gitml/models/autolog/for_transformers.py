@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Generator
 from functools import partial
 from types import ModuleType
 from typing import Any
 
+from gitml.api.fluent import get_client
 from gitml.models.autolog.models import log_model
 from gitml.models.autolog.patching import Patches
 from gitml.models.autolog.training import Call, Logger, Training
 
+_TASKS = {
+    "ForSequenceClassification": "text-classification",
+    "ForTokenClassification": "token-classification",
+    "ForQuestionAnswering": "question-answering",
+    "ForMaskedLM": "fill-mask",
+    "ForCausalLM": "text-generation",
+    "LMHeadModel": "text-generation",
+}
 # Where things are on this machine, and what may be secret.
 _NO_PARAMS = ("output_dir", "logging_dir", "run_name", "hub_token", "push_to_hub_token", "report_to")
 
@@ -33,9 +43,26 @@ def _steps(module: Any, training: Training, call: Call) -> Generator[None, Any, 
     finally:
         if callback is not None:
             trainer.remove_callback(callback)
-    kept = getattr(trainer, "processing_class", None) or getattr(trainer, "tokenizer", None)
-    model = {"model": trainer.model} | ({"tokenizer": kept} if kept is not None else {})
-    log_model(training, "transformers", model)
+    if training.options.log_models:
+        _log_model(training, trainer)
+
+
+def _log_model(training: Training, trainer: Any) -> None:
+    """Keep a pipeline where one can be made of it, else the files that the trainer itself writes."""
+    tokenizer = getattr(trainer, "processing_class", None)
+    kind = type(trainer.model).__name__
+    task = next((task for ending, task in _TASKS.items() if kind.endswith(ending)), None)
+    if tokenizer is not None and task is not None:
+        parts = {"model": trainer.model, "tokenizer": tokenizer}
+        log_model(training, "transformers", parts, options={"task": task})
+        return
+
+    def log_files() -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            trainer.save_model(folder)
+            get_client().log_artifacts(training.run_id, folder, "model")
+
+    training.attempt("the model", log_files)
 
 
 def _log_params(training: Training, trainer: Any) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from gitml.api.fluent import get_client
+from gitml.errors import UsageError
 from gitml.models import saving
 from gitml.models.autolog.training import Training
 from gitml.models.flavor_registry import find_flavor
@@ -39,7 +40,7 @@ def head(data: Any) -> Any:
 def log_model(
     training: Training, flavor: str, model: Any, name: str = "model", *, example: Any = None,
     predict: Callable[[Any], Any] | None = None, options: Mapping[str, Any] | None = None,
-    given: Mapping[str, Any] | None = None,
+    instead: Mapping[str, Any] | None = None,
 ) -> None:  # fmt: skip
     """Keep a trained model with the training's run, if that is wanted.
 
@@ -51,7 +52,7 @@ def log_model(
         example: The first rows of what it was trained with.
         predict: What its predictions are made with, for the signature.
         options: What only its flavor takes.
-        given: What else `log_model` is told.
+        instead: The options to write it with if it can't be written with those.
     """
     if not training.options.log_models:
         return
@@ -61,7 +62,6 @@ def log_model(
     common: dict[str, Any] = {
         "signature": False if signature is None else signature,
         "registered_model_name": training.options.registered_model_name if name == "model" else None,
-        **(given or {}),
     }
     if training.options.log_input_examples and example is not None:
         common["input_example"] = example
@@ -74,6 +74,10 @@ def log_model(
                 saving.log_model(writer, model, chosen, given)
             except UntrustedTypesError as err:  # named in the model; who loads it decides about them
                 saving.log_model(writer, model, {**chosen, "skops_trusted_types": err.types}, given)
+            except UsageError:
+                if instead is None:
+                    raise
+                saving.log_model(writer, model, dict(instead), given)
 
     training.attempt("the model", log)
 
