@@ -14,7 +14,7 @@ from gitml.launching.launch import ShowProgress, no_progress
 from gitml.models.directory import CONSTRAINTS_FILE, PYTHON_ENV_FILE, REQUIREMENTS_FILE
 from gitml.models.locating import locate
 
-_NEEDED = "gitml[serve]"
+_EXTRA = 'extra == "serve"'
 
 
 def prepare_serving(
@@ -51,7 +51,8 @@ def prepare_serving(
             if (folder / known).is_file():
                 shutil.copyfile(folder / known, scratch / known)
         lines = (scratch / REQUIREMENTS_FILE).read_text(encoding="utf-8").rstrip("\n")
-        (scratch / REQUIREMENTS_FILE).write_text(f"{lines}\n{_NEEDED}\n", encoding="utf-8")
+        more = "".join(f"{line}\n" for line in _needed())
+        (scratch / REQUIREMENTS_FILE).write_text(f"{lines}\n{more}", encoding="utf-8")
         return prepare(
             EnvironmentSpec(kind, file),
             scratch,
@@ -60,3 +61,17 @@ def prepare_serving(
             environ=environ,
             progress=progress,
         )
+
+
+def _needed() -> list[str]:
+    """List gitml and what its extra `serve` names.
+
+    Spelled out, since a gitml that comes from this machine is installed without extras.
+    """
+    from importlib.metadata import PackageNotFoundError, requires
+
+    try:
+        known = requires("gitml") or []
+    except PackageNotFoundError:  # it runs from a folder
+        return ["gitml[serve]"]
+    return ["gitml", *(line.partition(";")[0].strip() for line in known if _EXTRA in line.replace("'", '"'))]

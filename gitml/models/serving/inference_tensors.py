@@ -97,8 +97,14 @@ def _from_json(data: Any, kind: str) -> np.ndarray[Any, Any]:
     accepted = {"b": "b", "i": "iu", "u": "iu", "f": "iuf"}[dtype.kind]
     if found.size and found.dtype.kind not in accepted:
         raise TypeError(f"'data' has values that are no {kind}")
-    made = found.astype(dtype)
-    if dtype.kind in "iu" and not np.array_equal(made, found):
+    with np.errstate(all="ignore"):
+        made = found.astype(dtype)
+    lost = (
+        not np.array_equal(made, found)
+        if dtype.kind in "iu"
+        else bool((np.isinf(made) & ~np.isinf(found)).any())
+    )
+    if lost and dtype.kind != "b":
         raise OverflowError(f"'data' has values that {kind} can't hold")
     return made
 

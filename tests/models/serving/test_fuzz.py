@@ -29,7 +29,7 @@ def test_no_request_makes_the_server_fail(name: str, tmp_path: Path) -> None:
             "--checks",
             CHECKS,
             "--max-examples",
-            "150",
+            "60",
         ]
         done = subprocess.run(
             [*command, "--no-color", "--seed", "1"], cwd=tmp_path, capture_output=True, text=True, check=False
