@@ -176,7 +176,7 @@ def _sampler(name: str, seed: int | None, jobs: int) -> BaseSampler:
         "gp": lambda: samplers.GPSampler(seed=seed),
         "qmc": lambda: samplers.QMCSampler(seed=seed),
     }
-    return made[name]()  # type: ignore[no-any-return]
+    return made[name]()
 
 
 def _distribution(dimension: Dimension) -> BaseDistribution:
