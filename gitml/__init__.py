@@ -123,6 +123,9 @@ if TYPE_CHECKING:
     from gitml.entities.run import RunStatus as RunStatus
     from gitml.errors import GitmlError as GitmlError
     from gitml.errors import GitmlError as MlflowException
+    from gitml.models.autolog.calls import autolog as autolog
+    from gitml.models.evaluation.evaluate import evaluate as evaluate
+    from gitml.models.evaluation.thresholds import validate_evaluation_results as validate_evaluation_results
 
     strict: bool
 
@@ -170,7 +173,10 @@ _PUBLIC |= {
     "MlflowException": ("gitml.errors", "GitmlError"),
     "RunStatus": ("gitml.entities.run", "RunStatus"),
     "artifacts": ("gitml.api.artifacts", None),
+    "autolog": ("gitml.models.autolog.calls", "autolog"),
     "data": ("gitml.api.data", None),
+    "evaluate": ("gitml.models.evaluation.evaluate", "evaluate"),
+    "validate_evaluation_results": ("gitml.models.evaluation.thresholds", "validate_evaluation_results"),
 } | {name: (f"gitml.{name}", None) for name in _MODULES}
 
 
@@ -232,6 +238,7 @@ __all__ = [
     "__version__",
     "active_run",
     "artifacts",
+    "autolog",
     "catboost",
     "client",
     "create_experiment",
@@ -245,6 +252,7 @@ __all__ = [
     "enable_system_metrics_logging",
     "end_run",
     "entities",
+    "evaluate",
     "exceptions",
     "flush_artifact_async_logging",
     "flush_async_logging",
@@ -312,5 +320,6 @@ __all__ = [
     "tensorflow",
     "tracking",
     "transformers",
+    "validate_evaluation_results",
     "xgboost",
 ]
