@@ -153,6 +153,7 @@ def test_code_that_no_branch_has_any_more_and_changes_that_none_ever_had(work):
     assert work.record().code.dirty
 
 
+@pytest.mark.heavy
 def test_inputs_that_no_commit_has_are_lent_if_they_are_the_same(work):
     data = work.folder / "train" / "data"
     data.mkdir()
@@ -247,6 +248,7 @@ def test_a_package_that_is_the_code_itself_is_not_asked_of_an_index(tmp_path):
     ]  # fmt: skip
 
 
+@pytest.mark.heavy
 def test_variables_that_were_recorded_are_set_again(work, tmp_path):
     (tmp_path / "jitter").write_text("0.25")
     work.run_in(

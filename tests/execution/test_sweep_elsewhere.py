@@ -82,6 +82,7 @@ def test_a_sweep_is_submitted_gone_on_with_and_closed(folder: Path, gitml: Gitml
     assert parent.metrics["best/loss"].count == 2  # 4, then 2: nothing is told twice
 
 
+@pytest.mark.heavy
 def test_ctrl_c_leaves_the_jobs_alone_and_cancelling_the_sweep_ends_them(folder: Path, gitml: Gitml) -> None:
     (folder / "wait").touch()
     gitml(folder, "sweep", "--detach", "-P", "x=1,2", *OPTIONS, env=environment())
@@ -139,6 +140,7 @@ def test_what_can_not_be_had_is_refused_before_anything_is_recorded(folder: Path
     assert "run here" in gitml(folder, "sweep", "--resume", "@~1", "--detach", code=2).stderr
 
 
+@pytest.mark.heavy
 def test_jobs_that_never_tell_are_given_up_and_submitted_again(folder: Path, gitml: Gitml) -> None:
     (folder / "wait").touch()
     gitml(folder, "sweep", "--detach", "-P", "x=1,2", *OPTIONS, env=environment())

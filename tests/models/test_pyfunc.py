@@ -130,6 +130,7 @@ def test_a_loader_module_reads_its_data(mlflow, tmp_path):
     assert mlflow.pyfunc.load_model(tmp_path / "m").predict(TABLE) == ["aaa", "bbb"]
 
 
+@pytest.mark.heavy
 def test_what_is_imported_is_seen_and_what_no_package_brings_is_told(mlflow, tmp_path, monkeypatch):
     (tmp_path / "own_words.py").write_text(
         "import yaml\n\ndef known(word):\n    return yaml.safe_load(word)\n"

@@ -86,6 +86,7 @@ def test_a_job_needs_the_remote_alone_and_leaves_nothing_behind(
     gitml(shared_lab.folder, "fsck")
 
 
+@pytest.mark.heavy
 def test_a_stopped_job_goes_on_with_its_run_when_it_is_started_again(
     shared_lab: Lab, shelf, tmp_path: Path
 ) -> None:
@@ -109,6 +110,7 @@ def test_a_stopped_job_goes_on_with_its_run_when_it_is_started_again(
     assert once_more.returncode == 0
 
 
+@pytest.mark.heavy
 def test_two_nodes_with_one_run_make_one_run_of_what_both_logged(
     shared_lab: Lab, shelf, gitml, tmp_path: Path
 ) -> None:
