@@ -104,7 +104,7 @@ def serve(
         typer.Option(
             "--allow-host",
             metavar="NAME",
-            help="Answer to this name only; can be given again.",
+            help="Answer to this name too, or with --host to such names only; can be given again.",
             show_default=False,
         ),
     ] = None,
@@ -196,23 +196,24 @@ def _in_own_environment(model: str) -> None:
     """Begin again with the Python of the model's own environment; does not come back."""
     from gitml.cli.output import warn
     from gitml.execution.cache import cache_dir
+    from gitml.launching.own import own_command
     from gitml.models.serving.environment import prepare_serving
     from gitml.render.progress import progress
 
     made = prepare_serving(model, cache=cache_dir(os.environ), environ=os.environ, progress=progress)
     for note in made.notes:
         warn(note)
-    words = [str(made.python), "-m", "gitml", *_without_env(sys.argv[1:])]
+    words = [str(made.python), *own_command()[1:], *_rest(sys.argv[1:])]
     sys.stdout.flush()
     sys.stderr.flush()
     os.execve(words[0], words, {**os.environ, **made.variables})  # noqa: S606 - a list of words, no shell
 
 
-def _without_env(words: list[str]) -> list[str]:
-    """Leave `--env` and its value out of a command line."""
+def _rest(words: list[str]) -> list[str]:
+    """Leave out of a command line what was done: `--env` and `-C`, with their values."""
     kept, skip = [], False
     for word in words:
-        if skip or word.partition("=")[0] in ("--env", "--env-manager"):
+        if skip or word.partition("=")[0] in ("--env", "--env-manager", "-C"):
             skip = not skip and "=" not in word
             continue
         kept.append(word)

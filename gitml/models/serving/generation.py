@@ -15,6 +15,11 @@ from typing import IO, Any
 from gitml.errors import GitmlError
 from gitml.models.serving.settings import ServeSettings
 
+# Not by `-m`: the current folder's modules are not ours.
+_START = (
+    "import sys; sys.path[:1] == [''] and sys.path.pop(0); from gitml.models.serving.worker import main; "
+    "sys.exit(main(sys.argv[1:]))"
+)
 RETIRE = signal.SIGUSR1  # take no new connections, and end when the old ones have gone
 
 
@@ -45,7 +50,7 @@ class Worker:
         reading, writing = os.pipe()
         number = str(listening.fileno())
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "gitml.models.serving.worker", number, str(writing)],
+            [sys.executable, "-c", _START, number, str(writing)],
             stdin=subprocess.PIPE,
             pass_fds=(listening.fileno(), writing),
             start_new_session=True,  # Ctrl-C comes to whoever looks after it

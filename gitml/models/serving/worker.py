@@ -1,4 +1,4 @@
-"""A process among several that serve: `python -m gitml.models.serving.worker FD FD`.
+"""A process among several that serve; it gets two descriptors.
 
 The settings are the first line on standard input, requests come on the first descriptor. Once the model
 is loaded, one line of JSON goes to the second, or what is wrong with it. When standard input closes,
@@ -43,7 +43,3 @@ def main(argv: list[str]) -> int:
     except GitmlError as err:
         tell(error=err.message, hint=err.hint, exit_code=err.exit_code)
         return FAILED
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

@@ -17,7 +17,11 @@ from tests.models.serving.calling import Answer, get, make_app, over_http, score
 from tests.models.serving.requests_to_compare import IRIS, OTHERS
 from tests.models.serving.served import save_all
 
-pytestmark = [pytest.mark.heavy, pytest.mark.timeout(900)]
+pytestmark = [
+    pytest.mark.heavy,
+    pytest.mark.timeout(900),
+    pytest.mark.filterwarnings("ignore::gitml.models.signatures.problems.SchemaWarning"),
+]
 
 # Where gitml answers otherwise, and why.
 EXCEPTIONS = {

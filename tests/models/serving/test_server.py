@@ -24,7 +24,15 @@ from tests.launching.harness import child_environment
 from tests.models.serving.calling import JSON, Answer, over_http
 from tests.models.serving.served import save_code
 
-SLOW = "import time\n\ndef predict(model_input):\n    time.sleep(1)\n    return [1]\n"
+SLOW = """
+import pathlib, time
+
+def predict(model_input):
+    pathlib.Path({begun!r}).touch()
+    while not pathlib.Path({go!r}).exists():
+        time.sleep(0.01)
+    return [1]
+"""
 START_S = 60.0
 
 
@@ -110,13 +118,16 @@ def constant(number: int) -> str:
 
 
 def test_a_server_finishes_what_is_under_way_and_ends_with_0(tmp_path: Path) -> None:
-    with serving(tmp_path, str(save_code(tmp_path / "slow", SLOW))) as server:
-        answers: list[Any] = []
+    begun, go = tmp_path / "begun", tmp_path / "go"
+    code = SLOW.format(begun=str(begun), go=str(go))
+    with serving(tmp_path, str(save_code(tmp_path / "slow", code))) as server:
+        answers: list[Answer] = []
         asking = threading.Thread(target=lambda: answers.append(server.predict(1)))
         asking.start()
-        time.sleep(0.4)
+        until(begun.exists)
         server.process.send_signal(signal.SIGTERM)
-        until(lambda: not _accepts(server.port), 1.0)
+        until(lambda: not _accepts(server.port))
+        go.touch()
         assert server.process.wait(30) == 0
         asking.join(10)
         assert answers[0].json == {"predictions": [1]}
@@ -132,11 +143,12 @@ def _accepts(port: int) -> bool:
 
 @pytest.mark.heavy
 def test_a_server_that_can_not_finish_says_so(tmp_path: Path) -> None:
-    code = "import time\n\ndef predict(model_input):\n    time.sleep(600)\n"
+    begun = tmp_path / "begun"
+    code = SLOW.format(begun=str(begun), go=str(tmp_path / "never"))
     with serving(tmp_path, str(save_code(tmp_path / "stuck", code)), "--drain", "1") as server:
         connection = http.client.HTTPConnection("127.0.0.1", server.port)
         connection.request("POST", "/invocations", b'{"inputs": [1]}', {"Content-Type": JSON})
-        time.sleep(0.3)
+        until(begun.exists)
         assert server.end() == 1
         assert "cut off" in server.said
         connection.close()
