@@ -5,5 +5,14 @@ from __future__ import annotations
 from gitml.models.flavors.pyfunc import load_model, log_model, save_model
 from gitml.models.pyfunc.model import PyFuncModel
 from gitml.models.pyfunc.python_model import PythonModel, PythonModelContext
+from gitml.models.scoring.spark_udf import spark_udf
 
-__all__ = ["PyFuncModel", "PythonModel", "PythonModelContext", "load_model", "log_model", "save_model"]
+__all__ = [
+    "PyFuncModel",
+    "PythonModel",
+    "PythonModelContext",
+    "load_model",
+    "log_model",
+    "save_model",
+    "spark_udf",
+]

@@ -135,6 +135,16 @@ class Schema:
         """
         return [_simple(each).to_pandas() for each in self.inputs]
 
+    def as_spark_schema(self) -> Any:
+        """Give the schema of a data frame of Spark; of one column without a name, its type. Needs pyspark.
+
+        Raises:
+            SignatureError: There are tensors, or a column of a type that Spark has none for.
+        """
+        from gitml.entities.signature_spark import spark_schema
+
+        return spark_schema(self.inputs)
+
     def to_dict(self) -> list[dict[str, Any]]:
         """Give what MLflow's JSON holds."""
         return [each.to_dict() for each in self.inputs]

@@ -37,7 +37,9 @@ def opened(options: EngineOptions) -> Iterator[Engine]:
         yield _Ray(ray, options)
         return
     try:
-        here: dict[str, Any] = {} if options.address else {"include_dashboard": False}  # nobody is to find it listening
+        here: dict[str, Any] = (
+            {} if options.address else {"include_dashboard": False}
+        )  # nobody is to find it listening
         ray.init(options.address, log_to_driver=False, logging_level=logging.ERROR, **here)
     except (OSError, ValueError, RuntimeError) as err:
         raise EngineError("Ray", str(err), "check --address: 'auto', or ray://HOST:10001") from err

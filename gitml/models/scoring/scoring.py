@@ -11,11 +11,11 @@ from typing import Any
 from gitml.entities.signature import Schema
 from gitml.errors import UsageError
 from gitml.models.batches import BATCH_ROWS
-from gitml.models.loading import require_loadable, warn_of_other_versions
-from gitml.models.locating import Located, locate
-from gitml.models.pyfunc.loading import function_flavor
+from gitml.models.loading import warn_of_other_versions
+from gitml.models.locating import Located
+from gitml.models.scoring.checked import locate_checked
 from gitml.models.scoring.engines import Advance, EngineOptions, open_engine
-from gitml.models.scoring.job import ScoringJob, content_digest
+from gitml.models.scoring.job import ScoringJob
 from gitml.models.scoring.pieces import PART_ROWS, DataFile, cut, find_files
 from gitml.models.scoring.places import Place, open_place
 from gitml.models.scoring.record import (
@@ -89,11 +89,9 @@ def score(
         OtherPredictionsError: The folder has something else.
         PieceError: A row can't be scored; says which file and row.
     """
-    located = locate(model)
-    flavor, facts = function_flavor(located)
-    require_loadable(located, flavor, facts, options.trust, {})
+    located, digest = locate_checked(model, options.trust)
     place = open_place(out)
-    job, files, said = _planned(os.fspath(model), located, sources, place, options)
+    job, files, said = _planned(located, digest, sources, place, options)
     record = read_record(place, job.key)
     done = finished(place, record) if record else {}
     if record and len(done) == len(record.pieces) and place.read(SUCCESS) is not None:
@@ -116,12 +114,11 @@ def score(
 
 
 def _planned(
-    model: str, located: Located, sources: Sequence[str], out: Place, options: Options
+    located: Located, digest: str, sources: Sequence[str], out: Place, options: Options
 ) -> tuple[ScoringJob, list[DataFile], dict[str, Any]]:
     files = find_files(sources)
     if out.here and any(file.file.path.startswith(f"{out.path}/") for file in files):
         raise UsageError(f"'{out.url}' has the data in it", hint="give another folder: -o predictions")
-    digest = content_digest(located.folder)
     version = located.origin.version
     named: dict[str, Any] = {"name": located.origin.name, "digest": digest, "run_id": located.model.run_id}
     if version is not None:
@@ -139,7 +136,14 @@ def _planned(
     key = key_of({**said, "model": digest})
     columns = tuple(options.columns) or _columns(located.model.get_input_schema())
     job = ScoringJob(
-        model, str(located.folder), digest, columns, tuple(options.ids), options.batch_rows, out.url, key
+        located.origin.name,
+        str(located.folder),
+        digest,
+        columns,
+        tuple(options.ids),
+        options.batch_rows,
+        out.url,
+        key,
     )
     return job, files, said
 

@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gitml.errors import DamagedError, GitmlError
-from gitml.models.directory import read_model
-from gitml.models.locating import Located
-from gitml.models.pyfunc.loading import read_function
+from gitml.errors import GitmlError
+from gitml.models.scoring.checked import load_checked
 from gitml.models.scoring.errors import RowError
-from gitml.models.scoring.job import ScoringJob, content_digest
+from gitml.models.scoring.job import ScoringJob
 from gitml.models.scoring.pieces import Piece
 from gitml.models.scoring.places import open_place
 from gitml.models.scoring.predictions import PredictionsError, framed, schema_of, table_of
 from gitml.models.scoring.reading import Batch, Wanted, batches
-from gitml.models.trust import Origin
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -90,15 +86,8 @@ class Scorer:
     """
 
     def __init__(self, job: ScoringJob, folder: Path) -> None:
-        if content_digest(folder) != job.digest:
-            raise DamagedError(
-                f"the files of '{job.model}' changed since the scoring began", hint="begin again"
-            )
-        sys.dont_write_bytecode = True
         self.job = job
-        located = Located(folder, read_model(folder, job.model), Origin(job.model, lambda: job.digest))
-        # Whoever began asked whether this code may run: by this digest.
-        self.model = read_function(located, trust=True, quiet=True)
+        self.model = load_checked(job.model, folder, job.digest)
 
     @cached_property
     def wanted(self) -> Wanted:

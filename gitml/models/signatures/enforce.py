@@ -24,7 +24,7 @@ from gitml.models.signatures.problems import (
     listed,
     whole,
 )
-from gitml.models.signatures.tables import from_polars, is_polars, to_frame
+from gitml.models.signatures.tables import from_polars, is_polars, is_spark, to_frame
 from gitml.models.signatures.tensors import expected_tensor, fit_tensors
 
 if TYPE_CHECKING:
@@ -35,7 +35,8 @@ def enforce_schema(data: Any, schema: Schema, flavor: str | None = None) -> Any:
     """Give an input as a signature wants it: a data frame for columns, arrays for tensors.
 
     Args:
-        data: A data frame, series, array, sparse matrix, list, dictionary or value.
+        data: A data frame, series, array, sparse matrix, list, dictionary or value. Of a data frame of
+            Spark, names and types are looked at, and it comes back as one.
         schema: The inputs of a signature.
         flavor: Not used; MLflow has it.
 
@@ -143,7 +144,7 @@ class _Table:
         self.known = set(self.names)
         self._ready: _Ready | None = None
 
-    def __call__(self, data: Any) -> pd.DataFrame:
+    def __call__(self, data: Any) -> Any:
         import pandas as pd
 
         if type(data) is pd.DataFrame:
@@ -152,9 +153,16 @@ class _Table:
             if self._ready.is_as_wanted(data):
                 return data.copy(deep=self._ready.deep)
             frame = data
+        elif is_spark(data):
+            return self._fit_spark(data)
         else:
             frame = to_frame(data, self.schema)
         return self._fit(frame)
+
+    def _fit_spark(self, data: Any) -> Any:
+        """Look at names and types; the rows stay where they are, and columns that are too many go."""
+        empty = self._fit(data.limit(0).toPandas())
+        return data.select([f"`{str(name).replace('`', '``')}`" for name in empty.columns])
 
     def _fit(self, frame: pd.DataFrame) -> pd.DataFrame:
         import pandas as pd

@@ -50,6 +50,12 @@ def is_polars(data: object) -> bool:
     return kind.__module__.partition(".")[0] == "polars" and kind.__name__ == "DataFrame"
 
 
+def is_spark(data: object) -> bool:
+    """Whether it is a data frame of Spark; pyspark isn't loaded to find out."""
+    kind = type(data)
+    return kind.__module__.startswith("pyspark.sql.") and kind.__name__ == "DataFrame"
+
+
 def from_polars(data: Any) -> pd.DataFrame:
     """Make a data frame of pandas of one of polars; numbers with gaps become floats with NaN."""
     import pandas as pd
