@@ -47,7 +47,13 @@ _COMMANDS = {
     "copy": _Command("models_make", "copy"),
     "predict": _Command("models_predict", "predict", formats=False),
     "env": _Command("models_env", "env", formats=False),
+    "score": _Command("models_score", "score", formats=False),
     "serve": _Command("models_serve", "serve", formats=False),
+    "build-image": _Command("models_ship", "build_image", formats=False),
+    "build-docker": _Command("models_ship", "build_docker", formats=False, hidden=True),  # MLflow's word
+    "dockerfile": _Command("models_ship", "dockerfile", formats=False),
+    "generate-dockerfile": _Command("models_ship", "generate_dockerfile", formats=False, hidden=True),
+    "in-image": _Command("models_ship", "in_image", formats=False, hidden=True, bare=True),
     "annotate": _Command("models_say", "annotate", formats=False),
     "comment": _Command("models_say", "comment"),
     "rename": _Command("models_say", "rename", formats=False),

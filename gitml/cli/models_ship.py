@@ -1,0 +1,241 @@
+"""`gitml models build-image` and `dockerfile`: a model as a container image."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from gitml.cli.models_arguments import say
+from gitml.cli.models_predict import ModelPlace, TrustOption
+from gitml.cli.output import json_errors, warn
+from gitml.errors import UsageError
+
+if TYPE_CHECKING:
+    from gitml.models.shipping.context import ImageOptions
+
+BaseOption = Annotated[
+    str | None,
+    typer.Option(
+        "--base",
+        metavar="IMAGE",
+        help="The image to build on; python:3.N-slim of the model's version if not given.",
+    ),
+]
+ManagerOption = Annotated[
+    str, typer.Option("--env-manager", metavar="NAME", help="What installs packages in the image: pip or uv.")
+]
+WheelsOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--wheels",
+        metavar="DIR",
+        help="All packages, as files in this folder: nothing is fetched for the build.",
+    ),
+]
+SystemOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--system-package", metavar="NAME", help="A Debian package to add, such as libgomp1. Repeatable."
+    ),
+]
+PlatformOption = Annotated[
+    str | None,
+    typer.Option(
+        "--platform", metavar="OS/ARCH", help="linux/amd64 or linux/arm64; this machine's if not given."
+    ),
+]
+EngineOption = Annotated[
+    str | None,
+    typer.Option(
+        "--engine", metavar="NAME", help="docker, podman or buildah; whichever is there if not given."
+    ),
+]
+FreshOption = Annotated[bool, typer.Option("--no-cache", help="Take nothing from earlier builds.")]
+PushOption = Annotated[
+    bool, typer.Option("--push", help="Push it; the version then says which image it is in, for deploy.")
+]
+JsonOption = Annotated[
+    bool,
+    typer.Option("--json", help="One JSON document instead of text.", callback=json_errors, is_eager=True),
+]
+
+
+def build_image(
+    model: ModelPlace,
+    tag: Annotated[
+        list[str],
+        typer.Option(
+            "--tag", "-t", "--name", "-n", metavar="TAG", help="What to call the image. Repeatable."
+        ),
+    ],
+    engine: EngineOption = None,
+    base: BaseOption = None,
+    manager: ManagerOption = "pip",
+    wheels: WheelsOption = None,
+    system_package: SystemOption = None,
+    platform: PlatformOption = None,
+    push: PushOption = False,
+    no_cache: FreshOption = False,
+    trust: TrustOption = False,
+    json: JsonOption = False,
+) -> None:
+    """Build a container image that serves a model on port 8080; print its id, or its digest once pushed.
+
+    It has exact packages by hash, runs as an ordinary user and has a health check. The same model gives the
+    same layers with Podman and Buildah.
+
+    Examples:
+      gitml models build-image churn@v3 -t churn:3
+      gitml models build-image churn#production -t registry.example.org/churn:3 --push
+      gitml models build-image ./model -t churn:3 --base python:3.12 --wheels ./wheelhouse
+    """
+    from gitml.models.shipping.shipping import build_image as build
+    from gitml.render.progress import progress
+
+    options = _options(base, manager, wheels, system_package, platform, trust=trust)
+    image, notes = build(
+        model, tag, options, builder=engine, fresh=no_cache, send=push, environ=os.environ, progress=progress
+    )
+    for note in notes:
+        warn(note)
+    if json:
+        from gitml.render.as_json import dump_json
+
+        facts = {
+            "tags": tag, "id": image.id, "digest": image.digest, "base": image.base, "builder": image.builder,
+        }  # fmt: skip
+        sys.stdout.write(dump_json("image", facts))
+        return
+    print(image.digest or image.id)
+    say(f"try it: {_runner(image.builder)} run --rm -p 8080:8080 {image.name}")
+
+
+def dockerfile(
+    model: ModelPlace,
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A new or empty folder.")],
+    base: BaseOption = None,
+    manager: ManagerOption = "pip",
+    wheels: WheelsOption = None,
+    system_package: SystemOption = None,
+    platform: PlatformOption = None,
+    trust: TrustOption = False,
+) -> None:
+    """Write what an image of a model is built of: Dockerfile, model, and a lock with hashes.
+
+    Examples:
+      gitml models dockerfile churn@v3 ./image
+      docker build -t churn:3 ./image
+    """
+    _write(model, folder, _options(base, manager, wheels, system_package, platform, trust=trust))
+
+
+ModelOption = Annotated[
+    str, typer.Option("--model-uri", "-m", metavar="MODEL", help="The model, as in models build-image.")
+]
+
+
+def build_docker(
+    model: ModelOption,
+    name: Annotated[str, typer.Option("--name", "-n", metavar="TAG", help="What to call the image.")] = (
+        "mlflow-pyfunc-servable"
+    ),
+    base: Annotated[
+        str | None, typer.Option("--base-image", "--base", metavar="IMAGE", help="As in models build-image.")
+    ] = None,
+    manager: ManagerOption = "pip",
+    wheels: WheelsOption = None,
+    trust: TrustOption = False,
+) -> None:
+    """Build a container image of a model, with MLflow's options; see models build-image.
+
+    Example: gitml models build-docker -m models:/churn/3 -n churn
+    """
+    build_image(model, [name], base=base, manager=_manager(manager), wheels=wheels, trust=trust)
+
+
+def generate_dockerfile(
+    model: ModelOption,
+    folder: Annotated[
+        Path, typer.Option("--output-directory", "-d", metavar="DIR", help="A new or empty folder.")
+    ] = Path("mlflow-dockerfile"),
+    base: Annotated[
+        str | None, typer.Option("--base-image", "--base", metavar="IMAGE", help="As in models build-image.")
+    ] = None,
+    manager: ManagerOption = "pip",
+    wheels: WheelsOption = None,
+    trust: TrustOption = False,
+) -> None:
+    """Write a Dockerfile for a model, with MLflow's options; see models dockerfile.
+
+    Example: gitml models generate-dockerfile -m models:/churn/3 -d ./image
+    """
+    _write(model, folder, _options(base, _manager(manager), wheels, None, None, trust=trust))
+
+
+def in_image(
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[serve [OPTION...]]", help="What platforms start a container with."),
+    ] = None,
+) -> None:
+    """Serve the model of this container: what its image starts.
+
+    Options of models serve can be variables: GITML_SERVE_WORKERS=4 is --workers 4. The port is GITML_SERVE_PORT,
+    or what SageMaker, Vertex AI or Knative say, or 8080.
+
+    Example: podman run --rm -p 8080:8080 -e GITML_SERVE_WORKERS=2 churn:3
+    """
+    import click
+
+    from gitml.cli.models import ModelsGroup
+    from gitml.models.shipping.health import chosen_port
+    from gitml.models.shipping.recipe import MODEL_FOLDER
+
+    given = list(words or ["serve"])
+    if given[0] != "serve":
+        raise UsageError(f"this image serves a model, and can't '{given[0]}'", hint="start it with: serve")
+    context = click.get_current_context()
+    serve = ModelsGroup().get_command(context, "serve")
+    if serve is None:  # it is one of ours
+        raise AssertionError
+    place = ["--host=0.0.0.0", f"--port={chosen_port()}"]
+    status = serve.main(
+        [*place, *given[1:], MODEL_FOLDER], prog_name="gitml models serve", standalone_mode=False,
+        auto_envvar_prefix="GITML_SERVE",
+    )  # fmt: skip
+    if status:
+        raise typer.Exit(status)
+
+
+def _manager(given: str) -> str:
+    """MLflow's word for what pip makes."""
+    return "pip" if given in ("virtualenv", "local") else given
+
+
+def _options(
+    base: str | None, manager: str, wheels: Path | None, system: list[str] | None, platform: str | None, *,
+    trust: bool,
+) -> ImageOptions:  # fmt: skip
+    from gitml.models.shipping.context import ImageOptions as Options
+
+    return Options(base, manager, wheels, tuple(system or ()), platform, trust or None)
+
+
+def _write(model: str, folder: Path, options: ImageOptions) -> None:
+    from gitml.models.shipping.shipping import make_context
+    from gitml.render.progress import progress
+
+    context = make_context(model, folder, options, environ=os.environ, progress=progress)
+    for note in context.notes:
+        warn(note)
+    print(folder / "Dockerfile")
+    say(f"build it: docker build -t NAME {folder}")
+
+
+def _runner(builder: str) -> str:
+    name = builder.partition(" ")[0]
+    return "podman" if name == "buildah" else name

@@ -1,0 +1,1 @@
+"""Models as container images: the build context, and building it by Docker, Podman or Buildah."""
