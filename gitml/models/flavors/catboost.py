@@ -58,24 +58,24 @@ class CatboostFlavor:
                 f"CatBoost can't write this {type(model).__name__}: {err}", hint="fit it first"
             ) from err
         facts = {
-            "model_binary": _FILE,
+            "data": _FILE,
             "model_type": kind,
             "save_format": form,
             "catboost_version": str(catboost.__version__),
         }
-        return Written(facts, {"model_binary": _FILE}, modules=frozenset(("catboost",)))
+        return Written(facts, {"data": _FILE}, modules=frozenset(("catboost",)))
 
     def code(self, folder: Path, facts: Mapping[str, Any], options: Mapping[str, Any]) -> tuple[str, ...]:
         """None: the file is data."""
         del options
-        file_of(folder, facts, "model_binary", _FILE)
+        file_of(folder, facts, "data", _FILE)
         _class_of(facts)
         return ()
 
     def read(self, folder: Path, facts: Mapping[str, Any], options: Mapping[str, Any]) -> Any:
         """Load the model."""
         del options
-        path = file_of(folder, facts, "model_binary", _FILE)
+        path = file_of(folder, facts, "data", _FILE)
         catboost = import_module("catboost", "a model of CatBoost", "catboost")
         warn_of_version("catboost", facts.get("catboost_version"))
         model = getattr(catboost, _class_of(facts))()

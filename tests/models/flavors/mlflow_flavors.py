@@ -26,6 +26,8 @@ def main() -> None:
     said = {}
     if case.theirs is not None:
         model = case.make()
+        if case.flavor == "pytorch":
+            model.eval()  # MLflow exports it as it is, dropout and all
         if case.flavor == "keras":
             theirs.mkdir()  # MLflow's forgets to, for an example
         module.save_model(model, str(theirs), pip_requirements=[], input_example=data, **case.theirs)
