@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from gitml.errors import InvalidValueError, UsageError
+from gitml.errors import ExecutionError, UsageError
 from gitml.models.batches import as_frame
 from gitml.models.scoring.arrow_types import types_of_columns, types_of_outputs
 from gitml.models.scoring.job import KEY
@@ -16,12 +16,11 @@ if TYPE_CHECKING:
     from gitml.entities.signature import ModelSignature
 
 
-class PredictionsError(InvalidValueError):
+class PredictionsError(ExecutionError):
     """Predictions that do not go with the rows, or with those before."""
 
     def __init__(self, why: str, hint: str | None = None) -> None:
-        super().__init__("prediction", "of the model", why)
-        self.hint = hint
+        super().__init__(f"the model's predictions can't be kept: {why}", hint=hint)
 
 
 def framed(predicted: Any, rows: int) -> pd.DataFrame:
@@ -33,7 +32,7 @@ def framed(predicted: Any, rows: int) -> pd.DataFrame:
     frame = as_frame(predicted)
     if len(frame) != rows:
         raise PredictionsError(
-            f"there are {len(frame):,} predictions for {rows:,} rows",
+            f"there are {len(frame):,} for {rows:,} rows",
             "a model that is scored in batches gives one for each row",
         )
     frame.columns = [str(name) for name in frame.columns]

@@ -121,11 +121,10 @@ class Scorer:
         schema = self.job.arrow_schema()
         rows = 0
         with open_place(self.job.out).writing(piece.part) as stream:
-            writer = parquet.ParquetWriter(stream, schema)
-            for table in _grouped(self._tables(piece, schema, is_stopped, advance)):
-                writer.write_table(table)
-                rows += table.num_rows
-            writer.close()
+            with parquet.ParquetWriter(stream, schema) as writer:
+                for table in _grouped(self._tables(piece, schema, is_stopped, advance)):
+                    writer.write_table(table)
+                    rows += table.num_rows
         return rows
 
     def _tables(
@@ -144,6 +143,8 @@ class Scorer:
     def _predict(self, piece: Piece, batch: Batch) -> pd.DataFrame:
         try:
             return framed(self.model.predict(batch.frame), len(batch.frame))
+        except PredictionsError as err:
+            raise _at(piece, batch.first + 1, err) from err
         except Exception as err:  # whatever a model may raise
             raise self._blamed(piece, batch, err) from err
 
