@@ -58,10 +58,15 @@ def _follow_threads(parallel: Any, patches: Patches) -> None:
     if work is None:
         return
 
+    def marked(piece: Any) -> Any:
+        if isinstance(piece[0], work):
+            piece[0].part_of_training = True
+        return piece
+
     def marking(original: Callable[..., Any]) -> Callable[..., Any]:
         def call(self: Any, iterable: Iterable[Any], *args: Any, **kwargs: Any) -> Any:
             # Asked here: joblib takes pieces of work from the iterable in any thread.
-            return original(self, map(_marked, iterable) if is_nested() else iterable, *args, **kwargs)
+            return original(self, map(marked, iterable) if is_nested() else iterable, *args, **kwargs)
 
         return call
 
@@ -76,13 +81,6 @@ def _follow_threads(parallel: Any, patches: Patches) -> None:
 
     patches.replace(parallel.Parallel, "__call__", marking)
     patches.replace(work, "__call__", heeding)
-
-
-def _marked(piece: Any) -> Any:
-    function = piece[0]
-    if hasattr(function, "with_config"):
-        function.part_of_training = True
-    return piece
 
 
 def fit_steps(
