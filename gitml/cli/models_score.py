@@ -93,9 +93,9 @@ def score(
     With --engine spark and ray, the machines need gitml, the model's packages, and a way to the files.
 
     Examples:
-      gitml models score churn#production customers/ -o scores --id-columns customer
-      gitml models score churn@v3 's3://lake/2026-*/*.parquet' -o s3://lake/scores --engine ray --address auto
-      gitml models score churn@v3 customers.parquet -o scores --engine spark --master spark://host:7077
+      gitml models score churn#production customers/ -o scores --id-columns id
+      gitml models score churn@v3 s3://lake/in -o s3://lake/out --engine ray
+      gitml models score churn@v3 in.parquet -o out --engine spark
     """  # fmt: skip
     from gitml.models.scoring.engines import EngineOptions
     from gitml.models.scoring.scoring import Options

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from enum import Enum
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -112,6 +113,15 @@ def serve(
         str | None,
         typer.Option("--name", metavar="NAME", help="What /v2/models/NAME calls it.", show_default=False),
     ] = None,
+    pid_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--pid-file",
+            metavar="FILE",
+            help="Write the number of the process here once requests are answered.",
+            show_default=False,
+        ),
+    ] = None,
     trust: TrustOption = False,
 ) -> None:
     """Serve a model: MLflow's scoring protocol, and the Open Inference Protocol.
@@ -149,16 +159,22 @@ def serve(
         from gitml.render.text import clean
 
         label = clean(called) + (f" v{version}" if version is not None else "")
+        if pid_file is not None:
+            pid_file.write_text(f"{os.getpid()}\n", encoding="utf-8")
         say(f"{label} is served on {address}  ·  {address}/docs")
 
-    if workers > 1 or follow:
-        from gitml.models.serving.supervisor import Supervisor
+    try:
+        if workers > 1 or follow:
+            from gitml.models.serving.supervisor import Supervisor
 
-        status = Supervisor(settings, listening).run(ready)
-    else:
-        from gitml.models.serving.process import serve as serve_here
+            status = Supervisor(settings, listening).run(ready)
+        else:
+            from gitml.models.serving.process import serve as serve_here
 
-        status = serve_here(settings, listening, lambda served: ready(served.name, served.version))
+            status = serve_here(settings, listening, lambda served: ready(served.name, served.version))
+    finally:
+        if pid_file is not None:
+            pid_file.unlink(missing_ok=True)
     if status:
         raise typer.Exit(status)
 

@@ -90,8 +90,8 @@ def build_image(
 
     Examples:
       gitml models build-image churn@v3 -t churn:3
-      gitml models build-image churn#production -t registry.example.org/churn:3 --push
-      gitml models build-image ./model -t churn:3 --base python:3.12 --wheels ./wheelhouse
+      gitml models build-image churn#production -t churn:3 --push
+      gitml models build-image ./model -t churn:3 --wheels ./wheelhouse
     """
     from gitml.models.shipping.shipping import build_image as build
     from gitml.render.progress import progress

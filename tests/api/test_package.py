@@ -34,8 +34,8 @@ def test_all_public_names_load_and_are_known_to_type_checkers():
 
 
 def test_unknown_name_is_an_attribute_error():
-    with pytest.raises(AttributeError, match="autolog"):
-        _ = gitml.autolog
+    with pytest.raises(AttributeError, match="set_prompt_alias"):
+        _ = gitml.set_prompt_alias
 
 
 MLFLOW_PLACES = """
