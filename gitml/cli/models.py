@@ -53,6 +53,7 @@ _COMMANDS = {
     "build-docker": _Command("models_ship", "build_docker", formats=False, hidden=True),  # MLflow's word
     "dockerfile": _Command("models_ship", "dockerfile", formats=False),
     "generate-dockerfile": _Command("models_ship", "generate_dockerfile", formats=False, hidden=True),
+    "deploy": _Command("models_deploy", "deploy", formats=False),
     "in-image": _Command("models_ship", "in_image", formats=False, hidden=True, bare=True),
     "annotate": _Command("models_say", "annotate", formats=False),
     "comment": _Command("models_say", "comment"),

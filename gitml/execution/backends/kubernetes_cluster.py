@@ -24,7 +24,10 @@ _CONFLICT = 409
 
 
 class Cluster:
-    """One cluster, as one of the user's contexts reaches it."""
+    """One cluster, as one of the user's contexts reaches it.
+
+    `api` is the client's own way to it, with the user's certificates and tokens.
+    """
 
     def __init__(self, *, kubeconfig: str | None, context: str | None, namespace: str | None) -> None:
         """Read the configuration; nothing is sent yet.
@@ -60,6 +63,7 @@ class Cluster:
         settings.retries = 1
         api = client.ApiClient(settings)
         self.namespace = namespace or found or "default"
+        self.api: Any = api
         self._batch: Any = client.BatchV1Api(api)
         self._core: Any = client.CoreV1Api(api)
 

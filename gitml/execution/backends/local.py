@@ -63,11 +63,11 @@ class LocalBackend:
         finally:
             os.close(log)
             os.close(nothing)
-        return f"{pid}-{_born(pid) or 0}"
+        return process_handle(pid)
 
     def status(self, job: JobHandle) -> JobStatus:
         """See whether the process is there, and else how it ended."""
-        if _is_alive(job.id):
+        if is_alive(job.id):
             return JobStatus(JobState.RUNNING)
         cancelled = (job.folder / f"{job.run_id}.cancelled").exists()
         try:
@@ -88,12 +88,12 @@ class LocalBackend:
         return follow_file(
             job.folder / f"{job.run_id}.log",
             self.name,
-            is_over=(lambda: not _is_alive(job.id)) if follow else lambda: True,
+            is_over=(lambda: not is_alive(job.id)) if follow else lambda: True,
         )
 
     def cancel(self, job: JobHandle) -> None:
         """Ask the process to end, which asks the program."""
-        if not _is_alive(job.id):
+        if not is_alive(job.id):
             return
         (job.folder / f"{job.run_id}.cancelled").touch(mode=0o600)
         with suppress(ProcessLookupError):
@@ -141,8 +141,13 @@ def follow_file(
             stream.close()
 
 
-def _is_alive(handle: str) -> bool:
-    """Whether a process still is the one that was started: process ids are used again."""
+def process_handle(pid: int) -> str:
+    """Name a process so that no later one is taken for it: process ids are used again."""
+    return f"{pid}-{_born(pid) or 0}"
+
+
+def is_alive(handle: str) -> bool:
+    """Whether the process of a handle still runs."""
     pid, _, born = handle.partition("-")
     return pid.isdigit() and _born(int(pid)) == born
 

@@ -132,7 +132,12 @@ def config_again(options: Mapping[str, Option], checked: Mapping[str, object]) -
 
 
 def check_config(
-    backend: str, options: Mapping[str, Option], given: Mapping[str, object]
+    backend: str,
+    options: Mapping[str, Option],
+    given: Mapping[str, object],
+    *,
+    common: Mapping[str, Option] = COMMON,
+    what: str = "backend",
 ) -> dict[str, object]:
     """Check a configuration against what a backend takes.
 
@@ -141,6 +146,8 @@ def check_config(
         options: Its own options; the common ones are added.
         given: Names to values as they were read: texts for all kinds, or values of
             JSON and YAML of the kind itself.
+        common: Options that all have.
+        what: What it is, for messages.
 
     Returns:
         Names to values as `Kind` says; what was not given (or null) is absent.
@@ -148,7 +155,8 @@ def check_config(
     Raises:
         BackendConfigError: An option is not known, or its value of another kind.
     """
-    known = {**COMMON, **options}
+    known = {**common, **options}
+    called = f"{what} '{backend}'"
     checked: dict[str, object] = {}
     for key, value in given.items():
         name = str(key).replace("-", "_")
@@ -156,21 +164,21 @@ def check_config(
         if option is None:
             near = difflib.get_close_matches(name, known, n=2)
             raise BackendConfigError(
-                f"backend '{backend}' has no option '{key}'",
+                f"{called} has no option '{key}'",
                 hint=f"did you mean {' or '.join(near)}?" if near else f"it has: {', '.join(sorted(known))}",
             )
         if value is not None:
-            checked[name] = _checked(backend, name, option, value)
+            checked[name] = _checked(called, name, option, value)
     return checked
 
 
-def _checked(backend: str, name: str, option: Option, value: object) -> object:
+def _checked(called: str, name: str, option: Option, value: object) -> object:
     try:
         return _value(option, value)
     except ValueError as err:
         shown = "" if option.kind is Kind.MAPPING else f" {value!r:.80}"  # a variable may be a secret
         raise BackendConfigError(
-            f"option '{name}'{shown} of backend '{backend}': {err}", hint=f"{name}: {option.help}"
+            f"option '{name}'{shown} of {called}: {err}", hint=f"{name}: {option.help}"
         ) from None
 
 

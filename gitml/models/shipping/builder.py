@@ -150,8 +150,8 @@ def build(
         variables = {"BUILDX_NO_DEFAULT_ATTESTATIONS": "1", "SOURCE_DATE_EPOCH": str(context.epoch_s)}
     else:
         variables = {}
-        words += [f"--timestamp={context.epoch_s}", "--format=docker"]  # OCI's has no health check
-        words += [] if fresh else ["--layers"]
+        # OCI's format has no health check; without layers all of ours would be one.
+        words += [f"--timestamp={context.epoch_s}", "--format=docker", "--layers"]
     with tempfile.TemporaryDirectory(prefix="gitml-") as scratch, progress(f"building {tags[0]}", None, ""):
         told = Path(scratch, "id")
         engine.call(

@@ -112,6 +112,7 @@ def write_context(
     runs_code = needs_trust(located, options.trust)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise FolderTakenError(folder)
+    folder = folder.absolute()  # tools work in the model's
     epoch = _epoch(located, environ)
     python = python_of(located)
     build = folder / "build"

@@ -1,0 +1,1 @@
+"""Where models answer: on this machine, on Kubernetes, at cloud providers."""
