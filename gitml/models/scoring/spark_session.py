@@ -41,8 +41,9 @@ def spark_session(master: str | None, workers: int | None) -> Iterator[Any]:
     local = f"local[{workers or '*'}]"
     builder = SparkSession.builder.master(master or local).appName("gitml models score")
     builder = builder.config("spark.ui.showConsoleProgress", "false")
-    if (master or local).startswith("local"):
-        builder = builder.config("spark.ui.enabled", "false").config("spark.pyspark.python", sys.executable)
+    is_here = (master or local).startswith("local")
+    if is_here:
+        builder = builder.config("spark.ui.enabled", "false")
     try:
         session = builder.getOrCreate()
     except PySparkException as err:
@@ -50,6 +51,8 @@ def spark_session(master: str | None, workers: int | None) -> Iterator[Any]:
         raise EngineError("Spark", str(err), hint) from err
     try:
         session.sparkContext.setLogLevel("ERROR")
+        if is_here:
+            session.sparkContext.pythonExec = sys.executable  # and not whatever 'python3' is
         yield session
     finally:
         session.stop()

@@ -120,11 +120,13 @@ class Scorer:
 
         schema = self.job.arrow_schema()
         rows = 0
-        with open_place(self.job.out).writing(piece.part) as stream:
-            with parquet.ParquetWriter(stream, schema) as writer:
-                for table in _grouped(self._tables(piece, schema, is_stopped, advance)):
-                    writer.write_table(table)
-                    rows += table.num_rows
+        with (
+            open_place(self.job.out).writing(piece.part) as stream,
+            parquet.ParquetWriter(stream, schema) as writer,
+        ):
+            for table in _grouped(self._tables(piece, schema, is_stopped, advance)):
+                writer.write_table(table)
+                rows += table.num_rows
         return rows
 
     def _tables(
