@@ -32,8 +32,7 @@ def confusion_matrix(shares: np.ndarray[Any, Any], labels: Sequence[object]) -> 
         labels: The classes.
     """
     figure, axes = _new()
-    image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-    figure.colorbar(image, ax=axes)
+    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     size = max(3, min(9, math.ceil(60 / len(labels))))
     if len(labels) <= 30:
         for row, values in enumerate(shares):
@@ -109,5 +108,5 @@ def importance(scores: Mapping[str, float], kind: str) -> Figure:
 def _new(height: float = 4.0) -> tuple[Figure, Any]:
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(6.0, height), dpi=150, layout="constrained")
+    figure = Figure(figsize=(6.0, height), dpi=100, layout="constrained")
     return figure, figure.subplots()

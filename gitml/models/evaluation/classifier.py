@@ -51,7 +51,8 @@ def evaluate_classifier(evaluation: Evaluation) -> None:
         how = {"average": evaluation.config.get("average", "weighted")}
     evaluation.measure("the metrics", lambda: by_class(true, made.values, weights, how))
     if chances is not None:
-        evaluation.measure("the metrics of chances", lambda: _by_chance(true, chances, weights, classes, how))
+        evaluation.measure("log_loss", lambda: _log_loss(true, chances, weights, classes))
+        evaluation.measure("roc_auc", lambda: _areas(true, chances, weights, classes, how))
     if not classes.binary:
         _keep_report(evaluation, classes)
     if chances is not None:
@@ -123,29 +124,31 @@ def by_class(true: Any, predicted: Any, weights: Any, how: dict[str, Any]) -> di
     }
 
 
-def _by_chance(
-    true: Any, chances: Any, weights: Any, classes: Classes, how: dict[str, Any]
-) -> dict[str, Any]:
+def _log_loss(true: Any, chances: Any, weights: Any, classes: Classes) -> dict[str, Any]:
     from sklearn import metrics
 
-    found = {"log_loss": metrics.log_loss(true, chances, labels=classes.labels, sample_weight=weights)}
+    return {"log_loss": metrics.log_loss(true, chances, labels=classes.labels, sample_weight=weights)}
+
+
+def _areas(true: Any, chances: Any, weights: Any, classes: Classes, how: dict[str, Any]) -> dict[str, Any]:
+    from sklearn import metrics
+
+    for label in classes.labels:
+        if not (true == label).any():
+            raise ValueError(f"there is no example of the class {label}")
     if classes.binary:
-        positive = true == classes.positive
-        score = chances[:, classes.column]
-        found["roc_auc"] = metrics.roc_auc_score(positive, score, sample_weight=weights)
-        found["precision_recall_auc"] = metrics.average_precision_score(
-            positive, score, sample_weight=weights
-        )
-    elif how["average"] in {"macro", "weighted"}:
-        found["roc_auc"] = metrics.roc_auc_score(
-            true,
-            chances,
-            sample_weight=weights,
-            average=how["average"],
-            multi_class="ovr",
-            labels=classes.labels,
-        )
-    return found
+        positive, score = true == classes.positive, chances[:, classes.column]
+        return {
+            "roc_auc": metrics.roc_auc_score(positive, score, sample_weight=weights),
+            "precision_recall_auc": metrics.average_precision_score(positive, score, sample_weight=weights),
+        }
+    average = how["average"]
+    if average not in {"macro", "weighted"}:
+        return {}
+    found = metrics.roc_auc_score(
+        true, chances, sample_weight=weights, average=average, multi_class="ovr", labels=classes.labels
+    )
+    return {"roc_auc": found}
 
 
 def _keep_report(evaluation: Evaluation, classes: Classes) -> None:
