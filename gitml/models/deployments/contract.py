@@ -6,6 +6,7 @@ without arguments whose instances are `Target`s.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
@@ -52,7 +53,12 @@ class DeployedModel:
     @property
     def label(self) -> str:
         """What people call it: `churn v3`."""
-        return self.uri if self.version is None else f"{self.name} v{self.version}"
+        return self.title if self.version is None else f"{self.name} v{self.version}"
+
+    @property
+    def title(self) -> str:
+        """What the user called it, without folders of this machine: other places have no use for those."""
+        return os.path.basename(self.uri.rstrip("/")) if os.path.isabs(self.uri) else self.uri
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,7 +61,7 @@ def metadata(request: DeploymentRequest) -> dict[str, Any]:
 def notes_on(model: DeployedModel) -> dict[str, str]:
     """Say which model it is; `kubectl rollout history` shows the last one."""
     facts = {
-        MODEL: model.uri,
+        MODEL: model.title,
         VERSION: None if model.version is None else str(model.version),
         STAGE: model.stage,
         RUN: model.run_id,
@@ -152,6 +152,9 @@ def inference_service(request: DeploymentRequest) -> dict[str, Any]:
     container = predictor["containers"][0]
     # How KServe learns of a container of one's own that it speaks the Open Inference Protocol.
     container["env"].append({"name": "PROTOCOL", "value": "v2"})
+    # Knative takes that of a container alone.
+    container["securityContext"] |= predictor.pop("securityContext")
+    del container["securityContext"]["fsGroup"]
     del container["lifecycle"], predictor["terminationGracePeriodSeconds"]  # Knative's own affair
     # Of probes it takes some alone, and of ports one.
     del container["startupProbe"], container["livenessProbe"]

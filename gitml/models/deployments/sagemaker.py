@@ -100,11 +100,15 @@ class SageMakerTarget:
             made,
             lambda: client.update_endpoint(EndpointName=request.name, EndpointConfigName=made, **extra),
         )
+        try:
+            done = _settled(client, request, made)
+        except _RolledBackError:
+            _forget(client, made)
+            raise
         _asked(lambda: client.add_tags(ResourceArn=old["EndpointArn"], Tags=_tags(request)))
-        done = _settled(client, request, made)
         if done.state is DeploymentState.READY:
             _forget(client, old["EndpointConfigName"])
-        return done
+        return self.get(request.name, request.place)
 
     def delete(self, name: str, place: Place) -> None:
         """Delete endpoint, configuration and model."""
@@ -139,6 +143,10 @@ class SageMakerTarget:
         )
         data: bytes = answer["Body"].read()
         return data
+
+
+class _RolledBackError(DeploymentError):
+    """What was there before answers again."""
 
 
 def _client(place: Place, service: str) -> Any:
@@ -217,7 +225,7 @@ def _tags(request: DeploymentRequest) -> list[dict[str, str]]:
 def _named(model: DeployedModel) -> str:
     """Name a model in MLflow's way, which has no character that a tag can't."""
     if model.name is None:
-        return model.uri
+        return model.title
     return f"models:/{model.name}/{model.stage or model.version}"
 
 
@@ -312,7 +320,8 @@ def _settled(client: Any, request: DeploymentRequest, made: str) -> Deployment:
         status = found["EndpointStatus"]
         rolled_back = status == "InService" and found["EndpointConfigName"] != made
         if rolled_back or _STATES.get(status) is DeploymentState.FAILED:
-            raise DeploymentError(
+            kind = _RolledBackError if rolled_back else DeploymentError
+            raise kind(
                 NAME,
                 f"'{request.name}' does not answer with {request.model.label}: {found.get('FailureReason') or status}"
                 + ("; what was there answers on" if rolled_back else ""),

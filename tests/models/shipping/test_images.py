@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -142,6 +143,9 @@ def test_an_image_is_built_runs_answers_and_is_built_the_same_again(
     for name, value in engine.environ.items():
         monkeypatch.setenv(name, value)
     model = save_sum(tmp_path / "model")
+    # One wheel of gitml for both: its source may be worked on.
+    words = ["pip", "wheel", "-q", "--no-deps", f"--wheel-dir={wheels}", str(engines.ROOT)]
+    subprocess.run([sys.executable, "-m", *words], check=True)
     layers, images = [], []
     for builder in ("podman", "buildah"):
         done = gitml(
