@@ -11,7 +11,7 @@ from pathlib import Path
 
 from gitml.errors import UsageError
 from gitml.execution.containers.engine import ENGINES, Engine, EngineError, EngineMissingError, find_engine
-from gitml.execution.containers.image import check_reference, get_image, name_by_digest
+from gitml.execution.containers.image import Image, check_reference, get_image, name_by_digest
 from gitml.execution.environments.programs import find_program
 from gitml.launching.launch import ShowProgress, no_progress
 from gitml.models.shipping.context import Context
@@ -113,7 +113,8 @@ def _buildah_digest(engine: Engine, name: str, progress: ShowProgress) -> str | 
     full, digest = str(facts.get("FromImage") or ""), str(facts.get("FromImageDigest") or "")
     if not digest or full.startswith("localhost/"):
         return None
-    return f"{_untagged(full)}@{digest}"
+    # The same image may be here by other names, of other registries.
+    return name_by_digest(Image(name, str(facts.get("FromImageID") or ""), (f"{_untagged(full)}@{digest}",)))
 
 
 def build(

@@ -15,6 +15,8 @@ from hypothesis import strategies as st
 
 import gitml.pyfunc
 from gitml.errors import GitmlError
+from gitml.launching.launch import no_progress
+from gitml.models.shipping.builder import find_builder, push, resolve_base
 from gitml.models.shipping.recipe import Recipe, dockerfile
 from tests.models.serving.calling import over_http
 from tests.models.shipping.images import python_base, wheelhouse
@@ -195,3 +197,28 @@ def wait_for_ping(port: int, process: subprocess.Popen) -> None:
             time.sleep(0.2)
         else:
             return
+
+
+@pytest.mark.heavy
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("builder", ["podman", "buildah", "docker"])
+def test_a_pushed_image_is_known_by_its_digest_and_bases_are_pinned_by_theirs(builder, tmp_path, monkeypatch):
+    if not engines.is_here("docker-registry", builder):
+        pytest.skip(f"needs root, docker-registry and {builder}")
+    with (
+        engines.with_engine("docker" if builder == "docker" else "podman") as engine,
+        engines.registry() as place,
+    ):
+        settings = tmp_path / "registries.conf"
+        settings.write_text(f'[[registry]]\nlocation = "{place}"\ninsecure = true\n')
+        environ = {**os.environ, **engine.environ, "CONTAINERS_REGISTRIES_CONF": str(settings)}
+        found, _ = find_builder(environ, builder)
+        tag = f"{place}/team/base:1"
+        engine.call("tag", engine.image, tag)
+        digest = push(found, [tag], no_progress)
+        assert digest.startswith(f"{place}/team/base@sha256:")
+        engine.call("rmi", tag)
+        assert resolve_base(found, tag, no_progress) == (digest, ())
+        assert resolve_base(found, digest, no_progress) == (digest, ())
+        name, notes = resolve_base(found, engine.image, no_progress)
+        assert (name, len(notes)) == (engine.image, 1)
