@@ -82,7 +82,7 @@ def deploy(
     --update brings the deployment there.
 
     Examples:
-      gitml models deploy churn#production --target kubernetes -C replicas=2 -C max_replicas=6
+      gitml models deploy churn#production --target kubernetes -C replicas=2
       gitml models deploy churn#production --target kubernetes --update
       gitml models deploy churn#production --target kserve --output manifests
       gitml models deploy churn --target local --predict rows.json
@@ -167,7 +167,7 @@ def _write(target: Target, request: DeploymentRequest, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for file, manifest in target.manifests(request).items():
         (folder / file).write_text(dump_document(manifest), encoding="utf-8")
-        print(folder / file)
+        print(folder / file, flush=True)
     say(f"{request.model.label}: apply them with kubectl apply -f {folder}, or commit them for GitOps")
 
 
