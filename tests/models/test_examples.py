@@ -21,6 +21,7 @@ from gitml.models.examples import (
 )
 from gitml.models.signatures.infer import infer_schema
 from tests.models import signature_cases as cases
+from tests.needs import needed
 
 pytestmark = pytest.mark.filterwarnings("ignore::gitml.models.signatures.problems.SchemaWarning")
 
@@ -118,7 +119,7 @@ def test_no_example_is_none(tmp_path) -> None:
 
 
 def test_polars(tmp_path) -> None:
-    polars = pytest.importorskip("polars")
+    polars = needed("polars")
     saved = save_example(tmp_path, polars.DataFrame({"a": [1.5], "b": ["x"]}))
     assert saved.info["pandas_orient"] == "split"
     with warnings.catch_warnings():

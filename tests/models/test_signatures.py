@@ -43,6 +43,7 @@ from gitml.types import (
     TensorSpec,
 )
 from tests.models.signatures import schema_of, schemas, signatures
+from tests.needs import needed
 
 quiet = pytest.mark.filterwarnings("ignore::gitml.models.signatures.problems.SchemaWarning")
 
@@ -223,7 +224,7 @@ def test_params_that_have_no_type_are_named() -> None:
 
 
 def test_polars() -> None:
-    polars = pytest.importorskip("polars")
+    polars = needed("polars")
     frame = polars.DataFrame(
         {"a": [1, None], "b": ["x", "y"], "c": [[1.5], []], "d": [{"k": True}, {"k": False}]}
     )
@@ -303,7 +304,7 @@ def test_hints_of_predict() -> None:
 
 
 def test_pydantic_models() -> None:
-    pydantic = pytest.importorskip("pydantic")
+    pydantic = needed("pydantic")
     message = pydantic.create_model("Message", role=(str, ...), tokens=(Optional[int], None))  # noqa: UP045
     kind = Object([Property("role", "string"), Property("tokens", "long", required=False)])
     assert schema_of_hint(list[message]) == infer_schema([message(role="a")]) == Schema([ColSpec(kind)])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import importlib
-import importlib.util
 import json
 import os
 import re
@@ -15,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.models.flavors.cases import CASES, Case, alike, plain
+from tests.needs import needs
 
 IN_TEST_EXTRA = ("sklearn",)
 PEER_SCRIPT = Path(__file__).parent / "mlflow_flavors.py"
@@ -32,10 +32,7 @@ def parameters():
 
 @pytest.fixture(params=parameters())
 def case(request) -> Case:
-    lacking = [name for name in request.param.needs if importlib.util.find_spec(name) is None]
-    if lacking and "CI" not in os.environ:
-        pytest.skip(f"{', '.join(lacking)} not installed")
-    assert not lacking, f"{', '.join(lacking)} not installed"
+    needs(*request.param.needs)
     return request.param
 
 

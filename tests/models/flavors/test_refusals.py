@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import os
 import zipfile
 from pathlib import Path
 
 import pytest
 
 from tests.models.flavors.cases import BY_ID, TEXTS, head
+from tests.needs import needed, needs
 
 pytestmark = [pytest.mark.heavy, pytest.mark.timeout(600), pytest.mark.filterwarnings("ignore")]
 
@@ -21,9 +20,7 @@ def saved(mlflow, in_repo: Path, tmp_path: Path, monkeypatch):
 
     def save(name: str) -> tuple[Path, object]:
         case = BY_ID[name]
-        lacking = [one for one in case.needs if importlib.util.find_spec(one) is None]
-        if lacking and "CI" not in os.environ:
-            pytest.skip(f"{', '.join(lacking)} not installed")
+        needs(*case.needs)
         flavor = getattr(mlflow, case.flavor)
         flavor.save_model(case.make(), in_repo / "model", pip_requirements=[], **case.options)
         monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "elsewhere"))
@@ -90,7 +87,7 @@ def test_files_outside_of_the_model_are_not_read(mlflow, saved, in_repo: Path):
 
 
 def test_a_layer_that_is_a_function_of_bytes_needs_trust(mlflow, in_repo: Path, tmp_path: Path, monkeypatch):
-    keras = pytest.importorskip("keras")
+    keras = needed("keras")
     model = keras.Sequential([keras.layers.Input((2,)), keras.layers.Lambda(lambda x: x * 2)])
     mlflow.keras.save_model(model, in_repo / "model", pip_requirements=[])
     data = head().to_numpy()
@@ -139,7 +136,7 @@ def test_a_time_series_is_predicted_from_start_to_end(mlflow, in_repo: Path):
     import numpy as np
     import pandas as pd
 
-    pytest.importorskip("statsmodels")
+    needs("statsmodels")
     from statsmodels.tsa.arima.model import ARIMA
 
     series = pd.Series(np.sin(np.arange(40.0)))

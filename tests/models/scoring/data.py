@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pyarrow.parquet
-import pytest
 
 import gitml
 from tests.models.saved import QUICK
@@ -58,8 +57,3 @@ def write(folder: Path) -> pd.DataFrame:
     (folder / "_SUCCESS").write_text("")
     (folder / "read.me").write_text("no data")
     return pd.concat(frames, ignore_index=True)
-
-
-def needs(package: str) -> None:
-    """Skip a test where a package is not installed."""
-    pytest.importorskip(package)

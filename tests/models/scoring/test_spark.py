@@ -15,7 +15,8 @@ from gitml.models.signatures.enforce import enforce_schema
 from gitml.models.signatures.infer import infer_schema
 from gitml.models.signatures.problems import SchemaError
 from tests.models.saved import QUICK, elsewhere
-from tests.models.scoring.data import expected, needs, save, table
+from tests.models.scoring.data import expected, save, table
+from tests.needs import needs
 
 pytestmark = [
     pytest.mark.heavy,

@@ -10,6 +10,7 @@ import pytest
 
 from tests.models.serving.served import save_all
 from tests.models.serving.test_server import serving
+from tests.needs import needs
 
 pytestmark = [pytest.mark.heavy, pytest.mark.timeout(600)]
 CHECKS = "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance"
@@ -17,7 +18,7 @@ CHECKS = "not_a_server_error,status_code_conformance,content_type_conformance,re
 
 @pytest.mark.parametrize("name", ["iris", "mixed", "tensor", "bare"])
 def test_no_request_makes_the_server_fail(name: str, tmp_path: Path) -> None:
-    pytest.importorskip("schemathesis")
+    needs("schemathesis")
     with serving(tmp_path, str(save_all(tmp_path)[name]), "--batch", "8") as server:
         address = f"http://127.0.0.1:{server.port}/openapi.json"
         command = [

@@ -1,0 +1,27 @@
+"""Packages that some tests need: a test without them is skipped here, and fails in CI, where all are installed."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import os
+from typing import Any
+
+import pytest
+
+
+def needs(*packages: str) -> None:
+    """Skip a test, or a module of tests, where a package is not installed; fail in CI."""
+    lacking = [name for name in packages if importlib.util.find_spec(name) is None]
+    if not lacking:
+        return
+    reason = f"{', '.join(lacking)} not installed"
+    if "CI" in os.environ:
+        pytest.fail(reason)
+    pytest.skip(reason, allow_module_level=True)
+
+
+def needed(package: str) -> Any:
+    """Import a package, as `needs` says."""
+    needs(package.partition(".")[0])
+    return importlib.import_module(package)
