@@ -252,6 +252,63 @@ def log_artifact(ml: Any, file: str) -> dict[str, Any]:
     return {"s": took}
 
 
+def log_model(ml: Any, file: str) -> dict[str, Any]:
+    """Log a Python function that has a large file, in a run of its own: seconds."""
+    import importlib
+
+    pyfunc = importlib.import_module(f"{ml.__name__}.pyfunc")
+
+    class Weighed(pyfunc.PythonModel):  # type: ignore[misc,name-defined]
+        def predict(self, _context: Any, model_input: list[float]) -> list[float]:
+            return model_input
+
+    with ml.start_run():
+        start = perf_counter()
+        pyfunc.log_model(
+            name="model", python_model=Weighed(), artifacts={"weights": file}, pip_requirements=["numpy"]
+        )
+        took = perf_counter() - start
+    return {"s": took}
+
+
+def gitml_make_version(_: Any) -> dict[str, Any]:
+    """Train a small model, and bring it into production."""
+    from sklearn.datasets import load_iris
+    from sklearn.linear_model import LogisticRegression
+
+    import gitml
+    import gitml.sklearn
+
+    features, target = load_iris(return_X_y=True)
+    with gitml.start_run():
+        gitml.sklearn.log_model(
+            LogisticRegression(max_iter=500).fit(features, target),
+            name="model",
+            registered_model_name="iris",
+            pip_requirements=["scikit-learn"],
+        )
+    gitml.MlflowClient().transition_model_version_stage("iris", 1, "Production")
+    (file,) = Path(gitml.artifacts.download_artifacts("models:/iris/1", dst_path=".")).rglob("*.skops")
+    return {"file": str(file)}
+
+
+def gitml_load_version(_: Any, file: str) -> dict[str, Any]:
+    """Load a file, and the model that has it by its stage, when all that either imports is there: seconds."""
+    import skops.io
+
+    import gitml.sklearn
+
+    took: dict[str, Any] = {}
+    skops.io.load(file, trusted=[])  # imports scikit-learn
+    start = perf_counter()
+    skops.io.load(file, trusted=[])
+    took["file_s"] = perf_counter() - start
+    start = perf_counter()
+    gitml.sklearn.load_model("models:/iris/Production")
+    took["stage_s"] = perf_counter() - start
+    return took
+
+
 def reference_copy(_: Any, file: str) -> dict[str, Any]:
     """Hash and copy a file in one pass: seconds."""
     start = perf_counter()
@@ -326,6 +383,9 @@ WORKLOADS: dict[str, Callable[..., Any]] = {
         gitml_read_curve,
         mlflow_read_curve,
         log_artifact,
+        log_model,
+        gitml_make_version,
+        gitml_load_version,
         reference_copy,
         gitml_registry,
     )

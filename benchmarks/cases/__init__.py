@@ -11,6 +11,7 @@ from cases.environments import environments
 from cases.finding import finding
 from cases.indexing import indexing
 from cases.lfs import lfs
+from cases.models import models
 from cases.receiving import receiving
 from cases.recording import log_metric, short_run
 from cases.registry import registry
@@ -39,5 +40,6 @@ CASES: dict[str, Case] = {
     "cloud": cloud,
     "receiving": receiving,
     "registry": registry,
+    "models": models,
     "serving": serving,
 }

@@ -59,7 +59,7 @@ def large_artifact(context: Context) -> list[Result]:
     ]
 
 
-def _level_the_field(file: Path) -> None:
+def level_the_field(file: Path) -> None:
     """Bring the file into the page cache, and leave nothing for the disk to catch up on."""
     os.sync()
     room = 2 * file.stat().st_size
@@ -71,7 +71,7 @@ def _level_the_field(file: Path) -> None:
 
 
 def _reference(context: Context, file: Path) -> Child:
-    _level_the_field(file)
+    level_the_field(file)
     child = context.plain("reference_copy", context.folder, file=str(file))
     file.with_name(file.name + ".copy").unlink()
     return child
@@ -79,7 +79,7 @@ def _reference(context: Context, file: Path) -> Child:
 
 def _ours(context: Context, file: Path) -> Child:
     repository = context.new_repository()
-    _level_the_field(file)
+    level_the_field(file)
     child = context.gitml("log_artifact", repository, file=str(file))
     _expect_a_copy(repository / ".git" / "lfs" / "objects", file)
     shutil.rmtree(repository)
@@ -89,7 +89,7 @@ def _ours(context: Context, file: Path) -> Child:
 def _peers(context: Context, file: Path) -> Child:
     store = context.new_mlflow_store()
     assert store is not None
-    _level_the_field(file)
+    level_the_field(file)
     child = context.mlflow("log_artifact", store, file=str(file))
     _expect_a_copy(store / "mlruns", file)
     shutil.rmtree(store)

@@ -195,7 +195,7 @@ def _refuse_unknown(given: Mapping[str, Any], known: Sequence[str]) -> None:
 def _log(live: LiveRun, folder: Path, names: Sequence[str], path: str, advance: Any) -> None:
     for name in names:
         inner = name.rpartition("/")[0]
-        live.log_artifact(folder / name, f"{path}/{inner}" if inner else path, advance)
+        live.take_artifact(folder / name, f"{path}/{inner}" if inner else path, advance)
 
 
 def _digest_in(repo: Repo, live: LiveRun, path: str) -> str:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from gitml.entities.artifact import Pointer
-from gitml.errors import DamagedError, NotFoundError
+from gitml.errors import DamagedError, NotFoundError, UsageError
 from gitml.store.threads import open_pool
 
 if TYPE_CHECKING:
@@ -124,6 +124,29 @@ class ObjectStore:
                 hashes.remember(source, status, pointer.oid)
         return pointer
 
+    def take_file(self, source: Path, *, lfs: bool = True, progress: Progress | None = None) -> Pointer:
+        """Make an object of a file that its writer has no more use for; it may be hashed only, not copied.
+
+        Args:
+            source: The file, on the store's file system; nobody writes to it from now on.
+            lfs: Which kind of pointer to return.
+            progress: Called with the number of bytes done since the last call.
+        """
+        with source.open("rb") as stream, self._new_file() as (made, temporary):
+            before = os.fstat(stream.fileno())
+            oid, size = hash_stream(stream, progress)
+            if not self._is_kept(oid, size):
+                os.chmod(source, os.fstat(made.fileno()).st_mode & 0o777)  # as one that is copied
+                temporary.unlink()
+                try:
+                    os.link(source, temporary)
+                except OSError:  # not a file system with links
+                    return self.put_file(source, lfs=lfs)
+                if not _is_same(before, os.stat(temporary)):
+                    raise UsageError(f"'{source.name}' changed while it was stored", hint="log it again")
+                self._publish(temporary, oid)
+        return Pointer(oid, size, lfs)
+
     def put_bytes(self, data: bytes, *, lfs: bool = True) -> Pointer:
         """Store bytes that are in memory."""
         oid = hashlib.sha256(data).hexdigest()
@@ -217,6 +240,10 @@ class ObjectStore:
         hashes = self.__dict__.pop("_hashes", None)
         if hashes is not None:
             hashes.close()
+
+
+def _is_same(one: os.stat_result, other: os.stat_result) -> bool:
+    return (one.st_ino, one.st_size, one.st_mtime_ns) == (other.st_ino, other.st_size, other.st_mtime_ns)
 
 
 def hash_stream(stream: IO[bytes], progress: Progress | None = None) -> tuple[str, int]:

@@ -60,6 +60,15 @@ class ArtifactWriter:
         name = source.name
         self._add_file(source, check_artifact_path(f"{into}/{name}" if into else name), progress)
 
+    def take(self, source: Path, into: str, progress: Progress | None) -> None:
+        """Add a file that its writer has no more use for; a large one may become the object itself."""
+        into = check_artifact_path(into, allow_empty=True)
+        name = check_artifact_path(f"{into}/{source.name}" if into else source.name)
+        if source.stat().st_size <= self._inline_limit:
+            self.add_bytes(source.read_bytes(), name)
+            return
+        self._place(name, encode_pointer(self._store.take_file(source, lfs=self._lfs, progress=progress)))
+
     def add_folder(self, source: Path, into: str, progress: Progress | None) -> None:
         """Add all files below a folder; all paths are checked before the first is copied."""
         into = check_artifact_path(into, allow_empty=True)

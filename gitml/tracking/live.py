@@ -263,6 +263,12 @@ class LiveRun:
         with self._surviving(str(local_path)):
             self._artifacts.add(Path(local_path), artifact_path or "", progress)
 
+    def take_artifact(self, local_path: Path, artifact_path: str, progress: Progress | None = None) -> None:
+        """Keep a file that its writer has no more use for, on the store's file system; see `log_artifact`."""
+        self._refuse_if_ended()
+        with self._surviving(str(local_path)):
+            self._artifacts.take(local_path, artifact_path, progress)
+
     def log_artifacts(
         self, local_dir: str | Path, artifact_path: str | None = None, progress: Progress | None = None
     ) -> None:

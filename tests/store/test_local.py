@@ -57,6 +57,40 @@ def test_bytes_are_stored_once_under_their_hash(tmp_path_factory, data):
     assert len([name for _, _, names in os.walk(store.root / "objects") for name in names]) == 1
 
 
+def test_a_file_that_is_taken_becomes_the_object(store, tmp_path):
+    copied = tmp_path / "copied"
+    copied.write_bytes(b"of another" * 1000)
+    usual = store.path(store.put_file(copied).oid).stat().st_mode
+    source = tmp_path / "source"
+    source.write_bytes(os.urandom(3 * 1024**2))
+    source.chmod(0o600)  # as frameworks leave it that write to a temporary file first
+    seen = []
+    pointer = store.take_file(source, progress=seen.append)
+    assert pointer.oid == hashlib.sha256(source.read_bytes()).hexdigest()
+    assert sum(seen) == pointer.size == 3 * 1024**2
+    assert store.path(pointer.oid).samefile(source)
+    assert store.path(pointer.oid).stat().st_mode == usual
+    source.unlink()
+    assert store.path(pointer.oid).stat().st_size == pointer.size
+    again = tmp_path / "again"
+    again.write_bytes(copied.read_bytes())
+    kept = store.path(store.take_file(again).oid)
+    assert not kept.samefile(again)  # it was there
+    assert not list((tmp_path / "lfs/tmp").iterdir())
+
+
+def test_a_file_that_cannot_be_linked_is_copied(store, tmp_path, monkeypatch):
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError("no links here")
+
+    monkeypatch.setattr(os, "link", refuse)
+    source = tmp_path / "source"
+    source.write_bytes(b"weights" * 1000)
+    pointer = store.take_file(source)
+    assert store.path(pointer.oid).read_bytes() == source.read_bytes()
+    assert not store.path(pointer.oid).samefile(source)
+
+
 def test_an_unchanged_file_is_neither_read_nor_copied_again(store, tmp_path, monkeypatch):
     source = tmp_path / "source"
     source.write_bytes(os.urandom(2 * 1024**2))
