@@ -1,27 +1,43 @@
-"""What is logged when PyTorch Lightning fits a module."""
+"""What is logged when PyTorch Lightning fits and tests a module."""
 
 from __future__ import annotations
 
 from collections.abc import Generator
 from functools import partial
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from gitml.api.fluent import get_client
+from gitml.models.autolog.lightning_callback import metrics_callback
 from gitml.models.autolog.models import log_model
 from gitml.models.autolog.patching import Patches
-from gitml.models.autolog.training import Call, Logger, Training
+from gitml.models.autolog.training import Call, Logger, Training, is_nested, tell
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_RUN = "_gitml_run_id"  # of a trainer: the run of what it fitted
 
 
 def patch(module: ModuleType, patches: Patches, logger: Logger) -> None:
-    """Log what `Trainer.fit` fits."""
-    patches.replace(module.Trainer, "fit", partial(logger.observed, partial(_steps, module)))
+    """Log what `Trainer.fit` fits, and what `Trainer.test` says of it."""
+    steps = partial(_steps, module)
+    patches.replace(
+        module.Trainer, "fit", lambda original: logger.observed(steps, original, lambda args: _leads(args[0]))
+    )
+    patches.replace(module.Trainer, "test", partial(_testing, logger))
+
+
+def _leads(trainer: Any) -> bool:
+    """Whether this process speaks for all that train the module."""
+    return bool(trainer.is_global_zero)
 
 
 def _steps(lightning: Any, training: Training, call: Call) -> Generator[None, Any, None]:
     trainer, model = call.args[0], call.given("model")
-    if not trainer.is_global_zero:
-        return
-    callback = training.attempt("metrics by epoch", lambda: _callback(lightning, training))
+    trainer.__dict__[_RUN] = training.run_id
+    seen: dict[str, Any] = {}
+    callback = training.attempt("metrics by epoch", lambda: metrics_callback(lightning, training, seen))
     if callback is not None:
         trainer.callbacks.append(callback)
     try:
@@ -29,76 +45,30 @@ def _steps(lightning: Any, training: Training, call: Call) -> Generator[None, An
     finally:
         if callback in trainer.callbacks:
             trainer.callbacks.remove(callback)
-    training.attempt("what early stopping did", lambda: _log_early_stopping(lightning, training, trainer))
     module = getattr(model, "_orig_mod", model)
     # Weights, and how the class makes the module; of a class in a script only a pickle can be made.
     options = {"model_init": dict(getattr(module, "hparams_initial", None) or {})}
     instead = {"serialization_format": "pickle"}
-    log_model(training, "pytorch", module, options=options, instead=instead)
+    log_model(
+        training, "pytorch", module, example=seen.get("input"), predict=lambda _: seen["output"],
+        options=options, instead=instead,
+    )  # fmt: skip
 
 
-def _callback(lightning: Any, training: Training) -> Any:
-    options = training.options
+def _testing(logger: Logger, original: Callable[..., Any]) -> Callable[..., Any]:
+    """Log what a trainer measures of the module that it fitted."""
 
-    class Metrics(lightning.Callback):  # type: ignore[misc]
-        """Logs params when the training begins, and metrics at the end of epochs and steps."""
+    def test(self: Any, *args: Any, **kwargs: Any) -> Any:
+        found = original(self, *args, **kwargs)
+        run_id = self.__dict__.get(_RUN)
+        if logger.is_on() and not is_nested() and run_id is not None:
+            try:
+                if self.is_global_zero:
+                    measured = {name: float(value) for one in found for name, value in one.items()}
+                    get_client().writer(run_id).log_metrics(measured, None)
+            except Exception as err:  # noqa: BLE001 - nothing of ours may stop the program
+                if not logger.options.silent:
+                    tell(f"a test was not logged: {type(err).__name__}: {err}")
+        return found
 
-        def on_fit_start(self, trainer: Any, module: Any) -> None:
-            training.log_params({"epochs": trainer.max_epochs})
-            training.attempt(
-                "params", lambda: training.log_params(dict(getattr(module, "hparams", {}) or {}))
-            )
-            training.log_text("the summary", "model_summary.txt", lambda: _summary(lightning, module))
-
-        def on_train_start(self, trainer: Any, module: Any) -> None:
-            del module
-            training.attempt("the optimizer", lambda: _log_optimizer(training, trainer))
-
-        def on_train_batch_end(self, trainer: Any, *_: Any) -> None:
-            if options.log_every_n_step and trainer.global_step % options.log_every_n_step == 0:
-                names = trainer.logged_metrics if hasattr(trainer, "logged_metrics") else {}
-                training.log_metrics(_plain(names), trainer.global_step)
-
-        def on_train_epoch_end(self, trainer: Any, module: Any) -> None:
-            del module  # the epoch's validation is over by now
-            if trainer.current_epoch % options.epochs == 0:
-                training.log_metrics(_plain(trainer.callback_metrics), trainer.current_epoch)
-
-    return Metrics()
-
-
-def _plain(metrics: Any) -> dict[str, float]:
-    return {str(name): float(value) for name, value in dict(metrics).items()}
-
-
-def _summary(lightning: Any, module: Any) -> str:
-    return str(lightning.utilities.model_summary.ModelSummary(module, max_depth=-1))
-
-
-def _log_optimizer(training: Training, trainer: Any) -> None:
-    if not trainer.optimizers:
-        return
-    optimizer = trainer.optimizers[0]
-    optimizer = getattr(optimizer, "_optimizer", optimizer)
-    training.log_params({"optimizer_name": type(optimizer).__name__, **getattr(optimizer, "defaults", {})})
-
-
-def _log_early_stopping(lightning: Any, training: Training, trainer: Any) -> None:
-    for callback in trainer.callbacks:
-        if isinstance(callback, lightning.callbacks.EarlyStopping):
-            training.log_params(
-                {
-                    "monitor": callback.monitor,
-                    "mode": callback.mode,
-                    "patience": callback.patience,
-                    "min_delta": float(callback.min_delta),
-                    "stopped_epoch": callback.stopped_epoch,
-                }
-            )
-            if callback.stopped_epoch:
-                training.log_metrics(
-                    {
-                        "stopped_epoch": callback.stopped_epoch,
-                        "restored_epoch": max(1, callback.stopped_epoch - callback.patience),
-                    }
-                )
+    return test

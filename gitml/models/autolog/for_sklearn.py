@@ -102,6 +102,7 @@ def fit_steps(
     training.set_tags(sklearn_search.tags_of(estimator))
     example = training.attempt("the input example", lambda: head(features))
     log_dataset(training, features, targets)
+    training.attempt("the data sets", lambda: _log_eval_sets(training, call, features))
     yield
     with muted():
         # A frame of pandas, an array, a matrix or a list is still there; what could be read once is not.
@@ -118,6 +119,16 @@ def fit_steps(
                 log(estimator.best_estimator_, "best_estimator")
         if done is not None:
             training.attempt("later metrics", lambda: done(training, estimator))
+
+
+def _log_eval_sets(training: Training, call: Call, features: Any) -> None:
+    """Record the data that boosting libraries evaluate on, but for what they train with."""
+    given, inputs, outputs = call.given("eval_set"), call.given("eval_X"), call.given("eval_y")
+    pairs = list(given) if isinstance(given, list) else [given]
+    pairs += zip(inputs, outputs, strict=False) if isinstance(inputs, tuple) else [(inputs, outputs)]
+    for pair in pairs:
+        if isinstance(pair, list | tuple) and len(pair) >= 2 and pair[0] is not features:
+            log_dataset(training, pair[0], pair[1], "eval")
 
 
 def log_estimator(

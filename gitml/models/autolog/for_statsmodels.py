@@ -26,8 +26,8 @@ def patch(module: ModuleType, patches: Patches, logger: Logger) -> None:
 
 def _steps(training: Training, call: Call) -> Generator[None, Any, None]:
     model = call.args[0]
-    data = getattr(model.data, "frame", None)  # of a formula: what it was applied to
-    data = getattr(model.data, "orig_exog", None) if data is None else data
+    data = getattr(getattr(model, "data", None), "frame", None)  # of a formula: what it was applied to
+    data = getattr(getattr(model, "data", None), "orig_exog", None) if data is None else data
     # A series is predicted from one time to another, and not by rows.
     in_time = type(model).__module__.startswith("statsmodels.tsa")
     example = None if in_time else training.attempt("the input example", lambda: head(data))

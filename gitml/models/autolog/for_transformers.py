@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Generator
 from functools import partial
@@ -27,13 +28,21 @@ _NO_PARAMS = ("output_dir", "logging_dir", "run_name", "hub_token", "push_to_hub
 
 def patch(module: ModuleType, patches: Patches, logger: Logger) -> None:
     """Log what `Trainer.train` trains."""
-    patches.replace(module.Trainer, "train", partial(logger.observed, partial(_steps, module)))
+    steps = partial(_steps, module)
+    patches.replace(
+        module.Trainer,
+        "train",
+        lambda original: logger.observed(steps, original, lambda args: _leads(args[0])),
+    )
+
+
+def _leads(trainer: Any) -> bool:
+    """Whether this process speaks for all that train the model."""
+    return bool(trainer.is_world_process_zero())
 
 
 def _steps(module: Any, training: Training, call: Call) -> Generator[None, Any, None]:
     trainer = call.args[0]
-    if not trainer.is_world_process_zero():
-        return
     training.attempt("params", lambda: _log_params(training, trainer))
     callback = training.attempt("metrics by step", lambda: _callback(module, training))
     if callback is not None:
@@ -44,31 +53,40 @@ def _steps(module: Any, training: Training, call: Call) -> Generator[None, Any, 
         if callback is not None:
             trainer.remove_callback(callback)
     if training.options.log_models:
-        _log_model(training, trainer)
+        training.attempt("the model", lambda: _log_model(training, trainer))
 
 
 def _log_model(training: Training, trainer: Any) -> None:
-    """Keep a pipeline where one can be made of it, else the files that the trainer itself writes."""
-    tokenizer = getattr(trainer, "processing_class", None)
-    kind = type(trainer.model).__name__
+    """Keep a pipeline where one can be made of it, else weights and configuration, or the module."""
+    if getattr(trainer, "is_fsdp_enabled", False) or getattr(trainer, "is_deepspeed_enabled", False):
+        # All processes would have to gather it, and the others don't know.
+        training.note("the model: it is spread over processes; save it with trainer.save_model")
+        return
+    model = trainer.accelerator.unwrap_model(trainer.model)
+    tokenizer: Any = getattr(trainer, "processing_class", None) or getattr(trainer, "tokenizer", None)
+    kind = type(model).__name__
     task = next((task for ending, task in _TASKS.items() if kind.endswith(ending)), None)
     if tokenizer is not None and task is not None:
-        parts = {"model": trainer.model, "tokenizer": tokenizer}
-        log_model(training, "transformers", parts, options={"task": task})
-        return
-
-    def log_files() -> None:
+        log_model(training, "transformers", {"model": model, "tokenizer": tokenizer}, options={"task": task})
+    elif hasattr(model, "save_pretrained"):
         with tempfile.TemporaryDirectory() as folder:
-            trainer.save_model(folder)
+            for part in (model, tokenizer):
+                if hasattr(part, "save_pretrained"):
+                    part.save_pretrained(folder)
             get_client().log_artifacts(training.run_id, folder, "model")
-
-    training.attempt("the model", log_files)
+    else:
+        log_model(training, "pytorch", model, instead={"serialization_format": "pickle"})
 
 
 def _log_params(training: Training, trainer: Any) -> None:
-    settings = {name: value for name, value in trainer.args.to_dict().items() if name not in _NO_PARAMS}
-    training.log_params({name: value for name, value in settings.items() if value is not None})
-    config = getattr(trainer.model, "config", None)
+    config: Any = getattr(trainer.model, "config", None)
+    known = config.to_dict() if hasattr(config, "to_dict") else {}
+    if os.path.isdir(str(known.get("_name_or_path") or "")):  # a place on this machine
+        del known["_name_or_path"]
+    settings = {**known, **trainer.args.to_dict()}
+    training.log_params(
+        {name: value for name, value in settings.items() if name not in _NO_PARAMS and value is not None}
+    )
     kind = getattr(config, "model_type", None)
     training.set_tags(
         {"estimator_class": type(trainer.model).__name__} | ({"model_type": kind} if kind else {})

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import weakref
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from functools import partial
 from types import ModuleType
 from typing import Any
 
-from gitml.models.autolog.boosting import arguments_of, joining, log_importance, log_iteration
+from gitml.models.autolog.boosting import Iterations, arguments_of, joining, log_importance
 from gitml.models.autolog.for_sklearn import fit_steps
-from gitml.models.autolog.models import head, log_dataset, log_model
+from gitml.models.autolog.holders import Holders
+from gitml.models.autolog.models import log_dataset, log_model
 from gitml.models.autolog.patching import Patches
 from gitml.models.autolog.training import Call, Logger, Training
 from gitml.models.flavors.shared import import_module
@@ -18,7 +18,8 @@ from gitml.models.flavors.shared import import_module
 _NO_PARAMS = (
     "params", "dtrain", "evals", "obj", "feval", "custom_metric", "evals_result", "xgb_model", "callbacks",
 )  # fmt: skip
-_heads: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()  # first rows, of each matrix
+_MOST_CELLS = 10_000_000  # of a matrix that is read back to be described
+_matrices = Holders()
 
 
 def patch(module: ModuleType, patches: Patches, logger: Logger) -> None:
@@ -26,36 +27,25 @@ def patch(module: ModuleType, patches: Patches, logger: Logger) -> None:
     patches.replace(module, "train", partial(logger.observed, _steps))
     for matrix in (module.DMatrix, getattr(module, "QuantileDMatrix", None)):
         if matrix is not None:
-            patches.replace(matrix, "__init__", partial(_noting, logger))
+            patches.replace(matrix, "__init__", partial(_matrices.noting, logger))
     patches.replace_in_subclasses(
         module.XGBModel,
         ("fit",),
         partial(logger.observed, partial(fit_steps, flavor="xgboost", done=_finish_estimator)),
         lambda _: True,
     )
-    patches.replace(module.sklearn, "train", joining("xgboost", _add_callback))
-
-
-def _noting(logger: Logger, original: Callable[..., None]) -> Callable[..., None]:
-    def init(self: Any, *args: Any, **kwargs: Any) -> None:
-        original(self, *args, **kwargs)
-        data = args[0] if args else kwargs.get("data")
-        if logger.is_on() and (first := head(data)) is not None:
-            _heads[self] = first
-
-    return init
+    patches.replace(module.sklearn, "train", joining("xgboost", _add_callback, _log_best))
 
 
 def _steps(training: Training, call: Call) -> Generator[None, Any, None]:
     matrix = call.given("dtrain")
-    example = _heads.get(matrix)
-    params = dict(call.given("params") or {})
-    training.log_params({**params, **arguments_of(call, _NO_PARAMS)})
-    training.attempt("metrics by iteration", lambda: _add_callback(training, call))
-    log_dataset(training, example, None)
+    example = _matrices.head(matrix)
+    training.log_params({**(call.given("params") or {}), **arguments_of(call, _NO_PARAMS)})
+    iterations = Iterations(training)
+    training.attempt("metrics by iteration", lambda: _add_callback(call, iterations))
+    training.attempt("the data sets", lambda: _log_datasets(training, matrix, call.given("evals") or ()))
     booster = yield
-    if call.given("early_stopping_rounds") is not None:
-        _log_best(training, booster, booster.num_boosted_rounds())
+    training.attempt("the best iteration", lambda: _log_best(booster, iterations))
     _log_importance(training, booster)
 
     def predict(data: Any) -> Any:
@@ -69,9 +59,29 @@ def _xgboost() -> Any:
     return import_module("xgboost", "its callback", "xgboost")
 
 
-def _add_callback(training: Training, call: Call) -> None:
+def _log_datasets(training: Training, matrix: Any, evals: Any) -> None:
+    if not training.options.log_datasets:
+        return
+    log_dataset(training, _features(matrix), None)
+    for other, name in evals:
+        if other is not matrix:
+            log_dataset(training, _features(other), None, "eval", name)
+
+
+def _features(matrix: Any) -> Any:
+    data = _matrices.data(matrix)
+    if data is not None or matrix.num_row() * matrix.num_col() > _MOST_CELLS:
+        return data
+    return matrix.get_data().toarray()
+
+
+def _add_callback(call: Call, iterations: Iterations) -> None:
     class Metrics(_xgboost().callback.TrainingCallback):  # type: ignore[misc]
-        """Logs what each iteration measured."""
+        """Logs what each iteration measured; one that goes on with a booster counts on."""
+
+        def before_training(self, model: Any) -> Any:
+            self.before = iterations.training.attempt("the step", model.num_boosted_rounds) or 0
+            return model
 
         def after_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:
             del model
@@ -80,27 +90,22 @@ def _add_callback(training: Training, call: Call) -> None:
                 for data, metrics in evals_log.items()
                 for metric, values in metrics.items()
             }
-            log_iteration(training, epoch, found)
+            iterations.log(self.before + epoch, found)
             return False
 
-    call.change(callbacks=[*(call.given("callbacks") or ()), Metrics()])
+    # Before those that end a training, such as early stopping.
+    call.change(callbacks=[Metrics(), *(call.given("callbacks") or ())])
+
+
+def _log_best(booster: Any, iterations: Iterations) -> None:
+    best = getattr(booster, "best_iteration", None)  # only after early stopping
+    if best is not None:
+        iterations.log_best(best)
+        iterations.training.log_metrics({"best_score": booster.best_score})
 
 
 def _finish_estimator(training: Training, model: Any) -> None:
-    booster = model.get_booster()
-    if getattr(model, "early_stopping_rounds", None) is not None:
-        _log_best(training, booster, booster.num_boosted_rounds())
-    _log_importance(training, booster)
-
-
-def _log_best(training: Training, booster: Any, rounds: int) -> None:
-    training.log_metrics(
-        {
-            "stopped_iteration": rounds - 1,
-            "best_iteration": booster.best_iteration,
-            "best_score": booster.best_score,
-        }
-    )
+    _log_importance(training, model.get_booster())
 
 
 def _log_importance(training: Training, booster: Any) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import threading
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from gitml.api.fluent import get_client
@@ -37,6 +38,13 @@ def head(data: Any) -> Any:
     return None
 
 
+@dataclass(frozen=True, slots=True)
+class Blank:
+    """What stands for an example where there is none, for the signature only."""
+
+    value: Any
+
+
 def log_model(
     training: Training, flavor: str, model: Any, name: str = "model", *, example: Any = None,
     predict: Callable[[Any], Any] | None = None, options: Mapping[str, Any] | None = None,
@@ -49,7 +57,7 @@ def log_model(
         flavor: Its flavor.
         model: The model.
         name: Its folder; numbered if the run has such a one already.
-        example: The first rows of what it was trained with.
+        example: The first rows of what it was trained with, or a `Blank`.
         predict: What its predictions are made with, for the signature.
         options: What only its flavor takes.
         instead: The options to write it with if it can't be written with those.
@@ -57,8 +65,9 @@ def log_model(
     if not training.options.log_models:
         return
     signature = None
-    if training.options.log_model_signatures and example is not None and predict is not None:
-        signature = training.attempt("the signature", lambda: _signature(example, predict))
+    sample, example = (example.value, None) if isinstance(example, Blank) else (example, example)
+    if training.options.log_model_signatures and sample is not None and predict is not None:
+        signature = training.attempt("the signature", lambda: _signature(sample, predict))
     common: dict[str, Any] = {
         "signature": False if signature is None else signature,
         "registered_model_name": training.options.registered_model_name if name == "model" else None,
@@ -98,13 +107,25 @@ def _free(run_id: str, name: str) -> str:
     return place
 
 
-def log_dataset(training: Training, features: Any, targets: Any, context: str = "train") -> None:
-    """Record what a model is trained with, if that is wanted: never its content."""
+def log_dataset(
+    training: Training, features: Any, targets: Any, context: str = "train", name: str | None = None
+) -> None:
+    """Record what a model is trained or evaluated with, if that is wanted: never its content.
+
+    Args:
+        training: The training.
+        features: A table or an array; of anything else nothing is recorded.
+        targets: What is to be learned, if it is known.
+        context: `train` or `eval`.
+        name: What to call it.
+    """
     if training.options.log_datasets:
-        training.attempt("the data set", lambda: _log_dataset(training.run_id, features, targets, context))
+        training.attempt(
+            "the data set", lambda: _log_dataset(training.run_id, features, targets, context, name)
+        )
 
 
-def _log_dataset(run_id: str, features: Any, targets: Any, context: str) -> None:
+def _log_dataset(run_id: str, features: Any, targets: Any, context: str, name: str | None) -> None:
     import numpy as np
     import pandas as pd
 
@@ -112,10 +133,10 @@ def _log_dataset(run_id: str, features: Any, targets: Any, context: str) -> None
     from gitml.api.inputs import input_record
 
     if isinstance(features, pd.DataFrame):
-        dataset = from_pandas(features)
+        dataset = from_pandas(features, name=name)
     elif isinstance(features, np.ndarray) and features.dtype.kind in "biufc":
         known = isinstance(targets, np.ndarray) and targets.dtype.kind in "biufc"
-        dataset = from_numpy(features, targets=targets if known else None)
+        dataset = from_numpy(features, targets=targets if known else None, name=name)
     else:
         return
     get_client().writer(run_id).log_input(input_record(dataset, context=context))

@@ -10,6 +10,7 @@ from __future__ import annotations
 import inspect
 import logging
 import os
+import re
 import sys
 import warnings
 from collections.abc import Callable, Generator, Iterator, Mapping
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 TAG = "mlflow.autologging"
 _OVER: Any = object()
+_MOST_TROUBLES = 100
+_ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+>")
 
 
 class AutologWarning(UserWarning):
@@ -154,8 +157,13 @@ class Training:
         try:
             return step()
         except Exception as err:  # noqa: BLE001 - nothing of ours may stop a training
-            self.troubles.append(f"{what}: {type(err).__name__}: {err}")
+            self.note(f"{what}: {type(err).__name__}: {err}")
             return None
+
+    def note(self, trouble: str) -> None:
+        """Note what could not be logged, once: what fails in one step fails in the next, too."""
+        if trouble not in self.troubles and len(self.troubles) < _MOST_TROUBLES:
+            self.troubles.append(trouble)
 
     # What flavors log by; all of these note trouble instead of raising it.
 
@@ -190,7 +198,7 @@ class Training:
 
     def __enter__(self) -> Self:
         token = _current.set(self)
-        self._stack.callback(self._tell)
+        self._stack.callback(self.tell)
         self._stack.callback(_current.reset, token)
         with ExitStack() as entering:
             entering.callback(self._stack.close)
@@ -219,7 +227,8 @@ class Training:
     ) -> None:
         self._stack.__exit__(kind, error, trace)
 
-    def _tell(self) -> None:
+    def tell(self) -> None:
+        """Warn of what could not be logged."""
         if self.troubles and not self.options.silent:
             others = f" (and {len(self.troubles) - 5} more)" if len(self.troubles) > 5 else ""
             tell(f"{self.what} was not logged as a whole: {'; '.join(self.troubles[:5])}{others}")
@@ -245,6 +254,11 @@ def _is_between(module: str) -> bool:
     return module.partition(".")[0] in {"contextlib", "gitml", "importlib"}
 
 
+def _always(args: tuple[Any, ...]) -> bool:
+    del args
+    return True
+
+
 @dataclass(slots=True, eq=False)
 class Logger:
     """Autologging of one framework.
@@ -261,16 +275,20 @@ class Logger:
     is_off: bool = False
     pid: int = field(default_factory=os.getpid)
 
-    def observed(self, steps: Steps, original: Callable[..., Any]) -> Callable[..., Any]:
+    def observed(
+        self, steps: Steps, original: Callable[..., Any], wanted: Callable[[tuple[Any, ...]], bool] = _always
+    ) -> Callable[..., Any]:
         """Make a function that does the same as the original, and is logged.
 
         Args:
             steps: What to log.
             original: The function that trains.
+            wanted: Told the arguments by place, says whether it is to be logged by this process. Of all
+                that train one model together, one does.
         """
 
         def observe(*args: Any, **kwargs: Any) -> Any:
-            if not self.is_on() or is_nested() or self._leaves_alone():
+            if not self.is_on() or is_nested() or self._leaves_alone() or not _asked(wanted, args):
                 return original(*args, **kwargs)
             call = Call(original, args, dict(kwargs))
             with Training(self.flavor, _name(original, args), self.options) as training:
@@ -299,6 +317,13 @@ class Logger:
         return self.options.exclusive and (active_run() is not None or session.wrapper_run_id is not None)
 
 
+def _asked(wanted: Callable[[tuple[Any, ...]], bool], args: tuple[Any, ...]) -> bool:
+    try:
+        return wanted(args)
+    except Exception:  # noqa: BLE001 - what is wrong with it, the function itself will say
+        return False
+
+
 def _begin(script: Generator[None, Any, None]) -> bool:
     """Do what comes before the training; False if the flavor wants nothing of it."""
     return next(script, _OVER) is not _OVER
@@ -322,7 +347,9 @@ def _log_params(training: Training, params: Mapping[str, Any]) -> None:
     from gitml.tracking.live import ParamChangedError
 
     live = get_client().writer(training.run_id)
-    for_run = {str(key): _param(value) for key, value in params.items()}
+    for_run: dict[str, Any] = {}
+    for key, value in params.items():
+        training.attempt(f"the param {key!s:.80}", lambda: for_run.update({str(key): _param(value)}))  # noqa: B023
     try:
         live.log_params(for_run)
     except ParamChangedError:
@@ -350,7 +377,12 @@ def _param(value: Any) -> Any:
     item = getattr(value, "item", None)
     if item is not None and getattr(value, "ndim", None) == 0:
         return item()
-    return str(value)
+    text = str(value)
+    if not _ADDRESS.search(text):
+        return text
+    # Where it is in memory says nothing, and is another place each time.
+    named = value if hasattr(value, "__qualname__") else type(value)
+    return f"{named.__module__}.{named.__qualname__}"
 
 
 def _log_metrics(run_id: str, metrics: Mapping[str, Any], step: int | None) -> None:
