@@ -37,7 +37,10 @@ def deploy(
         ),
     ] = None,
     target: Annotated[
-        str, typer.Option("--target", "-t", metavar="NAME", help="kubernetes, kserve, sagemaker or local.")
+        str,
+        typer.Option(
+            "--target", "-t", metavar="NAME", help="local, kubernetes, kserve, azureml, sagemaker or vertex."
+        ),
     ] = "local",
     name: Annotated[
         str | None, typer.Option("--name", metavar="NAME", help="What to call it; as the model if not given.")

@@ -11,10 +11,12 @@ from gitml.models.deployments.contract import GROUP, DeploymentError, Target
 
 # A table, so that they work from a source tree, and so that no other package can take their names.
 BUILT_IN = {
+    "azureml": "gitml.models.deployments.azureml:AzureMLTarget",
     "kserve": "gitml.models.deployments.kserve:KServeTarget",
     "kubernetes": "gitml.models.deployments.kubernetes:KubernetesTarget",
     "local": "gitml.models.deployments.local:LocalTarget",
     "sagemaker": "gitml.models.deployments.sagemaker:SageMakerTarget",
+    "vertex": "gitml.models.deployments.vertex:VertexTarget",
 }
 
 
