@@ -89,8 +89,8 @@ def _add(callback: Any, call: Call) -> list[Any] | None:
     if hasattr(callbacks, "callbacks"):  # a CallbackList, which has told its callbacks of the model already
         callback.set_model(call.args[0])
         callback.set_params(getattr(callbacks, "params", None))
-        callbacks.append(callback)
         found: list[Any] = callbacks.callbacks
+        found.append(callback)
         return found
     given = callbacks if isinstance(callbacks, list | tuple) else [callbacks] if callbacks is not None else []
     call.change(callbacks=[*given, callback])

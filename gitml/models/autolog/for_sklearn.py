@@ -84,8 +84,9 @@ def _follow_threads(parallel: Any, patches: Patches) -> None:
 
 
 def fit_steps(
-    training: Training, call: Call, *, flavor: str, done: Callable[[Training, Any], None] | None = None
-) -> Generator[None, Any, None]:
+    training: Training, call: Call, *, flavor: str, done: Callable[[Training, Any], None] | None = None,
+    first: Callable[[Any], Any] = head,
+) -> Generator[None, Any, None]:  # fmt: skip
     """Log an estimator that is being fitted: params, scores, plots, the model, and what a search tried.
 
     Args:
@@ -93,6 +94,7 @@ def fit_steps(
         call: Its call: a method of the estimator.
         flavor: How the model is written.
         done: What else is to be done with the fitted estimator.
+        first: Copies the first rows of its data.
     """
     estimator, options = call.args[0], training.options
     features, targets = call.given("X"), call.given("y", "Y")
@@ -100,7 +102,7 @@ def fit_steps(
     is_search = sklearn_search.is_search(estimator)
     training.log_params(training.attempt("params", lambda: estimator.get_params(deep=not is_search)) or {})
     training.set_tags(sklearn_search.tags_of(estimator))
-    example = training.attempt("the input example", lambda: head(features))
+    example = training.attempt("the input example", lambda: first(features))
     log_dataset(training, features, targets)
     training.attempt("the data sets", lambda: _log_eval_sets(training, call, features))
     yield

@@ -39,8 +39,13 @@ def _steps(training: Training, call: Call) -> Generator[None, Any, None]:
     log_dataset(training, data, None)
     fitted = yield
     training.log_metrics({name: _find(fitted, name) for name in _METRICS})
-    training.log_text("the summary", "model_summary.txt", lambda: str(fitted.summary().as_text()))
-    log_model(training, "statsmodels", fitted, example=example, predict=fitted.predict)
+    training.log_text("the summary", "model_summary.txt", lambda: _summary(fitted))
+    log_model(training, "statsmodels", fitted, example=example, predict=getattr(fitted, "predict", None))
+
+
+def _summary(fitted: Any) -> str:
+    summary = fitted.summary()
+    return str(summary.as_text() if hasattr(summary, "as_text") else summary)
 
 
 def _find(fitted: Any, name: str) -> Any:
