@@ -36,6 +36,14 @@ def test_pythons_are_those_promised(project):
     assert named == ["3.10", "3.11", "3.12", "3.13"]
 
 
+def test_extras_that_errors_tell_of_are_declared(project):
+    told = {"ray", "spark"}  # the name is the engine's
+    for path in (ROOT / "gitml").rglob("*.py"):
+        told |= set(re.findall(r'MissingExtraError\([^)]*"([a-z-]+)"\)', path.read_text()))
+    assert {"parquet", "vertex"} < told
+    assert told <= set(project["project"]["optional-dependencies"])
+
+
 def test_the_wheel_takes_the_hooks_along(project):
     wheel = project["tool"]["hatch"]["build"]["targets"]["wheel"]
     assert wheel["force-include"]["hooks"] == "gitml/_hooks"

@@ -60,12 +60,12 @@ def test_another_engine_makes_the_same_parts(model: Path, in_repo: Path, tmp_pat
 def test_a_worker_elsewhere_names_file_and_row(model: Path, in_repo: Path, tmp_path: Path, engine: str):
     needs({"spark": "pyspark"}.get(engine, engine))
     frame = table(500)
-    frame.loc[321, "a"] = 13
+    frame.loc[450, "a"] = 13  # in the last of three parts
     pyarrow.parquet.write_table(
         pyarrow.Table.from_pandas(frame), tmp_path / "data.parquet", row_group_size=100
     )
     said = score(in_repo, model, tmp_path / "data.parquet", "-o", "out", "-e", engine, *OPTIONS, code=1)
-    assert "data.parquet, row 322: the model raised ValueError: 13 brings bad luck" in said
+    assert "data.parquet, row 451: the model raised ValueError: 13 brings bad luck" in said
     assert "Traceback" not in said
     assert list((in_repo / "out").glob("part-*.parquet"))  # what was done is kept
     assert not (in_repo / "out/_SUCCESS").exists()
