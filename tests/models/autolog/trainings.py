@@ -188,7 +188,20 @@ def lightning_fit() -> Any:
 # transformers
 
 
-def trainer(folder: str, **settings: Any) -> Any:
+def tokenizer() -> Any:
+    """A tokenizer of a language of ten words."""
+    from tokenizers import Tokenizer, models, pre_tokenizers
+    from transformers import PreTrainedTokenizerFast
+
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "good", "bad", "tea", "cake", "and"]
+    made = Tokenizer(models.WordLevel({word: number for number, word in enumerate(words)}, unk_token="[UNK]"))
+    made.pre_tokenizer = pre_tokenizers.Whitespace()
+    return PreTrainedTokenizerFast(
+        tokenizer_object=made, pad_token="[PAD]", unk_token="[UNK]", model_max_length=16
+    )
+
+
+def trainer(folder: str, processing_class: Any = None, **settings: Any) -> Any:
     """A trainer of a tiny network that sorts texts of a tiny language."""
     import torch
     import transformers
@@ -206,7 +219,9 @@ def trainer(folder: str, **settings: Any) -> Any:
         "save_strategy": "no", "report_to": "none", "use_cpu": True, "disable_tqdm": True, **settings,
     }  # fmt: skip
     args = transformers.TrainingArguments(folder, **given)
-    return transformers.Trainer(model, args, train_dataset=rows, eval_dataset=rows[:4])
+    return transformers.Trainer(
+        model, args, train_dataset=rows, eval_dataset=rows[:4], processing_class=processing_class
+    )
 
 
 def transformers_train() -> Any:
