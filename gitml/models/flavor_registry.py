@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import importlib
-import importlib.metadata
 from functools import cache
 from typing import cast
 
 from gitml.errors import NotFoundError, UsageError
 from gitml.models.contract import Flavor
+from gitml.plugins import BrokenPluginError, Plugins
 
 GROUP = "gitml.flavors"
-# Name → module and name there. Nothing is imported to list them.
 _BUILT_IN = {
     "python_function": "gitml.models.flavors.pyfunc:FLAVOR",
 } | {
@@ -21,6 +19,7 @@ _BUILT_IN = {
         "statsmodels", "tensorflow", "transformers", "xgboost",
     )
 }  # fmt: skip
+_FLAVORS = Plugins(GROUP, _BUILT_IN)
 # Loader modules of MLflow's that are not `mlflow.<name of the flavor>`.
 _LOADERS = {
     "mlflow.pyfunc.model": "python_function",
@@ -41,7 +40,7 @@ class UnknownFlavorError(NotFoundError):
 
 def list_flavors() -> list[str]:
     """Name all flavors, without importing any."""
-    return sorted({*_BUILT_IN, *_entry_points()})
+    return _FLAVORS.names()
 
 
 @cache
@@ -52,20 +51,13 @@ def find_flavor(name: str) -> Flavor:
         UnknownFlavorError: There is none.
         UsageError: The package that brings it can't be loaded.
     """
-    place = _BUILT_IN.get(name)
-    if place is not None:
-        module, _, attribute = place.partition(":")
-        return cast("Flavor", getattr(importlib.import_module(module), attribute))
-    entry = _entry_points().get(name)
-    if entry is None:
-        raise UnknownFlavorError(name)
     try:
-        found = entry.load()
-        return cast("Flavor", found() if isinstance(found, type) else found)
-    except Exception as err:
+        return cast("Flavor", _FLAVORS.load(name))
+    except KeyError:
+        raise UnknownFlavorError(name) from None
+    except BrokenPluginError as err:
         raise UsageError(
-            f"the flavor '{name}' ({entry.value}) can't be loaded: {err}",
-            hint="mend or uninstall the package that brings it",
+            f"the flavor '{name}': {err}", hint="mend or uninstall the package that brings it"
         ) from err
 
 
@@ -74,11 +66,8 @@ def flavor_of_loader(module: str) -> str | None:
     if module in _LOADERS:
         return _LOADERS[module]
     vendor, _, name = module.partition(".")
-    if vendor == "mlflow" and name in (*_BUILT_IN, *_entry_points()):
+    known = list_flavors()
+    if vendor == "mlflow" and name in known:
         return name
-    return next((name for name in _entry_points() if find_flavor(name).loader_module == module), None)
-
-
-@cache
-def _entry_points() -> dict[str, importlib.metadata.EntryPoint]:
-    return {entry.name: entry for entry in importlib.metadata.entry_points(group=GROUP)}
+    others = (name for name in known if name not in _BUILT_IN)
+    return next((name for name in others if find_flavor(name).loader_module == module), None)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
-import importlib
 from typing import cast
 
-from gitml.errors import GitmlError, NotFoundError
+from gitml.errors import NotFoundError
 from gitml.execution.backends.contract import GROUP, Backend, BackendError
+from gitml.plugins import BrokenPluginError, Plugins
 
-# A table, so that they work from a source tree, and so that no other package can take their names.
 BUILT_IN = {
     "docker": "gitml.execution.backends.containers:DockerBackend",
     "kubernetes": "gitml.execution.backends.kubernetes:KubernetesBackend",
@@ -18,6 +16,7 @@ BUILT_IN = {
     "ray": "gitml.execution.backends.ray:RayBackend",
     "slurm": "gitml.execution.backends.slurm:SlurmBackend",
 }
+_BACKENDS = Plugins(GROUP, BUILT_IN)
 
 
 class BackendNotFoundError(NotFoundError):
@@ -25,20 +24,9 @@ class BackendNotFoundError(NotFoundError):
 
     exit_code = 2
 
-    def __init__(self, name: str, known: list[str]) -> None:
-        near = difflib.get_close_matches(name, known, n=1)
-        super().__init__(
-            f"there is no backend '{name}'",
-            hint=f"did you mean {near[0]}?" if near else f"there are: {', '.join(known)}",
-        )
+    def __init__(self, name: str) -> None:
+        super().__init__(f"there is no backend '{name}'", hint=_BACKENDS.hint(name))
         self.name = name
-
-
-def backend_names() -> list[str]:
-    """List the names of all backends."""
-    from importlib.metadata import entry_points
-
-    return sorted({*BUILT_IN, *(point.name for point in entry_points(group=GROUP))})
 
 
 def find_backend(name: str) -> Backend:
@@ -49,19 +37,9 @@ def find_backend(name: str) -> Backend:
         BackendError: Its package can't be loaded.
         MissingExtraError: Packages that it needs are not installed.
     """
-    built_in = BUILT_IN.get(name)
-    if built_in is not None:
-        module, _, attribute = built_in.partition(":")
-        return cast("Backend", getattr(importlib.import_module(module), attribute)())
-    from importlib.metadata import entry_points
-
-    for point in entry_points(group=GROUP, name=name):
-        try:
-            return cast("Backend", point.load()())
-        except GitmlError:
-            raise
-        except Exception as err:
-            raise BackendError(
-                name, f"it can't be loaded from '{point.value}': {type(err).__name__}: {err}"
-            ) from err
-    raise BackendNotFoundError(name, backend_names())
+    try:
+        return cast("Backend", _BACKENDS.load(name))
+    except KeyError:
+        raise BackendNotFoundError(name) from None
+    except BrokenPluginError as err:
+        raise BackendError(name, str(err)) from err
