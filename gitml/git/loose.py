@@ -50,6 +50,10 @@ class LooseObjects:
             pass  # it belongs to another user of a shared repository
         return oid
 
+    def has(self, oid: str) -> bool:
+        """Whether the object is here, and loose."""
+        return oid.isalnum() and os.path.exists(f"{self._root}/{oid[:2]}/{oid[2:]}")
+
     def read(self, oid: str) -> tuple[int, bytes] | None:
         """Read an object: its kind, as packs number them, and content; None if it is not loose.
 

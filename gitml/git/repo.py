@@ -246,6 +246,8 @@ class GitRepo:
 
     def has_object(self, oid: str) -> bool:
         """Whether git has the object."""
+        if self._quarantine is None and self._loose.has(oid):
+            return True
         from dulwich.objects import ObjectID
 
         return any(ObjectID(oid.encode()) in store for store in self._stores)
