@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -17,12 +18,19 @@ def _has_examples(page: Path) -> bool:
     return any(block.is_run for block in blocks(page.read_text(encoding="utf-8")))
 
 
-of_each_page = pytest.mark.parametrize(
-    "page", [pytest.param(p, id=str(p.relative_to(ROOT))) for p in PAGES if _has_examples(p)]
-)
+# Their examples train, serve and load models, each in new processes: run with the heavy tests only.
+SLOW = {
+    ROOT / "docs/how-to" / f"{name}.md"
+    for name in ("evaluate-a-model", "log-models", "score-in-batches", "serve-a-model")
+}
 
 
-@of_each_page
+def of_each(pages: Iterable[Path]) -> pytest.MarkDecorator:
+    shown = [pytest.param(page, id=str(page.relative_to(ROOT))) for page in pages if _has_examples(page)]
+    return pytest.mark.parametrize("page", shown)
+
+
+@of_each(page for page in PAGES if page not in SLOW)
 def test_examples_do_what_the_page_shows(page: Path, tmp_path: Path, quick: QuickGitml):
     command = f'"{sys.executable}" -I -S "{forked_gitml.__file__}" run "{quick.socket}"'
     differences = run_page(page, tmp_path / "room", command)
@@ -31,7 +39,7 @@ def test_examples_do_what_the_page_shows(page: Path, tmp_path: Path, quick: Quic
 
 @pytest.mark.heavy
 @pytest.mark.timeout(300)
-@of_each_page
+@of_each(PAGES)
 def test_examples_do_so_when_gitml_is_started_for_each(page: Path, tmp_path: Path):
     differences = run_page(page, tmp_path / "room")
     assert not differences, "\n\n".join(map(str, differences))
@@ -39,6 +47,7 @@ def test_examples_do_so_when_gitml_is_started_for_each(page: Path, tmp_path: Pat
 
 def test_most_pages_for_users_have_examples():
     with_examples = {str(p.relative_to(ROOT)) for p in PAGES if _has_examples(p)}
+    assert set(PAGES) >= SLOW
     assert {"README.md", "docs/tutorial.md", "docs/reference/filters.md"} <= with_examples
 
 
