@@ -7,6 +7,8 @@ beside the code that raises them.
 
 from __future__ import annotations
 
+import sys
+
 
 class GitmlError(Exception):
     """A failure gitml can explain: what happened, and what to do next.
@@ -21,6 +23,8 @@ class GitmlError(Exception):
         super().__init__(message)
         self.message = message
         self.hint = hint
+        if hint is not None and sys.version_info >= (3, 11):
+            self.add_note(f"hint: {hint}")  # below the message in a traceback
 
     def __str__(self) -> str:
         return self.message

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gitml.models.environment_files import get_model_dependencies
 from gitml.models.flavors.pyfunc import load_model, log_model, save_model
 from gitml.models.pyfunc.model import PyFuncModel
 from gitml.models.pyfunc.python_model import PythonModel, PythonModelContext
@@ -11,6 +12,7 @@ __all__ = [
     "PyFuncModel",
     "PythonModel",
     "PythonModelContext",
+    "get_model_dependencies",
     "load_model",
     "log_model",
     "save_model",

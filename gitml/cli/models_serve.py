@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from enum import Enum
@@ -29,10 +30,13 @@ class AddressTakenError(GitmlError):
 
     exit_code = 5
 
-    def __init__(self, host: str, port: int, why: str) -> None:
+    def __init__(self, host: str, port: int, err: OSError) -> None:
+        in_use = err.errno in (errno.EADDRINUSE, errno.EACCES)
         super().__init__(
-            f"can't listen on {host}:{port}: {why}",
-            hint="give another --port; --port 0 takes any that is free",
+            f"can't listen on {host}:{port}: {(err.strerror or str(err)).lower()}",
+            hint="give another --port; --port 0 takes any that is free"
+            if in_use
+            else "--host is an address of this machine: 127.0.0.1, or 0.0.0.0 for all of them",
         )
 
 
@@ -151,7 +155,7 @@ def serve(
     try:
         listening = listen(settings)
     except OSError as err:
-        raise AddressTakenError(host, port, (err.strerror or str(err)).lower()) from err
+        raise AddressTakenError(host, port, err) from err
     log_to(sys.stderr)
     address = _address(host, listening.getsockname()[1])
 

@@ -68,7 +68,7 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     """List the public names, loaded or not."""
-    return sorted({*globals(), *_PUBLIC})
+    return sorted(__all__)
 
 
 __all__ = [

@@ -62,6 +62,8 @@ def read(
         return flavor.read(located.folder, facts, options)
     except ModuleNotFoundError as err:
         raise missing(located, err) from err
+    except MissingPackageError as err:
+        raise MissingPackageError(f"'{located.origin.name}'", _recorded(located, err.requirement)) from err
 
 
 def require_loadable(
@@ -88,8 +90,13 @@ def missing(located: Located, err: ModuleNotFoundError) -> MissingPackageError:
     """Say what to install for a module that isn't there: as the model's requirements have it."""
     module = (err.name or "").partition(".")[0] or str(err)
     name = requirement_name(_MODULES.get(module, module)) or module
+    return MissingPackageError(f"'{located.origin.name}'", _recorded(located, name))
+
+
+def _recorded(located: Located, name: str) -> str:
+    """A package with the version that the model was made with, where its requirements tell."""
     known = {requirement_name(line): line for line in requirements_in(located.folder)}
-    return MissingPackageError(f"'{located.origin.name}'", known.get(name, name))
+    return known.get(requirement_name(name), name)
 
 
 def requirements_in(folder: Path) -> Sequence[str]:

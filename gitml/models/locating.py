@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,12 +14,13 @@ from gitml.api.connection import local_path
 from gitml.api.fluent import get_client
 from gitml.entities.artifact import Artifact
 from gitml.entities.model import PYTHON_FUNCTION, Model
-from gitml.errors import UsageError
+from gitml.errors import GitmlError, NotFoundError, UsageError
 from gitml.formats.mlmodel import MLMODEL_FILE, decode_model
 from gitml.models.directory import NoModelError, folder_digest, read_model
 from gitml.models.laying_out import Content, lay_out, read_content
 from gitml.models.trust import Origin
 from gitml.registry.names import ModelName, is_model_name, parse_model_name, resolve_model
+from gitml.render.text import plural
 
 if TYPE_CHECKING:
     from gitml.repo import Repo
@@ -100,9 +102,29 @@ def _at_folder(name: str, dst_path: str | os.PathLike[str] | None) -> Located:
             hint="use a folder, runs:/RUN_ID/path or models:/NAME/3; gitml pull brings what others recorded",
         )
     folder = local_path(name) or Path()
+    if not folder.exists():
+        raise _no_folder(name)
     model = read_model(folder, name)
     origin = Origin(name, lambda: folder_digest(folder))
     return Located(_copied(folder, Path(dst_path)) if dst_path is not None else folder, model, origin)
+
+
+def _no_folder(name: str) -> NotFoundError:
+    """Say what may have been meant by a name that is no folder: a registered model without a version."""
+    from gitml.registry.versions import list_versions
+
+    known = []
+    with suppress(GitmlError):  # outside of a repository there are none
+        known = [version.version for version in list_versions(get_client().repo, name)]
+    if not known:
+        return NotFoundError(
+            f"there is no folder '{name}', and no model of that name",
+            hint="gitml models list shows the registered ones; NAME@v3, NAME#production and runs:/RUN/path are others",
+        )
+    return NotFoundError(
+        f"'{name}' has {plural(len(known), 'version')}: say which",
+        hint=f"{name}@v{max(known)}, or {name}#production for the one in that stage",
+    )
 
 
 def _stored(name: str) -> _Stored:

@@ -96,7 +96,7 @@ class LightgbmFlavor:
             return SKLEARN.read(folder, _as_sklearn(path, facts, folder), options)
         try:
             return lightgbm.Booster(model_file=str(path))
-        except lightgbm.basic.LightGBMError as err:
+        except (lightgbm.basic.LightGBMError, ValueError) as err:
             raise DamagedError(f"LightGBM can't read '{path.name}': {err!s:.300}") from err
 
     def wrap(self, model: Any, facts: Mapping[str, Any], function: Mapping[str, Any]) -> Predictor:

@@ -98,7 +98,7 @@ class XgboostFlavor:
         model = getattr(import_module(module, "the model", module.partition(".")[0]), name)()
         try:
             model.load_model(str(path))
-        except xgboost.core.XGBoostError as err:
+        except (xgboost.core.XGBoostError, ValueError) as err:
             problem = str(err).strip().partition("\n")[0]
             raise DamagedError(f"XGBoost can't read '{path.name}': {problem:.300}") from err
         return model

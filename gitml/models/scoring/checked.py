@@ -10,6 +10,7 @@ from typing import Any
 
 from gitml.errors import DamagedError
 from gitml.models.directory import read_model
+from gitml.models.failures import model_at_work
 from gitml.models.loading import require_loadable
 from gitml.models.locating import Located, locate
 from gitml.models.pyfunc.loading import function_flavor, read_function
@@ -47,4 +48,5 @@ def load_checked(
         )
     sys.dont_write_bytecode = True  # beside modules of the model it would only be in the way
     located = Located(folder, read_model(folder, name), Origin(name, lambda: digest))
-    return read_function(located, trust=True, quiet=True, model_config=model_config)
+    with model_at_work("be loaded"):
+        return read_function(located, trust=True, quiet=True, model_config=model_config)

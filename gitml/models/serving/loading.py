@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gitml.models.failures import model_at_work
 from gitml.models.locating import Located, is_stored, locate
 from gitml.models.pyfunc.loading import read_function
 from gitml.models.serving.settings import ServeSettings
@@ -37,7 +38,8 @@ def load_served(settings: ServeSettings) -> Served:
     """
     located = locate(settings.uri)
     version = located.origin.version
-    model = read_function(located, trust=settings.trust)
+    with model_at_work("be loaded"):
+        model = read_function(located, trust=settings.trust)
     return Served(
         model, settings.name or _name_of(located, settings.uri), None if version is None else version.version
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import math
 from collections.abc import Callable, Mapping
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
@@ -62,14 +63,24 @@ def _floats(kind: DataType) -> Converter:
 
     def convert(values: list[Any]) -> np.ndarray[Any, Any]:
         try:
-            array = np.array(values, dtype=dtype)
+            with np.errstate(over="ignore"):
+                array = np.array(values, dtype=dtype)
         except (ValueError, TypeError, OverflowError):
             array = None
         if array is None or array.ndim != 1:
-            return _each(values, _float).astype(dtype)
+            array = _each(values, _float).astype(dtype)
+        if kind is DataType.float and np.isinf(array).any():
+            _refuse_overflow(values, array)
         return array
 
     return convert
+
+
+def _refuse_overflow(values: list[Any], array: np.ndarray[Any, Any]) -> None:
+    """Refuse numbers that only became infinite by being made shorter."""
+    for row, (value, short) in enumerate(zip(values, array, strict=True)):
+        if math.isinf(short) and not math.isinf(_float(value)):
+            raise Mismatch(f"got {described(value)} in row {row}, which float can't hold")
 
 
 def _float(value: Any) -> float:
