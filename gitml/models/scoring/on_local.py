@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -113,9 +114,22 @@ def _begin(stop: Any, done: Any, threads: int) -> None:
     """Leave Ctrl-C to whoever started this, and processors to the other workers."""
     global _is_stopped, _count
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, name="gitml-score-life", daemon=True).start()
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ.setdefault(name, str(threads))
     _is_stopped, _count = stop.is_set, done
+
+
+def _end_with_parent() -> None:
+    """End as soon as whoever started this has gone, even by SIGKILL: nobody waits for the parts any more.
+
+    The parent alone holds the other end of the pipe that is waited for. Without this a worker would wait
+    for tasks for ever: its siblings and itself hold both ends of the queue's pipe.
+    """
+    parent = multiprocessing.parent_process()
+    if parent is not None:  # it is a child: the pool started it
+        parent.join()
+        os._exit(1)
 
 
 def _advance(rows: int) -> None:

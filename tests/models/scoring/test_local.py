@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import json
-from contextlib import contextmanager
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +22,7 @@ from gitml.models.scoring.engines import EngineOptions
 from gitml.models.scoring.errors import OtherPredictionsError, RowError
 from gitml.models.scoring.scoring import Options, Scored, score
 from gitml.models.scoring.worker import PieceError
-from tests.models.saved import elsewhere
+from tests.models.saved import QUICK, elsewhere
 from tests.models.scoring.data import expected, save, table, write
 
 
@@ -56,6 +61,40 @@ def test_all_files_of_a_folder_in_processes(model, gitml, in_repo: Path, tmp_pat
     record = json.loads((in_repo / "scores/_gitml.json").read_text())
     assert record["of"]["model"]["digest"].startswith("sha256:")
     assert [Path(file["path"]).name for file in record["of"]["data"]] == ["a.parquet", "b.csv", "c.csv"]
+
+
+def test_workers_end_with_whoever_started_them(in_repo: Path, tmp_path: Path):
+    code = (
+        "import time\nfrom gitml.models import set_model\n\ndef predict(model_input):\n    time.sleep(0.1)\n"
+    )
+    (tmp_path / "slow.py").write_text(code + "    return model_input['a']\n\nset_model(predict)\n")
+    gitml.pyfunc.save_model(tmp_path / "slow", python_model=str(tmp_path / "slow.py"), **QUICK)
+    table(20_000).to_csv(tmp_path / "data.csv", index=False)
+    words = ("-o", "scores", "--part-rows", "10", "--batch-size", "5", "--workers", "2")
+    command = [
+        sys.executable,
+        "-m",
+        "gitml",
+        "models",
+        "score",
+        str(tmp_path / "slow"),
+        str(tmp_path / "data.csv"),
+    ]
+    with subprocess.Popen(
+        [*command, *words], cwd=in_repo, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True
+    ) as started:  # fmt: skip
+        try:
+            until = time.monotonic() + 60
+            while not (in_repo / "scores/part-00002.parquet").exists():
+                assert started.poll() is None
+                assert time.monotonic() < until
+                time.sleep(0.05)
+            started.kill()
+            # All of them have the pipe: it ends with the last of them.
+            started.communicate(timeout=30)
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(started.pid, signal.SIGKILL)
 
 
 def test_what_is_finished_is_kept_and_what_is_not_is_done_again(model, tmp_path: Path):
