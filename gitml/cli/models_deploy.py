@@ -160,17 +160,18 @@ def _on_one(
 
 
 def _write(target: Target, request: DeploymentRequest, folder: Path) -> None:
-    from gitml.formats.yaml_block import dump_document
     from gitml.models.deployments.contract import WritesManifests
+    from gitml.models.deployments.writing import write_manifests
 
     if not isinstance(target, WritesManifests):
         raise UsageError(
             f"--output is for clusters; '{target.name}' has no manifests", hint="--target kubernetes"
         )
-    folder.mkdir(parents=True, exist_ok=True)
-    for file, manifest in target.manifests(request).items():
-        (folder / file).write_text(dump_document(manifest), encoding="utf-8")
-        print(folder / file, flush=True)
+    done = write_manifests(folder, request.name, target.manifests(request))
+    for path in done.written:
+        print(path, flush=True)
+    for path in done.removed:
+        warn(f"'{path}' of an earlier call is removed; what was made of it in a cluster stays there")
     say(f"{request.model.label}: apply them with kubectl apply -f {folder}, or commit them for GitOps")
 
 

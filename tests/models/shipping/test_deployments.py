@@ -84,6 +84,34 @@ def test_manifests_are_of_the_image_that_was_pushed_for_the_stage(churn, gitml):
     assert "replicas" not in found["spec"]  # they are the autoscaler's to count
 
 
+def test_manifests_of_an_earlier_call_go_and_those_of_others_stay(churn, gitml):
+    def deploy(*words: str, target: str = "kubernetes", code: int = 0):
+        words = ("churn@v1", "--target", target, "--output", "k8s", *words)
+        return gitml(churn, "models", "deploy", *words, code=code)
+
+    def names() -> list[str]:
+        return sorted(path.name for path in (churn / "k8s").iterdir())
+
+    deploy("-C", "max_replicas=5")
+    (churn / "k8s/kustomization.yaml").write_text("resources: [hpa.yaml]\n")
+    done = deploy("-C", "replicas=1")
+    assert names() == ["deployment.yaml", "kustomization.yaml", "pdb.yaml", "service.yaml"]
+    assert "hpa.yaml' of an earlier call is removed" in done.stderr
+    assert "hpa.yaml" not in done.stdout
+    deploy(target="kserve")
+    assert names() == ["inferenceservice.yaml", "kustomization.yaml"]
+    assert "of the deployment 'churn'" in deploy("--name", "other", target="kserve", code=2).stderr
+    (churn / "k8s/service.yaml").write_text("kind: Service\n")
+    assert "was not written by gitml" in deploy(code=2).stderr
+    (churn / "k8s/service.yaml").unlink()
+    (churn / "k8s/service.yaml").symlink_to(churn / "k8s/inferenceservice.yaml")
+    assert "was not written by gitml" in deploy(code=2).stderr
+    assert names() == ["inferenceservice.yaml", "kustomization.yaml", "service.yaml"]
+    (churn / "k8s/service.yaml").unlink()
+    deploy()
+    assert names() == ["deployment.yaml", "kustomization.yaml", "pdb.yaml", "service.yaml"]
+
+
 def test_what_is_wrong_with_a_request_is_told_with_what_to_do(churn, gitml):
     def refused(*words: str, code: int) -> str:
         return gitml(churn, "models", "deploy", *words, code=code).stderr
