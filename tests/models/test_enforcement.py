@@ -77,7 +77,7 @@ def test_one_message_names_every_problem() -> None:
 
 def test_long_lists_of_problems_are_cut() -> None:
     schema = Schema([ColSpec("double", f"c{index}") for index in range(25)])
-    with pytest.raises(SchemaError, match="'c9'.* is missing; and 15 more$"):
+    with pytest.raises(SchemaError, match="'c9'.* is missing; and 15 more(\\n|$)"):
         enforce_schema(pd.DataFrame({"x": [1]}), schema)
 
 

@@ -116,7 +116,9 @@ def test_models_go_both_ways(mlflow, in_repo: Path, peer: str):
     mlflow.pyfunc.save_model(ours / "function", python_model=shout, input_example=["a"])
 
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    script = in_repo / "peer.py"  # a file: with `-c`, PySpark takes MLflow for a doctest of its own and ends it
+    script = (
+        in_repo / "peer.py"
+    )  # a file: with `-c`, PySpark takes MLflow for a doctest of its own and ends it
     script.write_text(PEER_SCRIPT)
     done = subprocess.run(
         [peer, str(script), str(theirs), str(ours)],

@@ -157,9 +157,12 @@ class RowReader:
         elif self.named and list(columns or ()) != self.names:
             return None
         try:
-            array = np.array(rows, dtype=self.dtype)
+            with np.errstate(over="ignore"):
+                array = np.array(rows, dtype=self.dtype)
         except (ValueError, TypeError, OverflowError):
             return None
+        if array.dtype == np.float32 and np.isinf(array).any():
+            return None  # one by one: was it infinite before?
         return array if array.ndim == 2 and array.shape[1] == len(self.names) else None
 
     def _index(self) -> pd.Index[Any]:
