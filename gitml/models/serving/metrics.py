@@ -41,13 +41,6 @@ class Metrics:
         self._open = Gauge(
             "gitml_requests_in_flight", "Requests that were not answered yet.", multiprocess_mode="livesum", registry=to
         )  # fmt: skip
-        self._version = Gauge(
-            "gitml_model_version", "Version served; 0 if it is none of the registry.", ("model",),
-            multiprocess_mode="livemin", registry=to,
-        )  # fmt: skip
-        self._loaded = Gauge(
-            "gitml_model_loaded_timestamp_seconds", "When the model was loaded.", multiprocess_mode="livemin", registry=to
-        )  # fmt: skip
         self._reloads = Counter(
             "gitml_reloads", "Looks for another version that found one, or failed.", ("outcome",), registry=to
         )
@@ -84,9 +77,21 @@ class Metrics:
         self._waiting.set(requests)
 
     def loaded(self, name: str, version: int | None) -> None:
-        """A model is served from now on."""
-        self._version.labels(name).set(version or 0)
-        self._loaded.set(time.time())
+        """A model is served from now on; called once."""
+        # Made here: whoever looks after the others loads nothing, and would count as a model of 1970. While
+        # processes of two versions live, the newer ones answer; the older ones may have the higher version.
+        version_served = Gauge(
+            "gitml_model_version", "Version served; 0 if it is none of the registry.", ("model",),
+            multiprocess_mode="livemostrecent", registry=self._registry,
+        )  # fmt: skip
+        moment = Gauge(
+            "gitml_model_loaded_timestamp_seconds",
+            "When the model was loaded.",
+            multiprocess_mode="livemostrecent",
+            registry=self._registry,
+        )
+        version_served.labels(name).set(version or 0)
+        moment.set(time.time())
 
     def reloaded(self, outcome: str) -> None:
         """A model was looked for because its stage or alias had moved: `loaded` or `failed`."""

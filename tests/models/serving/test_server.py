@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -166,11 +166,13 @@ def test_a_long_body_gets_its_answer(tmp_path: Path) -> None:
 @pytest.mark.heavy
 def test_several_processes_share_a_socket_and_their_counts(tmp_path: Path) -> None:
     code = "import os, signal\n\ndef predict(model_input):\n    return [os.getpid()] if model_input[0] else os.kill(os.getpid(), 9)\n"
+    before = time.time()
     with serving(tmp_path, str(save_code(tmp_path / "who", code)), "--workers", "2") as server:
         seen = {server.predict(1).json["predictions"][0] for _ in range(60)}
         assert len(seen) == 2
         text = over_http(server.port, "GET", "/metrics").body.decode()
         assert 'gitml_requests_total{endpoint="/invocations",status="200"} 60.0' in text
+        assert metric(text, "gitml_model_loaded_timestamp_seconds") >= before  # the supervisor loads none
         with pytest.raises((http.client.RemoteDisconnected, ConnectionResetError)):
             server.predict(0)  # a process dies
         until(lambda: "another one is started" in server.said)
@@ -178,6 +180,34 @@ def test_several_processes_share_a_socket_and_their_counts(tmp_path: Path) -> No
         until(lambda: not later.update(server.predict(1).json["predictions"]) and len(later - seen) == 1)
         os.kill(server.process.pid, signal.SIGKILL)  # nobody is left who would end them
         until(lambda: not any(map(_is_alive, later)))
+
+
+@pytest.mark.heavy
+def test_while_two_versions_live_the_one_that_answers_is_told(git_repo: Path, gitml: Gitml) -> None:
+    for number in (1, 2):
+        log_version(git_repo, number)
+    gitml(git_repo, "models", "promote", "churn", "1", "production")
+    words = ("models:/churn/Production", "--follow", "--follow-every", "0.1", "--workers", "2")
+    with serving(git_repo, *words, trust=False) as server, ExitStack() as opened:
+        held = opened.enter_context(closing(http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)))
+        held.request("GET", "/ping")
+        held.getresponse().read()
+        for move, version in (
+            (("promote", "churn", "2", "production"), 2),
+            (("rollback", "churn", "production"), 1),
+        ):
+            since = time.time()
+            gitml(git_repo, "models", *move)
+            until(lambda version=version: f"v{version} of " in server.said.splitlines()[-1])
+            # The connection that is open keeps a process of the first version alive.
+            text = over_http(server.port, "GET", "/metrics").body.decode()
+            assert metric(text, 'gitml_model_version{model="churn"}') == version
+            assert metric(text, "gitml_model_loaded_timestamp_seconds") >= since
+
+
+def metric(text: str, name: str) -> float:
+    """The value of one metric in Prometheus' format."""
+    return next(float(line.rpartition(" ")[2]) for line in text.splitlines() if line.startswith(f"{name} "))
 
 
 def _is_alive(pid: int) -> bool:
