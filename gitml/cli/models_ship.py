@@ -58,6 +58,12 @@ FreshOption = Annotated[bool, typer.Option("--no-cache", help="Take nothing from
 PushOption = Annotated[
     bool, typer.Option("--push", help="Push it; the version then says which image it is in, for deploy.")
 ]
+AllowTagOption = Annotated[
+    bool,
+    typer.Option(
+        "--allow-tag", help="Where the digest of the base can't be had, write its tag into the Dockerfile."
+    ),
+]
 JsonOption = Annotated[
     bool,
     typer.Option("--json", help="One JSON document instead of text.", callback=json_errors, is_eager=True),
@@ -67,11 +73,19 @@ JsonOption = Annotated[
 def build_image(
     model: ModelPlace,
     tag: Annotated[
-        list[str],
+        list[str] | None,
         typer.Option(
             "--tag", "-t", "--name", "-n", metavar="TAG", help="What to call the image. Repeatable."
         ),
-    ],
+    ] = None,
+    dockerfile: Annotated[
+        Path | None,
+        typer.Option(
+            "--dockerfile",
+            metavar="DIR",
+            help="Build nothing; write what it would be built of into a new or empty folder.",
+        ),
+    ] = None,
     engine: EngineOption = None,
     base: BaseOption = None,
     manager: ManagerOption = "pip",
@@ -80,6 +94,7 @@ def build_image(
     platform: PlatformOption = None,
     push: PushOption = False,
     no_cache: FreshOption = False,
+    allow_tag: AllowTagOption = False,
     trust: TrustOption = False,
     json: JsonOption = False,
 ) -> None:
@@ -92,11 +107,20 @@ def build_image(
       gitml models build-image churn@v3 -t churn:3
       gitml models build-image churn#production -t churn:3 --push
       gitml models build-image ./model -t churn:3 --wheels ./wheelhouse
+      gitml models build-image churn@v3 --dockerfile ./image
     """
     from gitml.models.shipping.shipping import build_image as build
     from gitml.render.progress import progress
 
-    options = _options(base, manager, wheels, system_package, platform, trust=trust)
+    options = _options(base, manager, wheels, system_package, platform, trust=trust, allow_tag=allow_tag)
+    if dockerfile is not None:
+        _check_alone(push=push, no_cache=no_cache, json=json)
+        _write(model, dockerfile, options, engine=engine, tag=tag)
+        return
+    if allow_tag:
+        raise UsageError("--allow-tag goes with --dockerfile", hint="a build says which base it took")
+    if not tag:
+        raise UsageError("the image has no name", hint="-t churn:3; or, to build nothing: --dockerfile DIR")
     image, notes = build(
         model, tag, options, builder=engine, fresh=no_cache, send=push, environ=os.environ, progress=progress
     )
@@ -122,15 +146,19 @@ def dockerfile(
     wheels: WheelsOption = None,
     system_package: SystemOption = None,
     platform: PlatformOption = None,
+    allow_tag: AllowTagOption = False,
     trust: TrustOption = False,
 ) -> None:
     """Write what an image of a model is built of: Dockerfile, model, and a lock with hashes.
+
+    The base is pinned by its digest, for which an engine must be here that has the image or can pull it.
 
     Examples:
       gitml models dockerfile churn@v3 ./image
       docker build -t churn:3 ./image
     """
-    _write(model, folder, _options(base, manager, wheels, system_package, platform, trust=trust))
+    options = _options(base, manager, wheels, system_package, platform, trust=trust, allow_tag=allow_tag)
+    _write(model, folder, options)
 
 
 ModelOption = Annotated[
@@ -167,13 +195,15 @@ def generate_dockerfile(
     ] = None,
     manager: ManagerOption = "pip",
     wheels: WheelsOption = None,
+    allow_tag: AllowTagOption = False,
     trust: TrustOption = False,
 ) -> None:
     """Write a Dockerfile for a model, with MLflow's options; see models dockerfile.
 
     Example: gitml models generate-dockerfile -m models:/churn/3 -d ./image
     """
-    _write(model, folder, _options(base, _manager(manager), wheels, None, None, trust=trust))
+    options = _options(base, _manager(manager), wheels, None, None, trust=trust, allow_tag=allow_tag)
+    _write(model, folder, options)
 
 
 def in_image(
@@ -218,22 +248,39 @@ def _manager(given: str) -> str:
 
 def _options(
     base: str | None, manager: str, wheels: Path | None, system: list[str] | None, platform: str | None, *,
-    trust: bool,
+    trust: bool, allow_tag: bool = False,
 ) -> ImageOptions:  # fmt: skip
     from gitml.models.shipping.context import ImageOptions as Options
 
-    return Options(base, manager, wheels, tuple(system or ()), platform, trust or None)
+    return Options(base, manager, wheels, tuple(system or ()), platform, trust or None, allow_tag)
 
 
-def _write(model: str, folder: Path, options: ImageOptions) -> None:
+def _check_alone(**given: bool) -> None:
+    for word, value in given.items():
+        if value:
+            option = "--" + word.replace("_", "-")
+            raise UsageError(
+                f"{option} and --dockerfile can't be combined", hint="--dockerfile builds nothing"
+            )
+
+
+def _write(
+    model: str,
+    folder: Path,
+    options: ImageOptions,
+    *,
+    engine: str | None = None,
+    tag: list[str] | None = None,
+) -> None:
     from gitml.models.shipping.shipping import make_context
     from gitml.render.progress import progress
 
-    context = make_context(model, folder, options, environ=os.environ, progress=progress)
+    context = make_context(model, folder, options, builder=engine, environ=os.environ, progress=progress)
     for note in context.notes:
         warn(note)
     print(folder / "Dockerfile")
-    say(f"build it: docker build -t NAME {folder}")
+    names = " ".join(f"-t {name}" for name in tag or ["NAME"])
+    say(f"build it: {engine or 'docker'} build {names} {folder}")
 
 
 def _runner(builder: str) -> str:

@@ -52,6 +52,7 @@ class ImageOptions:
         system_packages: Debian packages to add.
         platform: `linux/amd64` or `linux/arm64`; None: this machine's.
         trust: Whether code in the model may run; see `gitml.models.trust`.
+        allow_tag: Whether a build context may name the base by its tag, where its digest can't be had.
     """
 
     base: str | None = None
@@ -60,6 +61,7 @@ class ImageOptions:
     system_packages: tuple[str, ...] = ()
     platform: str | None = None
     trust: bool | None = None
+    allow_tag: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +112,7 @@ def write_context(
         EnvironmentNotMadeError: Its packages can't be pinned.
     """
     runs_code = needs_trust(located, options.trust)
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise FolderTakenError(folder)
+    check_free(folder)
     folder = folder.absolute()  # tools work in the model's
     epoch = _epoch(located, environ)
     python = python_of(located)
@@ -134,6 +135,16 @@ def write_context(
     if system:
         notes = (f"{', '.join(sorted(system))}: of Debian's newest at the time of building, so not pinned",)
     return Context(folder, epoch, base, packages.platform, recipe.offline and not system, notes)
+
+
+def check_free(folder: Path) -> None:
+    """See that a context can be written into a folder.
+
+    Raises:
+        FolderTakenError: It has something in it, or is a file.
+    """
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise FolderTakenError(folder)
 
 
 def needs_trust(located: Located, trust: bool | None) -> bool:

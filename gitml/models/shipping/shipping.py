@@ -7,16 +7,33 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from gitml.errors import UsageError
+from gitml.errors import RemoteError, UsageError
 from gitml.execution.containers.engine import EngineError, EngineMissingError
 from gitml.execution.containers.image import check_reference
 from gitml.launching.launch import ShowProgress
 from gitml.models.locating import Located, locate
 from gitml.models.shipping.builder import BuiltImage, build, find_builder, push, resolve_base
-from gitml.models.shipping.context import MANAGERS, Context, ImageOptions, default_base, write_context
+from gitml.models.shipping.context import (
+    MANAGERS,
+    Context,
+    ImageOptions,
+    check_free,
+    default_base,
+    write_context,
+)
 from gitml.models.shipping.lock import PLATFORMS
 
 IMAGE_TAG = "gitml.image"  # of a version: the image that was pushed, by digest
+
+
+class BaseNotPinnedError(RemoteError):
+    """The digest of a base image can't be had: its tag may mean another image when the image is built."""
+
+    def __init__(self, base: str, why: str) -> None:
+        super().__init__(
+            f"the base image '{base}' can't be pinned by its digest: {why}",
+            hint=f"name it by digest: --base {base}@sha256:…; or take the tag as it is: --allow-tag",
+        )
 
 
 def check_options(options: ImageOptions) -> None:
@@ -34,35 +51,50 @@ def check_options(options: ImageOptions) -> None:
 
 
 def make_context(
-    uri: str, folder: Path, options: ImageOptions, *, environ: Mapping[str, str], progress: ShowProgress
-) -> Context:
+    uri: str, folder: Path, options: ImageOptions, *, builder: str | None = None, environ: Mapping[str, str],
+    progress: ShowProgress,
+) -> Context:  # fmt: skip
     """Write a model's build context, without building.
 
-    The base is pinned where an engine is here that has it or can pull it.
+    The base is pinned by its digest, which an engine knows that is here and has the image or can pull it.
 
     Args:
         uri: The model; see `gitml.models.locating.locate`.
         folder: A new or empty folder.
         options: How the image is made.
+        builder: The engine that is asked: `docker`, `podman` or `buildah`; None: whichever is there.
         environ: The environment variables that gitml was started with.
         progress: Shows what takes long.
 
     Raises:
+        BaseNotPinnedError: The base's digest can't be had, and `options` allow no tag; nothing is written.
         GitmlError: As `write_context` does.
     """
     check_options(options)
+    check_free(folder)  # before an image is pulled
     located = locate(uri)
     base = check_reference(options.base or default_base(located))
     notes: tuple[str, ...] = ()
     if "@" not in base:
-        try:
-            engine, notes = find_builder(environ)
-            base, more = resolve_base(engine, base, progress)
-            notes += more
-        except (EngineMissingError, EngineError) as err:
-            notes = (f"the base image is not pinned: {err.message}",)
+        base, notes = _pinned(base, options, builder, environ, progress)
     context = write_context(located, folder, base, options, environ=environ, progress=progress)
     return replace(context, notes=notes + context.notes)
+
+
+def _pinned(
+    base: str, options: ImageOptions, builder: str | None, environ: Mapping[str, str], progress: ShowProgress
+) -> tuple[str, tuple[str, ...]]:
+    """Name a base by its digest, or by its tag where that is allowed; and sentences for the user."""
+    try:
+        engine, notes = find_builder(environ, builder)
+        named, more = resolve_base(engine, base, progress)
+    except (EngineMissingError, EngineError) as err:
+        if not options.allow_tag:
+            raise BaseNotPinnedError(base, err.message) from err
+        return base, (f"the base image is not pinned: {err.message}",)
+    if more and not options.allow_tag:
+        raise BaseNotPinnedError(base, "; ".join(more))
+    return named, (*notes, *more)
 
 
 def build_image(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -91,6 +92,32 @@ def test_a_model_of_somebody_else_needs_trust_before_anything_is_written(tmp_pat
     assert not (tmp_path / "image").exists()
 
 
+def test_a_base_that_can_not_be_pinned_is_refused_before_anything_is_written(tmp_path, gitml, monkeypatch):
+    model = save_sum(tmp_path / "model")
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin/git").symlink_to(str(shutil.which("git")))
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))  # no engine
+    for words in (
+        ("dockerfile", str(model), "image"),
+        ("build-image", str(model), "--dockerfile", "image"),
+        ("generate-dockerfile", "-m", str(model), "-d", "image"),
+    ):
+        done = gitml(tmp_path, "models", *words, "--base", "python:3.11-slim", code=5)
+        assert "'python:3.11-slim' can't be pinned by its digest" in done.stderr
+        assert "--allow-tag" in done.stderr
+        assert not (tmp_path / "image").exists()
+
+
+def test_a_build_and_a_dockerfile_are_two_things(tmp_path, gitml):
+    def refused(*words: str) -> str:
+        return gitml(tmp_path, "models", "build-image", "model", *words, code=2).stderr
+
+    assert "--dockerfile DIR" in refused()
+    assert "--push and --dockerfile" in refused("--dockerfile", "image", "--push")
+    assert "--no-cache and --dockerfile" in refused("--dockerfile", "image", "--no-cache")
+    assert "goes with --dockerfile" in refused("-t", "x", "--allow-tag")
+
+
 def test_an_image_serves_the_model_of_its_folder_alone(tmp_path, gitml):
     done = gitml(tmp_path, "models", "in-image", "sh", code=2)
     assert "can't 'sh'" in done.stderr
@@ -124,6 +151,16 @@ def test_a_context_is_the_same_each_time_and_has_every_package_by_hash(tmp_path,
     assert all("--hash=sha256:" in line for line in lock)
     assert any(line.startswith("./wheels/gitml-") for line in lock)
     assert len(list((tmp_path / "one/build/wheels").iterdir())) == len(lock)
+    words = ("--base", base, "--wheels", str(wheels))
+    done = gitml(
+        tmp_path, "models", "build-image", str(model), "--dockerfile", "three", "-t", "sum:1", *words
+    )
+    assert "docker build -t sum:1 three" in done.stderr
+    assert (tmp_path / "three/Dockerfile").read_bytes() == (tmp_path / "one/Dockerfile").read_bytes()
+    words = ("--base", "localhost/not-here:1", "--wheels", str(wheels), "--allow-tag")
+    done = gitml(tmp_path, "models", "dockerfile", str(model), "four", *words)
+    assert "the base image is not pinned" in done.stderr
+    assert "FROM localhost/not-here:1" in (tmp_path / "four/Dockerfile").read_text()
     alias = gitml(tmp_path, "models", "generate-dockerfile", "-m", str(model), "-d", "one", code=2)
     assert "not an empty folder" in alias.stderr
 
