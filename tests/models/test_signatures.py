@@ -7,6 +7,7 @@ import datetime as dt
 import json
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any, Optional
 
 import numpy as np
@@ -14,6 +15,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 
+import gitml.pyfunc
 from gitml.entities.signature import ModelSignature, SignatureError
 from gitml.errors import GitmlError
 from gitml.formats.model_schema import decode_signature, encode_signature
@@ -187,6 +189,34 @@ def test_reading_a_signature_loads_no_numpy() -> None:
 def test_whole_numbers_are_warned_of() -> None:
     with pytest.warns(SchemaWarning, match="whole numbers, which can't hold missing values"):
         infer_schema(pd.DataFrame({"a": [1]}))
+
+
+def test_warnings_name_the_line_that_asked(tmp_path: Path) -> None:
+    def unreadable(model_input: Nothing):  # noqa: F821 - what can't be read
+        return model_input
+
+    frame = pd.DataFrame({"a": [1.5], "z": [2]})
+    signature = infer_signature(frame[["a"]], params={"t": 0.5})
+    gitml.pyfunc.save_model(
+        tmp_path / "m", python_model=_same, signature=signature, pip_requirements=["numpy"]
+    )
+    model = gitml.pyfunc.load_model(tmp_path / "m")
+    asked = (
+        lambda: infer_schema(frame),
+        lambda: infer_signature(frame),
+        lambda: infer_signature(frame["a"].to_numpy(), np.array([1], "uint64").reshape(())),
+        lambda: model.predict(frame),
+        lambda: model.predict(frame[["a"]], {"x": 1}),
+        lambda: hints_of(unreadable),
+    )
+    for ask in asked:
+        with pytest.warns(SchemaWarning) as caught:
+            ask()
+        assert {(each.filename, each.lineno) for each in caught} == {(__file__, ask.__code__.co_firstlineno)}
+
+
+def _same(model_input, params=None):
+    return model_input
 
 
 def test_what_nothing_can_be_said_of_is_anything() -> None:

@@ -11,7 +11,6 @@ import inspect
 import logging
 import os
 import re
-import sys
 import warnings
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -21,6 +20,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from gitml.api.fluent import active_run, get_client, session, start_run
 from gitml.models.autolog.options import Options
+from gitml.models.user_frames import levels_to_user
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -237,21 +237,9 @@ class Training:
 def tell(message: str) -> None:
     """Warn, also where warnings are errors: they must not stop a training."""
     try:
-        warnings.warn(message, AutologWarning, stacklevel=_levels())
+        warnings.warn(message, AutologWarning, stacklevel=levels_to_user())
     except AutologWarning:
         _log.warning(message)
-
-
-def _levels() -> int:
-    """How far up the stack the program is that called a framework."""
-    level, frame = 1, sys._getframe(1)  # noqa: SLF001 - warnings count frames, too
-    while frame.f_back is not None and _is_between(frame.f_globals.get("__name__", "")):
-        level, frame = level + 1, frame.f_back
-    return level
-
-
-def _is_between(module: str) -> bool:
-    return module.partition(".")[0] in {"contextlib", "gitml", "importlib"}
 
 
 def _always(args: tuple[Any, ...]) -> bool:

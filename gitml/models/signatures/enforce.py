@@ -7,7 +7,6 @@ back as it is (a shallow copy), which takes some microseconds.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -19,12 +18,12 @@ from gitml.models.signatures.problems import (
     Mismatch,
     Problem,
     SchemaError,
-    SchemaWarning,
     extra_columns,
     listed,
     whole,
 )
 from gitml.models.signatures.tables import from_polars, is_polars, is_spark, to_frame
+from gitml.models.signatures.telling import warn
 from gitml.models.signatures.tensors import expected_tensor, fit_tensors
 
 if TYPE_CHECKING:
@@ -243,8 +242,3 @@ def _accepted(kind: DataType) -> tuple[Any, ...]:
 def type_name(kind: ValueType) -> str:
     """Name a column's type for a message."""
     return repr(kind) if not isinstance(kind, Array) else f"list of {kind.dtype!r}"
-
-
-def warn(message: str) -> None:
-    """Tell the caller of this package's functions."""
-    warnings.warn(message, SchemaWarning, stacklevel=4)

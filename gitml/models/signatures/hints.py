@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import inspect
 import types
-import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,7 +17,7 @@ from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 from gitml.entities.data_type import DataType, SignatureError
 from gitml.entities.signature import ColSpec, Schema
 from gitml.entities.signature_types import AnyType, Array, Map, Object, Property, ValueType
-from gitml.models.signatures.problems import SchemaWarning
+from gitml.models.signatures.telling import warn
 
 # The hint of an input that is to be what the input example is, whatever comes in.
 TypeFromExample = TypeVar("TypeFromExample")
@@ -63,9 +62,7 @@ def hints_of(function: Callable[..., Any], place: int = 0) -> TypeHints:
     try:
         hints = get_type_hints(function)
     except Exception as err:  # noqa: BLE001 - hints are evaluated: whatever they raise, they say nothing
-        warnings.warn(
-            f"the type hints of {function.__qualname__} can't be read: {err}", SchemaWarning, stacklevel=2
-        )
+        warn(f"the type hints of {function.__qualname__} can't be read: {err}")
         return TypeHints()
     return TypeHints(hints.get(names[place]), hints.get("return"))
 

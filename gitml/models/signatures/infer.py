@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import is_dataclass
 from typing import TYPE_CHECKING, Any
@@ -22,8 +21,8 @@ from gitml.entities.signature_params import LIST
 from gitml.entities.signature_types import Array, ValueType
 from gitml.models.signatures.hints import is_pydantic, schema_of_hint
 from gitml.models.signatures.infer_values import is_missing, type_of, type_of_dtype, type_of_items
-from gitml.models.signatures.problems import SchemaWarning
 from gitml.models.signatures.tables import is_polars
+from gitml.models.signatures.telling import warn
 from gitml.models.signatures.tensors import is_sparse, plain_dtype
 
 if TYPE_CHECKING:
@@ -67,7 +66,7 @@ def infer_schema(data: Any) -> Schema:
     """
     schema = _schema_of(data)
     if any(each.type in (DataType.integer, DataType.long) for each in schema if isinstance(each, ColSpec)):
-        _warn(
+        warn(
             "the signature has columns of whole numbers, which can't hold missing values: an input with a gap in "
             "one will be refused. If there may be gaps, infer the signature from data that has some, or make these "
             "columns double"
@@ -104,7 +103,7 @@ def _inferred(data: Any, what: str) -> Schema | None:
         return infer_schema(data)
     except SignatureError as err:
         checked = " It isn't checked then." if what == "model_input" else ""
-        _warn(f"nothing can be said of {what}, so that its signature is AnyType.{checked} Why: {err}")
+        warn(f"nothing can be said of {what}, so that its signature is AnyType.{checked} Why: {err}")
         return ANYTHING
 
 
@@ -252,7 +251,3 @@ def _type_of_param_list(values: Any) -> ValueType:
     if isinstance(kind, Array):
         raise SignatureError("a param is a list of values of one type")
     return kind
-
-
-def _warn(message: str) -> None:
-    warnings.warn(message, SchemaWarning, stacklevel=4)

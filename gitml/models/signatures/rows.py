@@ -19,9 +19,10 @@ from typing import TYPE_CHECKING, Any
 from gitml.entities.data_type import DataType
 from gitml.entities.signature import ColSpec, Schema
 from gitml.entities.signature_values import described
-from gitml.models.signatures.enforce import type_name, warn
+from gitml.models.signatures.enforce import type_name
 from gitml.models.signatures.json_columns import converter
 from gitml.models.signatures.problems import Mismatch, Problem, SchemaError, extra_columns, whole
+from gitml.models.signatures.telling import warn
 
 if TYPE_CHECKING:
     import numpy as np
