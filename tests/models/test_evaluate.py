@@ -272,6 +272,7 @@ def test_a_baseline(mlflow, no_plots):
     [
         ({"targets": "nothing"}, "'targets' names the column 'nothing'"),
         ({"targets": None}, "give 'targets'|evaluated by answers"),
+        ({"targets": [0, None, 0, 1, float("nan"), 1]}, "'targets' has no value in 2 of 6 rows, the first of them row 2"),
         ({"targets": [1, 2]}, "2 values, and the data 6 rows"),
         ({"predictions": None}, "neither a model nor predictions"),
         ({"model_type": "text"}, "no model type 'text'"),
@@ -296,6 +297,14 @@ def test_bad_input(mlflow, no_plots, options, message):
 def test_a_metric_that_fails_is_named(mlflow, fails):
     with pytest.raises(MetricFailedError, match="the metric 'mine'"):
         spam(extra_metrics=[make_metric(eval_fn=fails, name="mine", greater_is_better=True)])
+
+
+@pytest.mark.parametrize("kind", ["classifier", "regressor"])
+def test_answers_that_are_missing_are_counted(mlflow, no_plots, kind):
+    data = X.assign(y=[0, 1, 0, math.nan, 0, math.nan, 0, 1, 0])
+    model = LinearRegression().fit(X, X["b"])
+    with pytest.raises(UsageError, match="the column 'y' of the answers has no value in 2 of 9 rows.*row 4"):
+        evaluate(model, data, targets="y", model_type=kind)
 
 
 def test_models_that_are_none(mlflow, no_plots):

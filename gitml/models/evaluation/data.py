@@ -30,6 +30,29 @@ class Examples:
     predictions: Any
     targets_name: str | None = None
 
+    def check_answers(self) -> None:
+        """See that all answers are known.
+
+        Raises:
+            UsageError: Some are missing.
+        """
+        import pandas as pd
+
+        if self.targets is None:
+            return
+        missing = pd.isna(self.targets).reshape(len(self), -1).any(axis=1)
+        if count := int(missing.sum()):
+            what = (
+                "'targets'"
+                if self.targets_name is None
+                else f"the column '{self.targets_name}' of the answers"
+            )
+            first = int(missing.argmax()) + 1
+            raise UsageError(
+                f"{what} has no value in {count:,} of {len(self):,} rows, the first of them row {first:,}",
+                hint="leave these rows out: data.dropna(subset=[…])",
+            )
+
     def __len__(self) -> int:
         return len(self.columns)
 

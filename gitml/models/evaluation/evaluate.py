@@ -75,6 +75,8 @@ def evaluate(  # noqa: PLR0913 - MLflow's signature
     examples = read_examples(data, targets, predictions, feature_names, has_model=model is not None)
     if kind is not None and examples.targets is None:
         raise UsageError(f"a {model_type} is evaluated by answers", hint="give 'targets'")
+    if kind is not None:
+        examples.check_answers()
     baseline = None
     with muted():
         if baseline_model is not None:
