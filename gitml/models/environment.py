@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gitml.entities.project import EnvironmentKind, EnvironmentSpec
-from gitml.errors import NotFoundError
+from gitml.errors import NotFoundError, UsageError
 from gitml.execution.environments import Environment, prepare
 from gitml.launching.launch import no_progress
 from gitml.models.directory import CONDA_FILE, PYTHON_ENV_FILE, REQUIREMENTS_FILE
@@ -16,6 +16,7 @@ from gitml.models.locating import locate
 if TYPE_CHECKING:
     from gitml.launching.launch import ShowProgress
 
+MANAGERS = ("uv", "virtualenv", "conda")
 # The first one that is there is used: it says which Python, and conda is often not at hand.
 _FILES = (
     (PYTHON_ENV_FILE, EnvironmentKind.PYTHON),
@@ -42,9 +43,15 @@ def prepare_environment(
         progress: Shows what takes long.
 
     Raises:
+        UsageError: There is no such manager.
         NotFoundError: There is no such model, or it does not say what it needs.
         EnvironmentNotMadeError: It can't be solved, fetched, built or installed.
     """
+    if manager is not None and manager not in MANAGERS:
+        raise UsageError(
+            f"--env-manager '{manager}' can't make a model's environment",
+            hint=f"one of {', '.join(MANAGERS)}",
+        )
     folder = locate(uri).folder
     order = (
         sorted(_FILES, key=lambda pair: pair[1] is not EnvironmentKind.CONDA)
