@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -47,8 +47,13 @@ def key_of(said: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 
 
-def read_record(out: Place, key: str) -> Record | None:
+def read_record(out: Place, key: str, said: Mapping[str, Any]) -> Record | None:
     """Read what an earlier start of the same job wrote; None if the folder is empty.
+
+    Args:
+        out: The folder.
+        key: Hashes what decides about the result.
+        said: The same for people, to tell what differs.
 
     Raises:
         OtherPredictionsError: The folder has something else.
@@ -65,11 +70,29 @@ def read_record(out: Place, key: str) -> Record | None:
     except (ValueError, KeyError, TypeError) as err:
         raise OtherPredictionsError(out.url, f"has a {MANIFEST} that can't be read: {err}") from err
     if found.key != key:
-        raise OtherPredictionsError(
-            out.url,
-            f"has predictions of {found.said.get('model', {}).get('name')!r}, other data or other options",
-        )
+        raise OtherPredictionsError(out.url, _difference(found.said, said))
     return found
+
+
+def _difference(there: Mapping[str, Any], asked: Mapping[str, Any]) -> str:
+    """Say how the job that a folder is of differs from the one that is asked for."""
+    model, wanted = there.get("model"), asked["model"]
+    told = []
+    if not isinstance(model, Mapping) or model.get("digest") != wanted["digest"]:
+        told.append(f"{_model(model)}, and {_model(wanted)} is asked for")
+    else:
+        told.append(_model(model))
+    told += [f"other {word}" for word in ("data", "options") if there.get(word) != asked[word]]
+    return f"has predictions of {'; of '.join(told)}"
+
+
+def _model(said: object) -> str:
+    """Name a model as people do; with its hash where nothing else tells two of the same name apart."""
+    if not isinstance(said, Mapping):
+        return "another model"
+    if said.get("version") is not None:
+        return f"{said.get('name')!r} v{said['version']}"
+    return f"{said.get('name')!r} ({str(said.get('digest'))[:19]}…)"
 
 
 def write_record(out: Place, record: Record) -> None:

@@ -92,7 +92,7 @@ def score(
     located, digest = locate_checked(model, options.trust)
     place = open_place(out)
     job, files, said = _planned(located, digest, sources, place, options)
-    record = read_record(place, job.key)
+    record = read_record(place, job.key, said)
     done = finished(place, record) if record else {}
     if record and len(done) == len(record.pieces) and place.read(SUCCESS) is not None:
         return Scored(out, len(done), sum(done.values()), len(done))

@@ -111,13 +111,36 @@ def test_what_is_finished_is_kept_and_what_is_not_is_done_again(model, tmp_path:
     assert (out / "part-00000.parquet").stat().st_ino == kept
     assert scored(model, tmp_path / "data", out).kept == 5
     for change in ({"ids": []}, {"part_rows": 10}):
-        with pytest.raises(OtherPredictionsError):
+        with pytest.raises(OtherPredictionsError, match=r"…\); of other options\n"):
             scored(model, tmp_path / "data", out, **change)
     (tmp_path / "data/read.me.csv").write_text("id,a,word\n1,1,x\n")
-    with pytest.raises(OtherPredictionsError):
+    with pytest.raises(OtherPredictionsError, match=r"…\); of other data\n"):
         scored(model, tmp_path / "data", out)
     with pytest.raises(OtherPredictionsError, match="something else"):
         scored(model, tmp_path / "data", model)
+
+
+def test_another_version_is_named(mlflow, gitml, git_repo: Path, tmp_path: Path):
+    for number in (1, 2):
+        code = (
+            "from gitml.models import set_model\n\ndef predict(model_input):\n    return model_input['a'] * "
+        )
+        (tmp_path / "times.py").write_text(f"{code}{number}\n\nset_model(predict)\n")
+        with mlflow.start_run():
+            mlflow.pyfunc.log_model(
+                "model", python_model=str(tmp_path / "times.py"), registered_model_name="churn", **QUICK
+            )
+    table(5).to_csv(tmp_path / "data.csv", index=False)
+    words = (str(tmp_path / "data.csv"), "-o", "scores", "--workers", "1")
+    gitml(git_repo, "models", "score", "churn@v2", *words)
+    done = gitml(git_repo, "models", "score", "churn@v1", *words, code=4)
+    assert "scores' has predictions of 'churn' v2, and 'churn' v1 is asked for" in done.stderr
+    assert "other data" not in done.stderr
+    (tmp_path / "data.csv").write_text("a\n1\n")
+    assert (
+        "is asked for; of other data\n"
+        in gitml(git_repo, "models", "score", "churn@v1", *words, code=4).stderr
+    )
 
 
 @pytest.mark.parametrize("kind", ["csv", "parquet"])
