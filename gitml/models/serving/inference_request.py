@@ -171,10 +171,14 @@ def _table(tensors: Sequence[Tensor], schema: Schema) -> Any:
     import pandas as pd
 
     names = schema.input_names()
+    kinds = {each.name: each.type for each in schema.inputs if isinstance(each, ColSpec)}
     only = tensors[0].array
     if len(tensors) == 1 and only.ndim == 2 and only.shape[1] == len(names) and tensors[0].name not in names:
-        return pd.DataFrame(_decoded(only), columns=names)
-    kinds = {each.name: each.type for each in schema.inputs if isinstance(each, ColSpec)}
+        whole = _decoded(only)
+        return pd.DataFrame(
+            {name: _as_whole_numbers(whole[:, place], kinds.get(name)) for place, name in enumerate(names)},
+            columns=names,
+        )
     columns = {each.name: _column(each, kinds.get(each.name)) for each in tensors}
     if len({len(each) for each in columns.values()}) > 1:
         told = ", ".join(f"{name!r:.40}: {len(each)}" for name, each in list(columns.items())[:10])
@@ -197,6 +201,22 @@ def _column(tensor: Tensor, kind: Any) -> Any:
         made[:] = [each.encode() if isinstance(each, str) else each for each in values]
         return made
     return _decoded(values)
+
+
+def _as_whole_numbers(values: np.ndarray[Any, Any], kind: Any) -> np.ndarray[Any, Any]:
+    """Make whole numbers of a column of a tensor that has one type for all columns.
+
+    Only where every value is one, and none is so large that its neighbours would be the same; else they
+    stay as they are, and the signature refuses the column by its name.
+    """
+    import numpy as np
+
+    if values.dtype.kind != "f" or kind not in (DataType.integer, DataType.long):
+        return values
+    most = min(2 ** (np.finfo(values.dtype).nmant + 1), 2**31 - 1 if kind is DataType.integer else 2**63)
+    if not bool((np.isfinite(values) & (np.trunc(values) == values) & (np.abs(values) <= most)).all()):
+        return values
+    return values.astype(np.int32 if kind is DataType.integer else np.int64)
 
 
 def _decoded(values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:

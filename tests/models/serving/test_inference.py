@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gitml.entities.signature import ModelSignature, Schema, TensorSpec
+from gitml.entities.signature import ColSpec, ModelSignature, Schema, TensorSpec
 from gitml.models.serving.app import App
 from tests.models.serving.calling import Answer, ask, get, make_app
 from tests.models.serving.served import ECHO, MIXED, NAMES, WHAT, save_code, save_iris
 
+WHOLE = Schema([ColSpec("long", "l"), ColSpec("integer", "i"), ColSpec("double", "d")])
 ROWS = np.array([[5.1, 3.5, 1.4, 0.2], [6.3, 3.3, 6.0, 2.5]])
 
 
@@ -25,6 +26,7 @@ def apps(tmp_path_factory: pytest.TempPathFactory) -> dict[str, App]:
     return {
         "iris": make_app(save_iris(folder / "iris")),
         "mixed": make_app(save_code(folder / "mixed", ECHO, ModelSignature(MIXED))),
+        "whole": make_app(save_code(folder / "whole", ECHO, ModelSignature(WHOLE))),
         "tensor": make_app(save_code(folder / "tensor", WHAT, tensor)),
     }
 
@@ -60,6 +62,26 @@ def test_columns_one_by_one_or_as_one_tensor(apps: dict[str, App]) -> None:
             "id": "7",
             "outputs": [{"name": "output-0", "datatype": "INT64", "shape": [2], "data": [0, 2]}],
         }
+
+
+def test_one_tensor_of_doubles_holds_whole_numbers(apps: dict[str, App]) -> None:
+    def ask_for(*values: Any, kind: str = "FP64") -> Answer:
+        return infer(
+            apps["whole"], "whole", {"inputs": [tensor("x", kind, list(values), [len(values) // 3, 3])]}
+        )
+
+    answer = ask_for(2.0**53, -3.0, 0.5, -7.0, 2.0**31 - 1, 1.0)
+    assert {each["name"]: (each["datatype"], each["data"]) for each in answer.json["outputs"]} == {
+        "l": ("INT64", [2**53, -7]), "i": ("INT32", [-3, 2**31 - 1]), "d": ("FP64", [0.5, 1.0]),
+    }  # fmt: skip
+    for values, name in (
+        ((1.5, 1.0, 0.5), "l"), ((1.0, 2.5, 0.5), "i"), ((2.0**54, 1.0, 0.5), "l"), ((1.0, 2.0**31, 0.5), "i"),
+        ((None, 1.0, 0.5), "l"),
+    ):  # fmt: skip
+        answer = ask_for(*values)
+        assert answer.status == 400
+        assert f"column '{name}'" in answer.json["error"]
+    assert ask_for(2.0**25, 1.0, 0.5, kind="FP32").status == 400  # 2**25 + 1 would have been the same
 
 
 def test_bytes_go_both_ways(apps: dict[str, App]) -> None:
