@@ -90,7 +90,6 @@ class Context:
         self.home = self.folder / "home"
         self.home.mkdir()
         (self.home / ".gitconfig").write_text(_GIT_SETTINGS)
-        self._made = 0
 
     def close(self) -> None:
         """Remove the folder."""
@@ -165,10 +164,7 @@ class Context:
 
     def new_folder(self, name: str) -> Path:
         """Make an empty folder."""
-        self._made += 1
-        folder = self.folder / f"{self._made:02}-{name}"
-        folder.mkdir()
-        return folder
+        return Path(tempfile.mkdtemp(prefix=f"{name}-", dir=self.folder))
 
     def new_repository(self, files: int = 20) -> Path:
         """Make a repository with one commit of so many small files, and a clean work tree."""

@@ -18,11 +18,13 @@ import sys
 import tempfile
 import time
 import traceback
+from concurrent.futures import ProcessPoolExecutor
 from datetime import datetime, timezone
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from cases import CASES
+from cases import CASES, Case
 from context import FULL, HERE, QUICK, Context
 from machine import describe_machine, load, tool_versions
 from measure import BrokenBenchmarkError, Result
@@ -101,11 +103,20 @@ def _measure(context: Context, names: list[str]) -> tuple[list[Result], bool]:
     for name in names:
         print(f"{name} …", file=sys.stderr, flush=True)
         try:
-            results += CASES[name](context)
+            results += _alone(CASES[name], context)
         except (BrokenBenchmarkError, OSError, AssertionError, KeyError, subprocess.CalledProcessError):
             traceback.print_exc()
             broken = True
     return results, broken
+
+
+def _alone(case: Case, context: Context) -> list[Result]:
+    """Measure in a process of its own: what one case reads into memory is no part of the next one's peaks.
+
+    Linux counts, in the peak of a program, the memory of the process that started it.
+    """
+    with ProcessPoolExecutor(1, get_context("fork")) as one:
+        return one.submit(case, context).result()
 
 
 def _sentence(report: dict[str, Any]) -> str:
