@@ -163,7 +163,9 @@ def test_an_update_that_fails_leaves_what_was_there_and_nothing_else(azure, what
     target = AzureMLTarget()
     target.create(request(1))
     setattr(azure, what, why)
-    with pytest.raises(DeploymentError, match=f"churn v2: {why}.*no module 'x'; what was there answers on(\\n|$)"):
+    with pytest.raises(
+        DeploymentError, match=f"churn v2: {why}.*no module 'x'; what was there answers on(\\n|$)"
+    ):
         target.update(request(2))
     assert only(azure)["tags"]["gitml.version"] == "1"
     found = target.get("churn", place())
@@ -174,7 +176,9 @@ def test_an_update_that_takes_too_long_is_taken_back(azure, capsys):
     target = AzureMLTarget()
     target.create(request(1))
     azure.hanging = True
-    with pytest.raises(DeploymentError, match="not ready after 1 s; .*what was there answers on(\\n|$)") as caught:
+    with pytest.raises(
+        DeploymentError, match="not ready after 1 s; .*what was there answers on(\\n|$)"
+    ) as caught:
         target.update(request(2, wait="1s"))
     assert "wait=1h" in str(caught.value.hint)
     assert only(azure)["tags"]["gitml.version"] == "1"
