@@ -1,39 +1,31 @@
-"""Tables that are read, predicted and written a batch at a time, so that memory stays constant."""
+"""Tables through a model a batch of rows at a time, so that memory stays constant."""
 
 from __future__ import annotations
 
-import json
-import os
-import uuid
-from collections.abc import Callable, Iterator
+import math
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Protocol
+from typing import IO, TYPE_CHECKING, Any
 
-from gitml.errors import InvalidValueError, MissingExtraError, NotFoundError, UsageError
-from gitml.models.example_values import plain
+from gitml.errors import ExecutionError, GitmlError, InvalidValueError, UsageError
+from gitml.models.signatures.problems import SchemaError, counted_from
+from gitml.models.tables.sinks import Sink
+from gitml.models.tables.sources import Source, csv_frames, json_document, json_lines, parquet_frames
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from gitml.entities.signature import Schema
     from gitml.models.pyfunc.model import PyFuncModel
+    from gitml.models.serving.jobs import Job
+    from gitml.models.serving.scoring_request import ScoringReader
 
 FORMATS = ("csv", "json", "jsonl", "parquet")
 BATCH_ROWS = 10_000
 Advance = Callable[[int], None]
-
-
-class Sink(Protocol):
-    """Where predictions go."""
-
-    def write(self, frame: pd.DataFrame) -> None:
-        """Add rows."""
-        ...
-
-    def close(self) -> None:
-        """Write what ends the file."""
-        ...
+# What goes to the model: the rows, which fit its signature, and the params.
+_Fitted = tuple[Any, dict[str, Any] | None]
 
 
 def format_of(path: Path, given: str | None = None) -> str:
@@ -52,13 +44,19 @@ def format_of(path: Path, given: str | None = None) -> str:
 
 
 def predict_file(
-    model: PyFuncModel, source: Path, kind: str, sink: Sink, *, rows: int = BATCH_ROWS, advance: Advance
+    model: PyFuncModel,
+    source: Path | IO[bytes],
+    kind: str,
+    sink: Sink,
+    *,
+    rows: int = BATCH_ROWS,
+    advance: Advance,
 ) -> int:
-    """Predict a table, a batch of rows at a time.
+    """Predict a table, a batch of rows at a time; a document of JSON is read as a whole.
 
     Args:
         model: What predicts.
-        source: The table.
+        source: The file, or a stream of its bytes.
         kind: Its format.
         sink: Where the predictions go.
         rows: How many rows a batch has.
@@ -70,48 +68,156 @@ def predict_file(
     Raises:
         NotFoundError: There is no such file.
         InvalidValueError: It is not in the format.
-        SchemaError: A row does not fit the model.
+        MissingExtraError: The format needs a package that is not installed.
+        ExecutionError: The model raised something.
+        SchemaError: A row does not fit the model; says which, counted from 1.
     """
     done = 0
-    for batch in read_batches(source, kind, model.metadata.get_input_schema(), rows):
-        frame = as_frame(model.predict(batch))
+    for data, params in _READERS[kind](model, Source(source), rows):
+        frame = as_frame(_predicted(model, data, params, done))
         sink.write(frame)
-        done += len(batch)
-        advance(len(batch))
+        count = len(data) if hasattr(data, "iloc") else len(frame)
+        done += count
+        advance(count)
     return done
 
 
-def read_batches(source: Path, kind: str, schema: Schema | None, rows: int) -> Iterator[pd.DataFrame]:
-    """Read a table as data frames of so many rows; one that has no rows gives none.
-
-    Raises:
-        NotFoundError: There is no such file.
-        InvalidValueError: It is not in the format.
-        MissingExtraError: The format needs a package that is not installed.
-    """
-    if not source.is_file():
-        raise NotFoundError(f"there is no file '{source}'")
-    readers = {"csv": _csv, "json": _json, "jsonl": _jsonl, "parquet": _parquet}
+def _predicted(model: PyFuncModel, data: Any, params: dict[str, Any] | None, done: int) -> Any:
     try:
-        yield from readers[kind](source, schema, rows)
-    except (
-        ValueError,
-        UnicodeDecodeError,
-    ) as err:  # what pandas, json and Arrow raise for what they can't read
-        raise InvalidValueError("file", str(source), f"it can't be read as {kind}: {err}") from err
+        return model.predict_fitted(data, params)
+    except GitmlError:
+        raise
+    except Exception as err:  # whatever a model may raise
+        rows = (
+            f"rows {done + 1:,} to {done + len(data):,}"
+            if hasattr(data, "iloc")
+            else f"row {done + 1:,} and on"
+        )
+        raise ExecutionError(
+            f"the model raised {type(err).__name__}: {err!s:.500} (in {rows})",
+            hint="--batch-rows 1 finds the row; gitml --traceback models predict … shows where in its code",
+        ) from err
 
 
-def _csv(source: Path, schema: Schema | None, rows: int) -> Iterator[pd.DataFrame]:
+def _csv(model: PyFuncModel, source: Source, rows: int) -> Iterator[_Fitted]:
+    schema = model.metadata.get_input_schema()
+    for first, frame in csv_frames(source, schema, rows):
+        with _rows_from(first, source):
+            fitted = model.fit(as_tensor(frame, schema))
+        yield fitted, model.fit_params(None)
+
+
+def _parquet(model: PyFuncModel, source: Source, rows: int) -> Iterator[_Fitted]:
+    schema = model.metadata.get_input_schema()
+    for first, frame in parquet_frames(source, rows):
+        with _rows_from(first, source):
+            fitted = model.fit(as_tensor(frame, schema))
+        yield fitted, model.fit_params(None)
+
+
+def _jsonl(model: PyFuncModel, source: Source, rows: int) -> Iterator[_Fitted]:
+    reader = _reader(model)
+    for first, batch in json_lines(source, rows):
+        with _rows_from(first, source):
+            job = reader.read_document(_request(batch, model))
+        yield job.data, job.params
+
+
+def _json(model: PyFuncModel, source: Source, rows: int) -> Iterator[_Fitted]:
+    """Read what MLflow's server is asked with, or a list of rows."""
+    content = json_document(source)
+    if isinstance(content, list):
+        content = _request(content, model)
+    elif not _is_request(content):
+        kind = "an object with other keys" if isinstance(content, dict) else f"{content!r:.40}"
+        raise source.wrong(
+            "json",
+            "it must be a list of records, or an object with one of dataframe_split, dataframe_records, "
+            f"instances, inputs; got {'null' if content is None else kind}",
+            'such as [{"age": 40}, {"age": 30}]',
+        )
+    with _rows_from(1, source):
+        job = _reader(model).read_document(content)
+    yield from _parts(job, model.metadata.get_input_schema(), rows)
+
+
+_READERS: dict[str, Callable[[PyFuncModel, Source, int], Iterator[_Fitted]]] = {
+    "csv": _csv,
+    "json": _json,
+    "jsonl": _jsonl,
+    "parquet": _parquet,
+}
+
+
+def _reader(model: PyFuncModel) -> ScoringReader:
+    from gitml.models.serving.scoring_request import ScoringReader
+
+    return ScoringReader(model, 0, tables=True)
+
+
+def _is_request(content: Any) -> bool:
+    from gitml.models.serving.scoring_request import FORMATS, WHOLE
+
+    return isinstance(content, dict) and any(name in content for name in (*FORMATS, *WHOLE))
+
+
+def _request(rows: list[Any], model: PyFuncModel) -> dict[str, Any]:
+    """Make the request that a list of rows stands for."""
+    schema = model.metadata.get_input_schema()
+    columns = schema is not None and not schema.is_tensor_spec() and schema.has_input_names()
+    typed = model.metadata.is_signature_from_type_hint
+    records = bool(rows) and all(isinstance(each, dict) for each in rows)
+    is_table = not typed and (records or (columns and len(schema or ()) > 1))
+    return {"dataframe_records" if is_table else "inputs": rows}
+
+
+def _parts(job: Job, schema: Schema | None, rows: int) -> Iterator[_Fitted]:
+    """Give a batch of rows at a time, where they can be told apart."""
+    import numpy as np
     import pandas as pd
 
-    # What the model takes as text stays text: '007' is no number.
-    texts = {name: str for name, kind in column_types(schema).items() if kind in ("string", "binary")}
-    times = [name for name, kind in column_types(schema).items() if kind == "datetime"]
-    if times:
-        head = pd.read_csv(source, nrows=0).columns
-        times = [name for name in times if name in head]
-    with pd.read_csv(source, dtype=texts or None, parse_dates=times or False, chunksize=rows) as chunks:
-        yield from (chunk.reset_index(drop=True) for chunk in chunks if len(chunk))
+    data = job.data
+    by_row = isinstance(data, pd.DataFrame) or (
+        isinstance(data, np.ndarray)
+        and data.ndim > 0
+        and (schema is None or (schema.is_tensor_spec() and schema.inputs[0].shape[0] == -1))  # type: ignore[union-attr]
+    )
+    if not by_row:
+        yield data, job.params
+        return
+    for start in range(0, len(data), rows):
+        part = data[start : start + rows]
+        yield part.reset_index(drop=True) if isinstance(part, pd.DataFrame) else part, job.params
+
+
+@contextmanager
+def _rows_from(first: int, source: Source) -> Iterator[None]:
+    """Let messages count rows as the file does."""
+    from gitml.models.serving.columnar import ColumnError
+    from gitml.models.serving.replies import RequestError
+
+    try:
+        yield
+    except SchemaError as err:
+        raise err.counted_from(first) from err
+    except ColumnError as err:
+        raise UsageError(counted_from(err.message, first)) from err
+    except RequestError as err:
+        raise InvalidValueError("file", source.name, err.message, hint=err.hint) from err
+
+
+def as_tensor(frame: pd.DataFrame, schema: Schema | None) -> Any:
+    """Give a table whose columns are the values of one tensor as that; any other as it is."""
+    if schema is None or not schema.is_tensor_spec() or len(schema) != 1 or not len(frame):
+        return frame
+    (spec,) = schema.inputs
+    shape: Sequence[int] = spec.shape  # type: ignore[union-attr]
+    if spec.name in frame.columns or shape[:1] != (-1,) or -1 in shape[1:] or len(shape) < 2:
+        return frame
+    if len(frame.columns) == 1 or math.prod(shape[1:]) != len(frame.columns):
+        return frame
+    array = frame.to_numpy().reshape(shape)
+    return array if spec.name is None else {spec.name: array}
 
 
 def column_types(schema: Schema | None) -> dict[Any, str]:
@@ -119,59 +225,6 @@ def column_types(schema: Schema | None) -> dict[Any, str]:
     if schema is None or schema.is_tensor_spec() or not schema.has_input_names():
         return {}
     return {spec.name: getattr(spec.type, "name", "") for spec in schema}
-
-
-def _jsonl(source: Path, schema: Schema | None, rows: int) -> Iterator[pd.DataFrame]:
-    import pandas as pd
-
-    del schema
-    batch: list[Any] = []
-    with source.open(encoding="utf-8") as lines:
-        for line in lines:
-            if line.strip():
-                batch.append(json.loads(line))
-            if len(batch) == rows:
-                yield pd.DataFrame(batch)
-                batch = []
-    if batch:
-        yield pd.DataFrame(batch)
-
-
-def _json(source: Path, schema: Schema | None, rows: int) -> Iterator[pd.DataFrame]:
-    """Read a list of records, or MLflow's `dataframe_split` and `dataframe_records`."""
-    import pandas as pd
-
-    del schema
-    content = json.loads(source.read_text(encoding="utf-8"))
-    if isinstance(content, dict):
-        known = [key for key in ("dataframe_split", "dataframe_records") if key in content]
-        if len(known) != 1:
-            raise ValueError(
-                "it is a list of records, or has one of 'dataframe_split' and 'dataframe_records'"
-            )
-        content = content[known[0]]
-    if isinstance(content, dict):
-        frame = pd.DataFrame(content.get("data"), index=content.get("index"), columns=content.get("columns"))
-    else:
-        frame = pd.DataFrame(content)
-    for start in range(0, len(frame), rows):
-        yield frame.iloc[start : start + rows].reset_index(drop=True)
-
-
-def _parquet(source: Path, schema: Schema | None, rows: int) -> Iterator[pd.DataFrame]:
-    del schema
-    parquet = _arrow()
-    with parquet.ParquetFile(source) as file:
-        for batch in file.iter_batches(batch_size=rows):
-            yield batch.to_pandas()
-
-
-def _arrow() -> Any:
-    try:
-        import pyarrow.parquet  # type: ignore[import-untyped]
-    except ImportError as err:
-        raise MissingExtraError("Parquet files", "parquet") from err
-    return pyarrow.parquet
 
 
 # Predictions
@@ -193,7 +246,11 @@ def as_frame(predicted: Any) -> pd.DataFrame:
     if hasattr(predicted, "toarray"):
         predicted = predicted.toarray()
     if isinstance(predicted, dict):
-        return pd.DataFrame(predicted)
+        tabular = all(hasattr(each, "__len__") and not isinstance(each, str) for each in predicted.values())
+        cells = {name: _cells(each) for name, each in predicted.items()}
+        return pd.DataFrame(cells if tabular else [predicted])
+    if isinstance(predicted, (str, bytes)):
+        return pd.DataFrame({"prediction": [predicted]})
     if getattr(predicted, "ndim", 1) == 2:
         return pd.DataFrame(predicted, columns=[f"prediction_{place}" for place in range(predicted.shape[1])])
     if getattr(predicted, "ndim", 1) > 2:
@@ -207,107 +264,6 @@ def as_frame(predicted: Any) -> pd.DataFrame:
     return pd.DataFrame({"prediction": pd.Series(listed)})
 
 
-@contextmanager
-def open_sink(target: Path | None, kind: str, stdout: IO[str]) -> Iterator[Sink]:
-    """Open where predictions go; a file appears when it is whole.
-
-    Args:
-        target: The file; None is the stream.
-        kind: The format.
-        stdout: The stream.
-
-    Raises:
-        UsageError: The format can't go to the stream.
-    """
-    if target is None:
-        if kind == "parquet":
-            raise UsageError("Parquet is no text", hint="-o predictions.parquet")
-        sink = _text_sink(kind, stdout)
-        yield sink
-        sink.close()
-        return
-    temporary = target.with_name(f".gitml-{uuid.uuid4().hex}")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        if kind == "parquet":
-            yield (sink := _ParquetSink(temporary))
-            sink.close()
-        else:
-            with temporary.open("x", encoding="utf-8", newline="") as stream:
-                sink = _text_sink(kind, stream)
-                yield sink
-                sink.close()
-        os.replace(temporary, target)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def _text_sink(kind: str, stream: IO[str]) -> Sink:
-    sinks: dict[str, Callable[[IO[str]], Sink]] = {"csv": _CsvSink, "json": _JsonSink, "jsonl": _LinesSink}
-    return sinks[kind](stream)
-
-
-class _CsvSink:
-    def __init__(self, stream: IO[str]) -> None:
-        self._stream, self._begun = stream, False
-
-    def write(self, frame: pd.DataFrame) -> None:
-        frame.to_csv(self._stream, index=False, header=not self._begun, lineterminator="\n")
-        self._begun = True
-
-    def close(self) -> None:
-        """Nothing ends it."""
-
-
-class _LinesSink:
-    def __init__(self, stream: IO[str]) -> None:
-        self._stream = stream
-
-    def write(self, frame: pd.DataFrame) -> None:
-        for record in frame.to_dict(orient="records"):
-            self._stream.write(json.dumps(plain(record, gaps=True), ensure_ascii=False) + "\n")
-
-    def close(self) -> None:
-        """Nothing ends it."""
-
-
-class _JsonSink:
-    """MLflow's answer to a request: `{"predictions": […]}`."""
-
-    def __init__(self, stream: IO[str]) -> None:
-        self._stream, self._begun = stream, False
-
-    def write(self, frame: pd.DataFrame) -> None:
-        bare = list(frame.columns) == ["prediction"]
-        rows = frame["prediction"].tolist() if bare else frame.to_dict(orient="records")
-        for row in rows:
-            self._stream.write(", " if self._begun else '{"predictions": [')
-            self._stream.write(json.dumps(plain(row, gaps=True), ensure_ascii=False))
-            self._begun = True
-
-    def close(self) -> None:
-        self._stream.write("]}\n" if self._begun else '{"predictions": []}\n')
-
-
-class _ParquetSink:
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._parquet = _arrow()
-        self._writer: Any = None
-
-    def write(self, frame: pd.DataFrame) -> None:
-        import pyarrow as pa
-
-        if self._writer is None:
-            table = pa.Table.from_pandas(frame, preserve_index=False)
-            self._writer = self._parquet.ParquetWriter(self._path, table.schema)
-        else:
-            table = pa.Table.from_pandas(frame, schema=self._writer.schema, preserve_index=False)
-        self._writer.write_table(table)
-
-    def close(self) -> None:
-        if self._writer is None:  # no rows: a table without columns
-            import pandas as pd
-
-            self.write(pd.DataFrame())
-        self._writer.close()
+def _cells(values: Any) -> Any:
+    """Give the rows of a tensor as lists, each of which is a cell."""
+    return values.tolist() if getattr(values, "ndim", 1) > 1 else values

@@ -11,7 +11,8 @@ import pandas as pd
 import pytest
 
 from gitml.errors import UsageError
-from gitml.models.batches import format_of, open_sink, predict_file
+from gitml.models.batches import format_of, predict_file
+from gitml.models.tables.sinks import open_sink
 from gitml.pyfunc import PythonModel
 from tests.models.saved import QUICK, elsewhere
 

@@ -10,8 +10,8 @@ from dataclasses import asdict, dataclass
 from typing import IO, Any
 
 from gitml.errors import InvalidValueError, NotFoundError, UsageError
-from gitml.models.scoring.csv_rows import row_ends
 from gitml.models.scoring.places import File, Place, explained, open_place
+from gitml.models.tables.csv_rows import row_ends
 
 PART_ROWS = 1_000_000
 _PART_BYTES = 64 << 20

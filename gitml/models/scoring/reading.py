@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import codecs
+import csv
 import io
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from gitml.errors import InvalidValueError
@@ -14,6 +15,9 @@ from gitml.models.scoring.arrow_types import types_of_columns
 from gitml.models.scoring.errors import RowError
 from gitml.models.scoring.pieces import Piece
 from gitml.models.scoring.places import Place, explained, open_place
+from gitml.models.signatures.columns import MISSING_HINT
+from gitml.models.signatures.problems import Problem, SchemaError, split_row
+from gitml.models.tables.csv_text import CsvError, read_csv
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -123,25 +127,95 @@ def _table(batch: Any, names: Sequence[str]) -> Any:
 
 def _csv(place: Place, piece: Piece, wanted: Wanted, rows: int) -> _Rows:
     import pyarrow as pa
-    from pyarrow import csv
+    from pyarrow import csv as arrow_csv
 
     with place.files.open_input_file(piece.path) as stream:
         head = bytes(stream.read_at(piece.head, 0)).removeprefix(codecs.BOM_UTF8)
         body = bytes(stream.read_at(piece.end - piece.begin, piece.begin))
-    parsing = csv.ParseOptions(newlines_in_values=True)
-    there = csv.read_csv(io.BytesIO(head), parse_options=parsing).column_names
+    parsing = arrow_csv.ParseOptions(newlines_in_values=True)
+    there = arrow_csv.read_csv(io.BytesIO(head), parse_options=parsing).column_names
     for_model, read = wanted.of(there, piece.file)
     # What is kept, and what the model takes as text, stays text: '007' is no number, and 'NA' may be a country.
-    types = dict.fromkeys(wanted.ids, pa.string()) | types_of_columns(wanted.schema)
-    options = csv.ConvertOptions(include_columns=read, column_types=types)
-    reading = csv.ReadOptions(use_threads=False)  # only so it knows the number of a row
+    types = dict.fromkeys(wanted.ids, pa.string()) | _types(wanted.schema, for_model)
+    options = arrow_csv.ConvertOptions(include_columns=read, column_types=types)
+    reading = arrow_csv.ReadOptions(use_threads=False)  # only so it knows the number of a row
+    text = head.rstrip(b"\r\n") + b"\n" + body
     try:
-        table = csv.read_csv(io.BytesIO(head.rstrip(b"\r\n") + b"\n" + body), reading, parsing, options)
+        table = arrow_csv.read_csv(io.BytesIO(text), reading, parsing, options)
     except pa.ArrowInvalid as err:
-        raise _at_row(piece, str(err)) from err
+        if "conversion error" not in str(err):
+            raise _at_row(piece, str(err)) from err
+        yield from _by_hand(text, piece, wanted, rows)
+        return
+    _require_no_gaps(table, types, for_model, piece)
     for batch in table.combine_chunks().to_batches(max_chunksize=rows):
         frame = batch.select(for_model).to_pandas()
         yield _with_gaps(frame, options.null_values), _table(batch, wanted.ids)
+
+
+def _types(schema: Schema | None, for_model: Sequence[str]) -> dict[str, Any]:
+    """Give the types of columns; those of a tensor have its type."""
+    if schema is None or not schema.is_tensor_spec():
+        return types_of_columns(schema)
+    import pyarrow as pa
+
+    only = schema.inputs[0] if len(schema) == 1 else None
+    specs = {
+        name: schema.input_dict().get(name, only) if schema.has_input_names() else only for name in for_model
+    }
+    return {
+        name: pa.from_numpy_dtype(spec.type)
+        for name, spec in specs.items()
+        if spec is not None and spec.type.kind in "biuf"  # type: ignore[union-attr]
+    }
+
+
+def _by_hand(text: bytes, piece: Piece, wanted: Wanted, rows: int) -> _Rows:
+    """Read what Arrow can't as `gitml models predict` reads it: `1.0` is a whole number too."""
+    import pyarrow as pa
+
+    try:
+        frame = read_csv(text.decode(), wanted.schema)
+    except UnicodeDecodeError as err:
+        raise RowError(piece.file, None, "it is no UTF-8", hint="save it as UTF-8", exit_code=2) from err
+    except CsvError as err:
+        raise RowError(piece.file, None, err.message, hint=err.hint, exit_code=2) from err
+    except SchemaError as err:
+        raise _first_problem(err, piece) from err
+    texts = csv.DictReader(io.StringIO(text.decode(), newline=""))
+    kept_texts: dict[str, list[str]] = {name: [] for name in wanted.ids}
+    for line in texts if wanted.ids else ():
+        for name, values in kept_texts.items():
+            values.append(line[name])
+    for_model, _ = wanted.of(list(frame.columns), piece.file)
+    for start in range(0, len(frame), rows):
+        part = slice(start, start + rows)
+        kept = pa.Table.from_pydict(
+            {name: pa.array(kept_texts[name][part], pa.string()) for name in wanted.ids}
+        )
+        yield frame.loc[:, for_model].iloc[part].reset_index(drop=True), kept
+
+
+def _first_problem(err: SchemaError, piece: Piece) -> RowError:
+    problem = err.problems[0]
+    given, row = split_row(problem.given)
+    told = SchemaError([replace(problem, given=given)])
+    place = None if row is None else piece.first_row + row + 1
+    return RowError(piece.file, place, told.message, hint=told.hint, exit_code=told.exit_code)
+
+
+def _require_no_gaps(table: Any, types: dict[str, Any], for_model: Sequence[str], piece: Piece) -> None:
+    """Refuse gaps in whole numbers in the words of `gitml models predict`: pandas would make floats of them."""
+    import pyarrow as pa
+    from pyarrow import compute
+
+    for name in for_model:
+        kind = types.get(name)
+        if kind is not None and pa.types.is_integer(kind) and table[name].null_count:
+            row = compute.index(table[name].is_null(), True).as_py()
+            said = "integer" if kind == pa.int32() else "long"
+            problem = Problem(name, said, f"got nothing in row {row}", MISSING_HINT)
+            raise _first_problem(SchemaError([problem]), piece)
 
 
 def _with_gaps(frame: pd.DataFrame, words: Sequence[str]) -> pd.DataFrame:

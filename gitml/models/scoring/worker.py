@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gitml.errors import GitmlError
+from gitml.models.batches import as_tensor
 from gitml.models.scoring.checked import load_checked
 from gitml.models.scoring.errors import RowError
 from gitml.models.scoring.job import ScoringJob
@@ -17,6 +18,7 @@ from gitml.models.scoring.pieces import Piece
 from gitml.models.scoring.places import open_place
 from gitml.models.scoring.predictions import PredictionsError, framed, schema_of, table_of
 from gitml.models.scoring.reading import Batch, Wanted, batches
+from gitml.models.signatures.problems import SchemaError, split_row
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -144,11 +146,15 @@ class Scorer:
 
     def _predict(self, piece: Piece, batch: Batch) -> pd.DataFrame:
         try:
-            return framed(self.model.predict(batch.frame), len(batch.frame))
+            return self._framed(batch.frame)
         except PredictionsError as err:
             raise _at(piece, batch.first + 1, err) from err
         except Exception as err:  # whatever a model may raise
             raise self._blamed(piece, batch, err) from err
+
+    def _framed(self, frame: pd.DataFrame) -> pd.DataFrame:
+        data = as_tensor(frame, self.wanted.schema)
+        return framed(self.model.predict(data), len(frame))
 
     def _blamed(self, piece: Piece, batch: Batch, err: Exception) -> RowError:
         """Find the row that a batch fails for: halves are tried until one row is left."""
@@ -157,7 +163,7 @@ class Scorer:
             half = len(frame) // 2
             for part, before in ((frame.iloc[:half], 0), (frame.iloc[half:], half)):
                 try:
-                    framed(self.model.predict(part.reset_index(drop=True)), len(part))
+                    self._framed(part.reset_index(drop=True))
                 except Exception as found:  # noqa: BLE001 - whatever a model may raise
                     frame, first, err = part, first + before, found
                     break
@@ -171,6 +177,9 @@ def _failed(piece: Piece, err: GitmlError) -> Outcome:
 
 
 def _at(piece: Piece, row: int, err: Exception, *, rows: int = 1) -> RowError:
+    if isinstance(err, SchemaError) and rows == 1:  # the row is said before
+        told = [replace(each, given=split_row(each.given)[0]) for each in err.problems]
+        err = SchemaError(told, extra=err.extra)
     together = f" (in {rows:,} rows from there on)" if rows > 1 else ""
     if isinstance(err, GitmlError):
         return RowError(piece.file, row, err.message + together, hint=err.hint, exit_code=err.exit_code)

@@ -14,7 +14,7 @@ from gitml.models.serving.encoding import scored, scored_unwrapped
 from gitml.models.serving.jobs import MATRIX, Job, key_of
 from gitml.models.serving.media import Media, media_of
 from gitml.models.serving.replies import RequestError
-from gitml.models.serving.tables import read_csv, read_parquet
+from gitml.models.serving.tables import read_csv_body, read_parquet
 from gitml.models.signatures.problems import SchemaError
 from gitml.models.signatures.rows import RowReader, compile_rows
 
@@ -24,14 +24,21 @@ if TYPE_CHECKING:
 SPLIT, RECORDS, INSTANCES, INPUTS = "dataframe_split", "dataframe_records", "instances", "inputs"
 FORMATS = (SPLIT, RECORDS, INSTANCES, INPUTS)
 # What chats, completions and embeddings are asked with: such an object is the input as a whole.
-_WHOLE = ("messages", "prompt", "input")
+WHOLE = ("messages", "prompt", "input")
 _SPLIT_KEYS = {"columns", "data", "index"}
 
 
 class ScoringReader:
     """Reads requests for one model."""
 
-    def __init__(self, model: PyFuncModel, max_bytes: int) -> None:
+    def __init__(self, model: PyFuncModel, max_bytes: int, *, tables: bool = False) -> None:
+        """Make one.
+
+        Args:
+            model: What predicts.
+            max_bytes: How large a body may be.
+            tables: Whether rows of numbers become a table at once, not when others joined them.
+        """
         self._model = model
         self._schema = model.metadata.get_input_schema()
         self._typed = model.metadata.is_signature_from_type_hint
@@ -39,7 +46,7 @@ class ScoringReader:
         columns = self._schema is not None and not self._schema.is_tensor_spec() and not self._typed
         self._rows: RowReader | None = compile_rows(self._schema) if columns and self._schema else None
         numbers = self._rows is not None and self._rows.dtype is not None and self._rows.named
-        self._matrices = self._rows if numbers else None
+        self._matrices = self._rows if numbers and not tables else None
         schema = model.metadata.get_params_schema()
         self._param_names = frozenset(each.name for each in schema.params) if schema else frozenset()
 
@@ -51,15 +58,19 @@ class ScoringReader:
         """
         media = media_of(content_type)
         if media is Media.JSON:
-            return self._json(body)
-        frame = read_csv(body, self._schema) if media is Media.CSV else read_parquet(body, self._limit)
+            return self.read_document(parse_json(body))
+        frame = read_csv_body(body, self._schema) if media is Media.CSV else read_parquet(body, self._limit)
         return self._job(self._model.fit(frame), None, scored)
 
-    def _json(self, body: bytes) -> Job:
-        asked = parse_json(body)
+    def read_document(self, asked: Any) -> Job:
+        """Read what the JSON of a request holds.
+
+        Raises:
+            GitmlError: It is no request, or does not fit the signature; says what, and where.
+        """
         if not isinstance(asked, dict):
             raise RequestError(f"{_required()}; got {_json_type(asked)}")
-        if any(name in asked for name in _WHOLE):
+        if any(name in asked for name in WHOLE):
             data = {name: value for name, value in asked.items() if name not in self._param_names}
             told = {name: value for name, value in asked.items() if name in self._param_names}
             return self._job(self._model.fit(data), told, scored_unwrapped)

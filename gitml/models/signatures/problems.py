@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gitml.errors import UsageError
 
 SHOWN = 10  # problems named in one message
+# Where `given` names a row: first or last, so that what a cell holds is never taken for it.
+_ROW = re.compile(
+    r"(?<=\Arow )(?P<first>\d+)(?=: )|(?<= (?:in|as) row )(?P<last>\d+)(?=(?:, which \w+ can't hold)?$)"
+)
 
 
 class SchemaWarning(UserWarning):
@@ -35,6 +40,10 @@ class Problem:
         if self.column is None:
             return self.given if not self.expected else f"expected {self.expected}, got {self.given}"
         return f"column {self.column!r:.80} ({self.expected:.200}): {self.given}"
+
+    def counted_from(self, first: int) -> Problem:
+        """Give it with the number that the row has elsewhere, where row 0 is `first`."""
+        return replace(self, given=counted_from(self.given, first))
 
 
 class Mismatch(Exception):  # noqa: N818 - it never leaves this package
@@ -67,6 +76,36 @@ class SchemaError(UsageError):
         )
         if error_code is not None:
             self.error_code = error_code
+
+    def counted_from(self, first: int) -> SchemaError:
+        """Give it with the numbers that rows have elsewhere, where row 0 is `first`."""
+        told = [each.counted_from(first) for each in self.problems]
+        return SchemaError(told, extra=self.extra, error_code=self.error_code)
+
+
+def counted_from(given: str, first: int) -> str:
+    """Give the row that a text names at its begin or end another number: row 0 becomes `first`.
+
+    Example:
+        >>> counted_from("got 'in row 7' (str) in row 1", 10)
+        "got 'in row 7' (str) in row 11"
+    """
+    return _ROW.sub(lambda found: str(int(found[0]) + first), given)
+
+
+def split_row(given: str) -> tuple[str, int | None]:
+    """Take the row out of a text that names one.
+
+    Example:
+        >>> split_row("got 'x' (str) in row 1")
+        ("got 'x' (str)", 1)
+    """
+    found = _ROW.search(given)
+    if found is None:
+        return given, None
+    if found["first"]:
+        return given[found.end() + 2 :], int(found[0])
+    return given[: found.start()].removesuffix(" in row ") + given[found.end() :], int(found[0])
 
 
 def whole(given: str, expected: str = "", hint: str | None = None) -> SchemaError:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gitml.models.scoring.csv_rows import row_ends
+from gitml.models.tables.csv_rows import row_ends
 
 CELLS = st.text(st.sampled_from('ab,"\n é'), max_size=5)
 TABLES = st.lists(st.tuples(CELLS, CELLS), min_size=1, max_size=8)

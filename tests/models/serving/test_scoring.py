@@ -79,7 +79,8 @@ def test_every_form_reaches_the_model_as_its_signature_says(mixed_app: App) -> N
         (b'{"inputs": [1', JSON, 400, "BAD_REQUEST", ["JSON", "column"]),
         (b"[" * 50_000, JSON, 400, "BAD_REQUEST", ["JSON"]),
         (b'{"inputs": NaN' + b"[" * 50_000, JSON, 400, "BAD_REQUEST", ["JSON"]),
-        (b"l,i,d,f,b,s,t\n1,2,three,4,True,x,2024-01-01\n", "text/csv", 400, "BAD_REQUEST", ["'d'", "float64", "'three'"]),
+        (b"l,i,d,f,b,s,t\n1,2,three,4,True,x,2024-01-01\n", "text/csv", 400, "BAD_REQUEST", ["'d' (double)", "'three'"]),
+        (b"l,i,d,f,b,s,t\nx,2,3,4,True,x,2024-01-01\n", "text/csv", 400, "BAD_REQUEST", ["'l' (long): got 'x'", "row 0"]),
         (b"PAR1", "application/vnd.apache.parquet", 400, "BAD_REQUEST", ["Parquet"]),
     ],
 )  # fmt: skip

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from typing import IO
+from collections.abc import Iterable, Iterator
 
 _TOKEN = re.compile(rb'"|,|[^",]+')
 
 
-def row_ends(stream: IO[bytes]) -> Iterator[int]:
-    """Give the offset behind each row: quoted fields may have line ends in them.
+def row_ends(stream: Iterable[bytes]) -> Iterator[int]:
+    """Give the offset behind each row; see `row_bytes`."""
+    offset = 0
+    for row in row_bytes(stream):
+        offset += len(row)
+        yield offset
+
+
+def row_bytes(lines: Iterable[bytes]) -> Iterator[bytes]:
+    """Give each row with its line end: quoted fields may have line ends in them.
 
     A quote begins a quoted field only at the begin of a field, as pandas reads it. Empty lines are
     no rows; they are part of the one after them.
@@ -18,19 +25,22 @@ def row_ends(stream: IO[bytes]) -> Iterator[int]:
     Raises:
         ValueError: A quoted field has no end.
     """
-    offset = rows = 0
+    rows = 0
     is_open = pending = False
-    for line in stream:
-        offset += len(line)
+    before: list[bytes] = []
+    for line in lines:
         if is_open or b'"' in line:
             is_open = _is_open_after(line, is_open=is_open)
             pending = True
         elif line.strip():
             pending = True
-        if pending and not is_open:
-            pending = False
-            yield offset
-            rows += 1
+        if not pending or is_open:
+            before.append(line)
+            continue
+        pending = False
+        yield b"".join((*before, line)) if before else line
+        before.clear()
+        rows += 1
     if pending:
         raise ValueError(f"a quote is never closed, in row {rows:,}")
 
