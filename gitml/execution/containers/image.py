@@ -81,13 +81,16 @@ def find_image(engine: Engine, name: str) -> Image | None:
     platform = "/".join(
         part for part in (facts.get("Os"), facts.get("Architecture"), facts.get("Variant")) if part
     )
+    # Podman's own digest of an image that was built here; a registry has it by another, if it was pushed.
+    here = str(facts.get("Digest"))
     digests = (
         # Podman makes some up for images that no registry has.
         str(digest)
         for digest in facts.get("RepoDigests") or ()
         if not str(digest).startswith("localhost/")
     )
-    return Image(name, "sha256:" + str(facts["Id"]).removeprefix("sha256:"), tuple(sorted(digests)), platform)
+    told = tuple(sorted(digests, key=lambda digest: (digest.endswith(here), digest)))
+    return Image(name, "sha256:" + str(facts["Id"]).removeprefix("sha256:"), told, platform)
 
 
 def name_by_digest(image: Image) -> str | None:
