@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -95,11 +98,30 @@ def predict(
     if is_piped and sys.stdin.isatty():
         say(f"reading {kind} from the terminal, until Ctrl-D")
     loaded = load_function(model, trust=trust or None)
-    with open_sink(target, written, sys.stdout) as sink, progress("predicting", None, "rows") as advance:
+    with (
+        _each_warning_once(),
+        open_sink(target, written, sys.stdout) as sink,
+        progress("predicting", None, "rows") as advance,
+    ):
         table = sys.stdin.buffer if is_piped else source
         rows = predict_file(loaded, table, kind, sink, rows=batch_rows, advance=advance)
     if target is not None:
         say(f"{plural(rows, 'row')} predicted: {target}")
+
+
+@contextmanager
+def _each_warning_once() -> Iterator[None]:
+    """Show what is said of every batch only for the first."""
+    with warnings.catch_warnings():
+        show, shown = warnings.showwarning, set[str]()
+
+        def show_once(message: Warning | str, *where: Any, **more: Any) -> None:
+            if str(message) not in shown:
+                shown.add(str(message))
+                show(message, *where, **more)
+
+        warnings.showwarning = show_once
+        yield
 
 
 def _require_other_file(source: Path, target: Path) -> None:

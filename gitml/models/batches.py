@@ -129,11 +129,12 @@ def _json(model: PyFuncModel, source: Source, rows: int) -> Iterator[_Fitted]:
     if isinstance(content, list):
         content = _request(content, model)
     elif not _is_request(content):
-        kind = "an object with other keys" if isinstance(content, dict) else f"{content!r:.40}"
+        keys = ", ".join(map(repr, content)) if isinstance(content, dict) else ""
+        got = f"an object with {keys or 'no keys':.200}" if isinstance(content, dict) else f"{content!r:.40}"
         raise source.wrong(
             "json",
             "it must be a list of records, or an object with one of dataframe_split, dataframe_records, "
-            f"instances, inputs; got {'null' if content is None else kind}",
+            f"instances, inputs; got {'null' if content is None else got}",
             'such as [{"age": 40}, {"age": 30}]',
         )
     with _rows_from(1, source):
@@ -158,7 +159,9 @@ def _reader(model: PyFuncModel) -> ScoringReader:
 def _is_request(content: Any) -> bool:
     from gitml.models.serving.scoring_request import FORMATS, WHOLE
 
-    return isinstance(content, dict) and any(name in content for name in (*FORMATS, *WHOLE))
+    if not isinstance(content, dict):
+        return False
+    return any(name in content for name in WHOLE) or sum(name in content for name in FORMATS) == 1
 
 
 def _request(rows: list[Any], model: PyFuncModel) -> dict[str, Any]:

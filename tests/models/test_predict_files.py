@@ -110,6 +110,8 @@ def test_numbers_in_csv_are_what_the_signature_says(people, predict):
         ("1,1\n\n2\n", "row 4 has 1 values, and the first line 2 names"),
         ("1,1\n2,3,4\n", "row 4 has 3 values, and the first line 2 names"),
         ("1,1,1\n2,3,4\n", "row 3 has 3 values, and the first line 2 names"),
+        ("1,1,\n", "row 3 has 3 values, and the first line 2 names"),
+        ("1,1,", "row 3 has 3 values, and the first line 2 names"),
         ('1,1\n2,"3\n', "a quote is never closed, in row 4"),
         ("1,1\n\udcff,3\n", "row 4 is no UTF-8"),
     ],
@@ -188,6 +190,8 @@ def test_standard_input_is_json_if_nothing_is_said(people, predict):
         ("in.json", "", "it is empty"),
         ("in.json", "[1,\n2", "it is no JSON: Expecting ',' delimiter, line 2"),
         ("in.json", "[" * 50_000, "it is nested too deep"),
+        ("in.json", '{"inputs": [], "instances": []}', "got an object with 'inputs', 'instances'"),
+        ("in.json", f'[{{"age": {"9" * 5000}}}]', "Exceeds the limit"),
         ("in.json", '{"dataframe_split": [1]}', "'dataframe_split' must be a JSON object"),
         ("in.json", '[{"age": 1, "visits": 1}, {"age": 1, "visits": "x"}]', "got 'x' (str) in row 2"),
         ("in.json", "[[1, 2]]", "expected an object as every row"),
@@ -201,6 +205,13 @@ def test_what_has_another_form_is_refused_in_words_of_its_own(people, predict, n
     said = predict(people, text, name, "--batch-rows", "1", code=2)
     assert message in said
     assert "pandas" not in said
+
+
+def test_what_is_said_of_every_batch_is_said_once(people, gitml, in_repo, tmp_path):
+    (tmp_path / "in.csv").write_text("age,visits,more\n40,8,1\n30,1,1\n")
+    words = ("-i", str(tmp_path / "in.csv"), "--batch-rows", "1", "--trust")
+    said = gitml(in_repo, "models", "predict", people, *words).stderr
+    assert said.count("columns that the model's signature lacks are left out: 'more'") == 1
 
 
 def test_the_table_itself_is_never_written_over(people, gitml, in_repo, tmp_path):

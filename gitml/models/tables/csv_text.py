@@ -128,6 +128,9 @@ def _as_texts(text: str, first_row: int, why: str) -> pd.DataFrame:
 
 def _require_no_index(text: str, first_row: int) -> None:
     """Refuse a first row that is longer than the line of names: pandas makes an index of what is too much."""
+    head, line = (*text[:_HEAD].split("\n", 2), "")[:2]
+    if '"' not in head and '"' not in line and line.strip() and line.count(",") <= head.count(","):
+        return
     rows = (row for row in csv.reader(io.StringIO(text[:_HEAD], newline="")) if row)
     try:
         names, row = next(rows, []), next(rows, [])

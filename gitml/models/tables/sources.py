@@ -167,6 +167,8 @@ def _parsed(content: bytes, source: Source, kind: str, where: str) -> Any:
     except json.JSONDecodeError as err:
         place = f"column {err.colno}" if where else f"line {err.lineno:,}, column {err.colno}"
         raise source.wrong(kind, f"{where}it is no JSON: {err.msg}, {place}") from err
+    except ValueError as err:  # numbers of more digits than Python reads
+        raise source.wrong(kind, f"{where}{err!s:.80}") from err
 
 
 def parquet_frames(source: Source, rows: int) -> Iterator[tuple[int, pd.DataFrame]]:
