@@ -99,7 +99,7 @@ JSON has no NaN: it is the string "NaN"; infinities are "Infinity" and "-Infinit
     "mlflow": (
         "From MLflow",
         """\
-  mlflow run                        gitml run PROGRAM...
+  mlflow run PROJECT                gitml run PROJECT
   mlflow ui, the list of runs       gitml log,  gitml watch
   mlflow runs list / describe       gitml runs list,  gitml show RUN --json
   mlflow experiments ...            gitml experiments ...
@@ -108,6 +108,11 @@ JSON has no NaN: it is the string "NaN"; infinities are "Infinity" and "-Infinit
   ...transition_model_version_stage gitml models promote NAME VERSION STAGE
   ...set_registered_model_alias     gitml models alias NAME ALIAS VERSION
   ...search_model_versions          gitml models list,  gitml models show NAME
+  mlflow.sklearn.log_model, autolog gitml.sklearn.log_model, autolog
+  mlflow models serve -m URI        gitml models serve MODEL
+  mlflow models predict -m URI      gitml models predict MODEL -i FILE
+  mlflow models build-docker -m URI gitml models build-image MODEL -t TAG
+  mlflow deployments create ...     gitml models deploy MODEL --target ...
   mlflow.search_runs(...)           gitml log --filter '...' --order-by '...'
   bring ./mlruns here               gitml import mlruns ./mlruns
   bring a database or server here   gitml import mlflow sqlite:///mlflow.db
