@@ -32,6 +32,8 @@ def types_of_outputs(schema: Schema | None, names: list[str]) -> dict[str, Any]:
 
     if schema is None:
         return {}
+    if schema.is_tensor_spec() and set(names) <= set(schema.input_names()):
+        return {str(spec.name): kind for spec in schema if (kind := _of_tensor(spec)) is not None}
     if schema.is_tensor_spec():
         spec = schema.inputs[0]
         is_table = len(schema) == 1 and spec.type.kind in "biuf" and len(spec.shape) <= 2  # type: ignore[union-attr]
@@ -41,6 +43,16 @@ def types_of_outputs(schema: Schema | None, names: list[str]) -> dict[str, Any]:
     kinds = [arrow_type(getattr(spec.type, "name", "")) for spec in schema]
     pairs = zip(names, kinds, strict=True) if len(names) == len(kinds) else ()
     return {name: kind for name, kind in pairs if kind is not None}
+
+
+def _of_tensor(spec: Any) -> Any:
+    """Give the type of the rows of a tensor: values, or lists of them; None if it is neither."""
+    import pyarrow as pa
+
+    if spec.type.kind not in "biuf" or len(spec.shape) not in (1, 2):
+        return None
+    value = pa.from_numpy_dtype(spec.type)
+    return value if len(spec.shape) == 1 else pa.list_(value)
 
 
 def arrow_type(kind: str) -> Any:

@@ -24,16 +24,16 @@ def _own_machine(in_repo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setenv("GITML_CACHE_DIR", str(tmp_path / "own"))
 
 
-def scored(folder: Path, lines: str, sample, *ids: str) -> pd.DataFrame:
-    """Score CSV with a model that adds up each row."""
+TOTAL = "model_input.sum(axis=1) * 1.0"
+
+
+def scored(folder: Path, lines: str, sample, *ids: str, says: str = TOTAL, outputs=None) -> pd.DataFrame:
+    """Score CSV with a model that adds up each row, or says something else."""
     scope: dict = {}
-    exec(
-        "def total(model_input):\n    return model_input.sum(axis=1) * 1.0\n", {"__name__": "__main__"}, scope
-    )
+    exec(f"def said(model_input):\n    return {says}\n", {"__name__": "__main__"}, scope)
     model = folder / "model"
-    gitml.pyfunc.save_model(
-        model, python_model=scope["total"], signature=infer_signature(sample, np.array([1.0])), **QUICK
-    )
+    signature = infer_signature(sample, np.array([1.0]) if outputs is None else outputs)
+    gitml.pyfunc.save_model(model, python_model=scope["said"], signature=signature, **QUICK)
     (folder / "data.csv").write_text(lines)
     options = Options(running=EngineOptions(workers=1), batch_rows=2, part_rows=3, ids=list(ids), trust=True)
     score(
@@ -77,3 +77,10 @@ def test_a_cell_that_does_not_fit_is_named_with_column_type_and_row(tmp_path, li
 def test_columns_become_the_tensor_of_a_signature(tmp_path, written):
     found = scored(tmp_path, f"a,b\n1,{written}\n3,4\n", np.array([[1.5, 2.5]], "float32"))
     assert found["prediction"].tolist() == [3, 7]
+
+
+def test_the_rows_of_a_named_tensor_are_kept_as_lists(tmp_path):
+    sample = np.array([[1.5, 2.5]], "float32")
+    found = scored(tmp_path, "a,b\n1,2\n3,4\n", sample, says="{'y': model_input}", outputs={"y": sample})
+    assert [row.tolist() for row in found["y"]] == [[1, 2], [3, 4]]
+    assert found["y"][0].dtype == "float32"
