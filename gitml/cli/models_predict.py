@@ -83,6 +83,7 @@ def predict(
       cat customers.csv | gitml models predict churn@v3 -t csv
     """
     from gitml.models.batches import format_of, predict_file
+    from gitml.models.failures import model_at_work
     from gitml.models.pyfunc.loading import load_function
     from gitml.models.tables.sinks import open_sink
     from gitml.render.progress import progress
@@ -97,7 +98,8 @@ def predict(
         _require_other_file(source, target)
     if is_piped and sys.stdin.isatty():
         say(f"reading {kind} from the terminal, until Ctrl-D")
-    loaded = load_function(model, trust=trust or None)
+    with model_at_work("be loaded"):
+        loaded = load_function(model, trust=trust or None)
     with (
         _each_warning_once(),
         open_sink(target, written, sys.stdout) as sink,

@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from gitml.errors import ExecutionError, GitmlError, InvalidValueError, UsageError
+from gitml.errors import InvalidValueError, UsageError
+from gitml.models.failures import model_at_work
 from gitml.models.signatures.problems import SchemaError, counted_from
 from gitml.models.tables.sinks import Sink
 from gitml.models.tables.sources import Source, csv_frames, json_document, json_lines, parquet_frames
@@ -69,7 +70,7 @@ def predict_file(
         NotFoundError: There is no such file.
         InvalidValueError: It is not in the format.
         MissingExtraError: The format needs a package that is not installed.
-        ExecutionError: The model raised something.
+        ModelFailedError: The model raised something.
         SchemaError: A row does not fit the model; says which, counted from 1.
     """
     done = 0
@@ -83,20 +84,11 @@ def predict_file(
 
 
 def _predicted(model: PyFuncModel, data: Any, params: dict[str, Any] | None, done: int) -> Any:
-    try:
+    rows = (
+        f"rows {done + 1:,} to {done + len(data):,}" if hasattr(data, "iloc") else f"row {done + 1:,} and on"
+    )
+    with model_at_work(f"predict {rows}", hint="--batch-rows 1 finds the row"):
         return model.predict_fitted(data, params)
-    except GitmlError:
-        raise
-    except Exception as err:  # whatever a model may raise
-        rows = (
-            f"rows {done + 1:,} to {done + len(data):,}"
-            if hasattr(data, "iloc")
-            else f"row {done + 1:,} and on"
-        )
-        raise ExecutionError(
-            f"the model raised {type(err).__name__}: {err!s:.500} (in {rows})",
-            hint="--batch-rows 1 finds the row; gitml --traceback models predict … shows where in its code",
-        ) from err
 
 
 def _csv(model: PyFuncModel, source: Source, rows: int) -> Iterator[_Fitted]:

@@ -173,10 +173,11 @@ def log_model(flavor: Flavor, model: Any, options: Mapping[str, Any], given: Map
     with _Draft(workshop, flavor, model, options, common, run_id=live.run_id, artifact_path=path) as draft:
         with progress(f"keeping {path}", None, "B") as advance:
             early = draft.large_files(repo.settings.inline_limit)
-            _log(live, draft.folder, early, path, advance)
-            made = draft.finish()
+            _log(live, draft.folder, early, path, advance, are_ours=not draft.is_handed_out())
+            made = draft.finish()  # from here on nobody else has the files
             late = [name for name, _ in directory.list_files(draft.folder) if name not in early]
-            _log(live, draft.folder, sorted(late, key=lambda name: name == MLMODEL_FILE), path, advance)
+            late.sort(key=lambda name: name == MLMODEL_FILE)
+            _log(live, draft.folder, late, path, advance, are_ours=True)
         if draft.runs_code():
             trust.remember(_digest_in(repo, live, path))
     info = ModelInfo(f"runs:/{live.run_id}/{path}", path, live.run_id, made, path)
@@ -192,10 +193,14 @@ def _refuse_unknown(given: Mapping[str, Any], known: Sequence[str]) -> None:
         raise TypeError(f"unexpected keyword argument '{unknown[0]}'; there are {', '.join(sorted(known))}")
 
 
-def _log(live: LiveRun, folder: Path, names: Sequence[str], path: str, advance: Any) -> None:
+def _log(
+    live: LiveRun, folder: Path, names: Sequence[str], path: str, advance: Any, *, are_ours: bool
+) -> None:
+    """Log files; those that are ours alone may become the very objects of the store."""
+    log = live.take_artifact if are_ours else live.log_artifact
     for name in names:
         inner = name.rpartition("/")[0]
-        live.take_artifact(folder / name, f"{path}/{inner}" if inner else path, advance)
+        log(folder / name, f"{path}/{inner}" if inner else path, advance)
 
 
 def _digest_in(repo: Repo, live: LiveRun, path: str) -> str:
@@ -291,6 +296,10 @@ class _Draft:
         """Whether loading it will run code, so that it has to be known whose it is."""
         own = self._said.flavors[self.flavor.name]
         return bool(own.get("code") or self.flavor.code(self.folder, own, {}))
+
+    def is_handed_out(self) -> bool:
+        """Whether code of the model's maker is at work on the files now, which could write to them."""
+        return self._watch is not None and self.runs_code()
 
     def large_files(self, limit: int) -> list[str]:
         """Name the files above so many bytes, which stay as they are from now on."""

@@ -231,7 +231,7 @@ def test_json_is_printed_as_a_whole_or_not_at_all(people, gitml, in_repo, tmp_pa
     words = ("models", "predict", people, "--trust", "-i", str(table), "--batch-rows", "1")
     failed = gitml(in_repo, *words, code=1)
     assert failed.stdout == ""
-    assert "the model raised ValueError: nobody is that old (in rows 3 to 3)" in failed.stderr
+    assert "the model can't predict rows 3 to 3: ValueError: nobody is that old" in failed.stderr
     lines = gitml(in_repo, *words, "--output-format", "jsonl", code=1)
     assert [json.loads(line) for line in lines.stdout.splitlines()] == [
         {"prediction": 4008.0}, {"prediction": 3001.0}

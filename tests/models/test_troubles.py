@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import traceback
 from pathlib import Path
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 
 from gitml.entities.data_type import DataType
+from gitml.models import failures
 from gitml.models.errors import MissingPackageError
 from gitml.models.failures import ModelFailedError, model_at_work
 from gitml.models.signatures.json_columns import converter
@@ -42,9 +44,11 @@ def coded(mlflow, in_repo: Path):
 
 
 def test_an_error_of_the_models_code_is_no_bug_of_gitml(gitml, coded: Path):
-    said = gitml(coded, "models", "serve", "saved", "--trust", "--port", "0", code=1).stderr
-    assert "the model can't be loaded: LookupError: no weights (net.py, line 8, in <module>)" in said
-    assert "bug" not in said
+    (coded / "rows.csv").write_text("a\n1\n")
+    for verb in (("serve", "saved", "--port", "0"), ("predict", "saved", "-i", "rows.csv")):
+        said = gitml(coded, "models", *verb, "--trust", code=1).stderr
+        assert "the model can't be loaded: LookupError: no weights (net.py, line 8, in <module>)" in said
+        assert "bug" not in said
 
 
 def test_where_a_model_failed_is_the_last_line_of_its_own_code(tmp_path: Path):
@@ -58,6 +62,48 @@ def test_where_a_model_failed_is_the_last_line_of_its_own_code(tmp_path: Path):
     assert told.value.exit_code == 1
     with pytest.raises(MissingPackageError), model_at_work("be loaded"):
         raise MissingPackageError("'net'", "torch")
+
+
+def test_code_in_a_folder_that_only_begins_like_gitmls_is_the_makers(tmp_path: Path):
+    file = f"{Path(failures.__file__).parents[1]}-demo/mine.py"
+    with (
+        pytest.raises(ModelFailedError, match=r"\(mine\.py, line 1, in <module>\)"),
+        model_at_work("predict"),
+    ):
+        exec(compile("1 / 0", file, "exec"), {})
+
+
+def test_a_model_that_writes_to_its_own_files_spoils_no_object(mlflow, gitml, in_repo: Path):
+    weights = in_repo / "weights.bin"
+    weights.write_bytes(bytes(5_000_000))
+    with mlflow.start_run() as run:
+        # No requirements are given: another Python loads the model to see what it imports.
+        mlflow.pyfunc.log_model(name="net", python_model=_scribbler(), artifacts={"weights": str(weights)})
+    found = [path for path in (in_repo / ".git/lfs/objects").rglob("*") if path.is_file()]
+    assert found
+    assert all(hashlib.sha256(path.read_bytes()).hexdigest() == path.name for path in found)
+    kept = mlflow.artifacts.download_artifacts(f"runs:/{run.info.run_id}/net", dst_path=in_repo / "got")
+    (file,) = Path(kept).rglob("weights.bin")
+    assert not any(file.read_bytes())
+
+
+def _scribbler():
+    """A model by value, as one of a script is."""
+    scope: dict = {"__name__": "__main__"}
+    exec(
+        "import gitml.pyfunc\n"
+        "class Scribbler(gitml.pyfunc.PythonModel):\n"
+        "    def load_context(self, context):\n"
+        "        import time\n"
+        "        for _ in range(20):\n"
+        "            with open(context.artifacts['weights'], 'r+b') as file:\n"
+        "                file.write(b'scribbled')\n"
+        "            time.sleep(0.05)\n"
+        "    def predict(self, context, model_input, params=None):\n"
+        "        return model_input\n",
+        scope,
+    )
+    return scope["Scribbler"]()
 
 
 def test_a_name_without_a_version_and_one_of_nothing(gitml, coded: Path):
