@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,6 +13,7 @@ import typer
 from gitml.cli.arguments import ExperimentOption, FilterOption
 from gitml.cli.importing import Json
 from gitml.errors import DamagedError
+from gitml.progress import Advance
 
 if TYPE_CHECKING:
     from gitml.index import Query
@@ -127,7 +128,7 @@ def _query(repo: Repo, filter_: str | None, experiment: str | None, *, all_: boo
 
 
 @contextmanager
-def _counted(repo: Repo, query: Query) -> Iterator[Callable[[int], None]]:
+def _counted(repo: Repo, query: Query) -> Iterator[Advance]:
     from gitml.render.progress import progress
 
     with progress("exporting", repo.index.count(query), "runs") as advance:

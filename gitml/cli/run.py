@@ -24,7 +24,7 @@ from gitml.cli.run_values import (
 from gitml.errors import UsageError
 
 if TYPE_CHECKING:
-    from gitml.launching.launch import LaunchRequest
+    from gitml.launching.request import LaunchRequest
 
 
 def register(app: typer.Typer) -> None:
@@ -84,7 +84,7 @@ def run(
     gitml run https://git.example.org/team/wine.git -v v1.2 -e train
     gitml run --backend slurm -c partition=gpu -c gpus=1 --detach python train.py
     """
-    from gitml.launching.launch import LaunchRequest  # the recording part of gitml
+    from gitml.launching.request import LaunchRequest
 
     del as_project, as_command  # RunCommand has read them
     project = is_project_form(ctx)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from gitml.execution.backends.records import JobRecord
     from gitml.execution.backends.submission import Job
     from gitml.execution.opening import ProjectRequest
-    from gitml.launching.launch import LaunchRequest
+    from gitml.launching.request import LaunchRequest
     from gitml.repo import Repo
 
 LOCAL = "local"

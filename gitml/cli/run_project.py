@@ -20,7 +20,7 @@ from gitml.errors import RefusedError, UsageError
 if TYPE_CHECKING:
     from gitml.cli.run_elsewhere import Elsewhere
     from gitml.execution.opening import Prepared, ProjectRequest
-    from gitml.launching.launch import LaunchRequest
+    from gitml.launching.request import LaunchRequest
 
 
 @dataclass(frozen=True, slots=True)

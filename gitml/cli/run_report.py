@@ -6,7 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from gitml.launching.launch import LaunchResult
+    from gitml.launching.request import LaunchResult
 
 
 def report_run(result: LaunchResult, *, quiet: bool) -> None:

@@ -10,7 +10,7 @@ from gitml.errors import UsageError
 if TYPE_CHECKING:
     from gitml.config import CodeMode
     from gitml.entities.run import ParamValue
-    from gitml.launching.launch import LaunchRequest
+    from gitml.launching.request import LaunchRequest
     from gitml.repo import Repo
 
 

@@ -119,7 +119,7 @@ def sweep(
         raise UsageError("there is no command to run", hint="gitml sweep -P lr=0.1,0.01 python train.py")
     from gitml.cli.sweep_plan import Search, make_plan
     from gitml.cli.sweep_subject import Subject
-    from gitml.launching.launch import LaunchRequest
+    from gitml.launching.request import LaunchRequest
 
     plan = make_plan(Search(param or [], from_file, trials, seed, minimize, maximize, optimizer, sampler))
     template = LaunchRequest(

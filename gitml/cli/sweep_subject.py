@@ -20,7 +20,7 @@ from gitml.tracking.secrets import strip_url_credentials
 if TYPE_CHECKING:
     from gitml.execution.opening import ProjectRequest
     from gitml.execution.sweeps.runner import Runner
-    from gitml.launching.launch import LaunchRequest
+    from gitml.launching.request import LaunchRequest
     from gitml.repo import Repo
 
 _LISTS = ("artifacts", "metrics", "scalars", "recorded_variables")
@@ -92,7 +92,7 @@ def decode_subject(launch: Mapping[str, Any], *, trust: bool) -> Subject:
     Raises:
         DamagedError: It does not say that.
     """
-    from gitml.launching.launch import LaunchRequest
+    from gitml.launching.request import LaunchRequest
 
     try:
         template = LaunchRequest(

@@ -14,7 +14,7 @@ from gitml.errors import NotFoundError, UsageError
 from gitml.execution.sources.layout import GITLINK, list_files
 from gitml.execution.sources.recorded import recorded_origin
 from gitml.execution.sources.submodules import Recurse, lay_out_whole
-from gitml.launching.launch import ShowProgress, no_progress
+from gitml.progress import ShowProgress, no_progress
 from gitml.repo import Repo
 from gitml.sync.objects import ensure_here, missing_here
 from gitml.sync.partial import bring_objects, completeness

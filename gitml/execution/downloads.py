@@ -14,11 +14,11 @@ from urllib.parse import unquote, urlsplit
 
 from gitml.errors import InvalidNameError, NotFoundError, RemoteError, UsageError
 from gitml.formats.names import check_artifact_path
-from gitml.launching.launch import ShowProgress, no_progress
+from gitml.progress import ShowProgress, no_progress
 
 if TYPE_CHECKING:
+    from gitml.progress import Advance
     from gitml.repo import Repo
-    from gitml.store.base import Progress
 
 _OK, _GONE = 200, (404, 410)
 
@@ -104,7 +104,7 @@ def _settings(repo: Repo | None, scheme: str) -> dict[str, str]:
     return dict(repo.settings.values) if repo is not None and same else {}
 
 
-def _of_record(uri: str, folder: Path, repo: Repo | None, done: Progress) -> Path:
+def _of_record(uri: str, folder: Path, repo: Repo | None, done: Advance) -> Path:
     if repo is None:
         raise UsageError(f"'{uri[:200]}' needs a repository with runs", hint="run it in one")
     from gitml.registry.content import export_version
@@ -117,7 +117,7 @@ def _of_record(uri: str, folder: Path, repo: Repo | None, done: Progress) -> Pat
     return export_artifacts(repo, get_run(repo, found.run_id), found.path, folder, progress=done)
 
 
-def _over_http(uri: str, shown: str, folder: Path, repo: Repo | None, done: Progress) -> Path:
+def _over_http(uri: str, shown: str, folder: Path, repo: Repo | None, done: Advance) -> Path:
     from gitml.store.cloud.fetching import write_new
     from gitml.store.lfs.http import Http, Limits
     from gitml.store.lfs.trouble import Trouble

@@ -30,7 +30,7 @@ from gitml.execution.parameters import materialize, missing_parameters, resolve_
 from gitml.execution.sources import Source, open_source
 from gitml.execution.target import Target, parse_target
 from gitml.launching.child_environment import REPO_VARIABLE, RUN_VARIABLE
-from gitml.launching.launch import ShowProgress, no_progress
+from gitml.progress import ShowProgress, no_progress
 from gitml.repo import Repo
 from gitml.tracking.capture import inherited_code
 

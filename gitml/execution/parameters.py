@@ -14,7 +14,7 @@ from gitml.entities.project import EntryPoint, Parameter, ParameterType
 from gitml.errors import UsageError
 from gitml.execution.commands import check_key
 from gitml.formats.parameter_text import problem_of
-from gitml.launching.launch import ShowProgress, no_progress
+from gitml.progress import ShowProgress, no_progress
 from gitml.tracking.secrets import strip_url_credentials
 
 if TYPE_CHECKING:

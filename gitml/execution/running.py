@@ -22,7 +22,8 @@ from gitml.tracking.capture import code_variable, find_python
 from gitml.tracking.secrets import redact_value
 
 if TYPE_CHECKING:
-    from gitml.launching.launch import LaunchRequest, ShowProgress
+    from gitml.launching.request import LaunchRequest
+    from gitml.progress import ShowProgress
 
 
 def prepared_environment(

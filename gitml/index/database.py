@@ -26,8 +26,9 @@ from gitml.index.connection import is_unavailable, open_file, open_private, remo
 from gitml.index.frame import Columns, columns
 from gitml.index.live_rows import LiveRow, put_live
 from gitml.index.search import Query, count, search
-from gitml.index.update import Progress, add_commits, read_tip
+from gitml.index.update import add_commits, read_tip
 from gitml.index.walk import unseen_commits
+from gitml.progress import Reach
 
 if TYPE_CHECKING:
     from gitml.entities.registry import ModelRecord
@@ -65,7 +66,7 @@ class Index:
 
     # Keeping up
 
-    def catch_up(self, progress: Progress | None = None) -> None:
+    def catch_up(self, progress: Reach | None = None) -> None:
         """Bring the index up to the branch's tip.
 
         Args:
@@ -229,7 +230,7 @@ class Index:
         work: Callable[[sqlite3.Connection], T],
         *,
         fresh: bool = False,
-        progress: Progress | None = None,
+        progress: Reach | None = None,
     ) -> T:
         with self._lock:
             self._leave_parent_behind()
@@ -250,9 +251,7 @@ class Index:
                     f"the index can't be built: {err}", hint="is there space left for temporary files?"
                 ) from err
 
-    def _answer(
-        self, work: Callable[[sqlite3.Connection], T], *, fresh: bool, progress: Progress | None
-    ) -> T:
+    def _answer(self, work: Callable[[sqlite3.Connection], T], *, fresh: bool, progress: Reach | None) -> T:
         was_open = self._connection is not None
         connection = self._open()
         if fresh or not was_open:
@@ -298,7 +297,7 @@ class Index:
 
     # Following the branch
 
-    def _follow_branch(self, progress: Progress | None) -> None:
+    def _follow_branch(self, progress: Reach | None) -> None:
         tip = self._git.tip(self._ref)
         # A shallow clone that gets more history has new commits below the same tip.
         boundary = self._git.shallow_boundary()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
 from gitml.entities.run import Run
 from gitml.errors import DamagedError
@@ -17,8 +17,8 @@ from gitml.index.rows import RowWriter, delete_rows, pack
 from gitml.index.schema import create_indexes, drop_indexes
 from gitml.index.values import clean
 from gitml.index.walk import Commit, Place, Walk, common_base, newest, places
+from gitml.progress import Reach
 
-Progress = Callable[[int, int], None]
 _BATCH = 1000  # runs between two writes; some 10 MB of rows
 
 
@@ -33,7 +33,7 @@ def add_commits(
     connection: sqlite3.Connection,
     commits: Sequence[Commit],
     old: str | None,
-    progress: Progress | None = None,
+    progress: Reach | None = None,
 ) -> None:
     """Bring the tables from one tip to another; the caller holds the transaction.
 

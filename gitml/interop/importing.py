@@ -8,7 +8,7 @@ it was imported by a digest in `imported/source.yaml`. What somebody changed her
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any
@@ -25,6 +25,7 @@ from gitml.interop.registering import RegistryImport
 from gitml.interop.report import OURS, Report
 from gitml.interop.sources import Problem, Source, SourceRun
 from gitml.interop.tree import MODELS_FILE, SOURCE_FILE, Built, RunBuilder, digest_in, read_digest
+from gitml.progress import Advance
 from gitml.repo import Repo
 from gitml.tracking import history
 from gitml.tracking.commit import check_branch
@@ -34,11 +35,9 @@ BATCH = 2000  # runs that become part of the branch together
 
 # Trouble of this disk or process, not of the source's run that it came up with.
 
-Progress = Callable[[int], None]
-
 
 def import_from(
-    repo: Repo, source: Source, *, dry_run: bool = False, progress: Progress | None = None
+    repo: Repo, source: Source, *, dry_run: bool = False, progress: Advance | None = None
 ) -> Report:
     """Import all runs and experiments of a source.
 
@@ -64,7 +63,7 @@ def import_from(
 class _Import:
     """One import, from its first run to its report."""
 
-    def __init__(self, repo: Repo, source: Source, dry_run: bool, progress: Progress) -> None:
+    def __init__(self, repo: Repo, source: Source, dry_run: bool, progress: Advance) -> None:
         self._repo = repo
         self._source = source
         self._progress = progress

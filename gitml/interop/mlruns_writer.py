@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,7 @@ from gitml.interop.report import OURS, Report
 from gitml.interop.selection import ExistsError, read_runs, written_whole
 from gitml.interop.sources import Problem
 from gitml.interop.tree import MODELS_FILE
+from gitml.progress import Advance
 from gitml.registry.reading import read_registry
 from gitml.repo import Repo
 from gitml.tracking import history as reading
@@ -48,7 +49,7 @@ def export_mlruns(
     query: Query,
     *,
     force: bool = False,
-    progress: Callable[[int], None] | None = None,
+    progress: Advance | None = None,
 ) -> Report:
     """Write runs as a file store of MLflow.
 

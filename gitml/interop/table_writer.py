@@ -26,6 +26,7 @@ from gitml.interop.mlflow_words import mlflow_tags
 from gitml.interop.report import Report
 from gitml.interop.selection import ExistsError, read_runs, written_whole
 from gitml.interop.sources import Problem
+from gitml.progress import Advance
 from gitml.repo import Repo
 from gitml.tracking import history as reading
 
@@ -39,7 +40,7 @@ POINT = ("run_id", "metric", "step", "timestamp", "value")
 
 def export_table(
     repo: Repo, target: Path, query: Query, *, history: bool = False, force: bool = False,
-    progress: Callable[[int], None] | None = None,
+    progress: Advance | None = None,
 ) -> Report:  # fmt: skip
     """Write runs as a table; the file appears when all of it is written.
 

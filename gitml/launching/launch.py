@@ -10,150 +10,38 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gitml.config import CodeMode
-from gitml.entities.run import CodeState, ParamValue, RunStatus
-from gitml.errors import GitmlError, RefusedError, UsageError
+from gitml.entities.run import RunStatus
+from gitml.errors import GitmlError, UsageError
 from gitml.launching.arguments import params_from_arguments
+from gitml.launching.beginning import start_requested
 from gitml.launching.child_environment import (
     child_environment,
-    experiment_of,
     unset_variables,
-    wrapper_run_id,
 )
 from gitml.launching.command_line import CommandLine, parse_command_line
 from gitml.launching.outcome import Outcome, interrupted_outcome, not_started_outcome, process_outcome
 from gitml.launching.process import run_process
+from gitml.launching.request import LaunchRequest, LaunchResult
 from gitml.launching.signals import SignalRelay
+from gitml.progress import Advance, ShowProgress, no_progress
 from gitml.repo import Repo
-from gitml.tracking.capture import environ_subset
 from gitml.tracking.commit import finish_run
 from gitml.tracking.live import LiveRun
 from gitml.tracking.redaction import SecretRedactedWarning
 from gitml.tracking.secrets import redact_command
-from gitml.tracking.start import live_facts, resume_run, start_run, what_it_runs_in
 
 if TYPE_CHECKING:
     # At run time only where a request has use for them: `gitml run true` should cost little.
-    from gitml.entities.project import ProjectState
     from gitml.launching.metric_files import MetricFiles
     from gitml.launching.outputs import Output
     from gitml.launching.scalars import Rule
 
 _WORKERS = 4
-
-
-@dataclass(frozen=True, slots=True)
-class LaunchRequest:
-    """What to run, and how to record it.
-
-    Attributes:
-        command: Program and arguments.
-        environment: The environment to run it in; ours, as a rule.
-        experiment: The experiment's name; None: the one that `environment`
-            says, or else one that the program chooses, or else the default one.
-        name: The run's name; None: one that the program chooses, or else two
-            random words.
-        recorded_command: The command as it is recorded, where secrets stand that only
-            whoever made it can tell; None: as it is, without what looks like one.
-        tags: First tags.
-        note: First note.
-        params: Params given by hand; they win over those of `auto_params`.
-        assumed_params: Params that are known before the program runs; where it
-            logs one of them itself, its word counts.
-        auto_params: Whether to take params from the command's own arguments.
-        artifacts: Paths and patterns of files to keep afterwards.
-        metrics: Files that the program writes metrics to.
-        scalars: Rules that find metrics in what it prints; see `scalars`.
-        parent: The run that this one is part of, by any name; None: the run
-            that `environment` says we are in.
-        code: What to keep of the source, or what it is, where that is known;
-            None: the repository's setting.
-        recorded_variables: Names of environment variables to record.
-        pty: Whether the program gets a pseudo-terminal; None: where we have one.
-        entry_point: What to call what is run; None: what the command shows.
-        directory: The folder that it runs in, below the root of the code; None:
-            where we are. It is our current folder in any case.
-        project: How a run of a project was asked for.
-        environment_files: What is known of its environment, by file name.
-        interpreter: The Python behind the command, where that doesn't show it.
-        prefix: Words before the command that say where it runs; not recorded.
-        run_id: The run to go on with, which keeps name, code, experiment and place
-            among runs that it has; None: a new one.
-        new_id: The id of a new run; None: a random one.
-    """
-
-    command: tuple[str, ...]
-    environment: Mapping[str, str]
-    experiment: str | None = None
-    name: str | None = None
-    recorded_command: tuple[str, ...] | None = None
-    tags: Mapping[str, str] = field(default_factory=dict)
-    note: str | None = None
-    params: Mapping[str, ParamValue] = field(default_factory=dict)
-    assumed_params: Mapping[str, ParamValue] = field(default_factory=dict)
-    auto_params: bool = True
-    artifacts: tuple[str, ...] = ()
-    metrics: tuple[str, ...] = ()
-    scalars: tuple[str, ...] = ()
-    parent: str | None = None
-    code: CodeMode | CodeState | None = None
-    recorded_variables: tuple[str, ...] = ()
-    pty: bool | None = None
-    entry_point: str | None = None
-    directory: str | None = None
-    project: ProjectState | None = None
-    environment_files: Mapping[str, bytes] = field(default_factory=dict)
-    interpreter: Path | None = None
-    prefix: tuple[str, ...] = ()
-    run_id: str | None = None
-    new_id: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class LaunchResult:
-    """What came of it.
-
-    Attributes:
-        run_id: The run's id.
-        name: Its name.
-        status: How it ended.
-        exit_code: What to exit with: the program's own code, 128 + N for signal N.
-        error: Why it did not end well, None if it did.
-        hint: What to do about it, if that is known.
-        duration_s: Seconds that the program took.
-        commit: The commit of the run; None if that failed, and the next gitml
-            command makes it.
-        warnings: Sentences about what was not recorded.
-        redactions: Sentences about secrets that a placeholder was recorded for.
-        ends_in_line: Whether the program left an unfinished line on the terminal.
-    """
-
-    run_id: str
-    name: str
-    status: RunStatus
-    exit_code: int
-    error: str | None
-    hint: str | None
-    duration_s: float
-    commit: str | None
-    warnings: tuple[str, ...]
-    redactions: tuple[str, ...] = ()
-    ends_in_line: bool = False
-
-
-ShowProgress = Callable[[str, "int | None", str], AbstractContextManager[Callable[[int], None]]]
-
-
-@contextmanager
-def no_progress(label: str, total: int | None, unit: str) -> Iterator[Callable[[int], None]]:  # noqa: ARG001
-    """Show nothing; what shows something is of the same form."""
-    yield lambda _: None
 
 
 def launch(
@@ -225,100 +113,11 @@ def _metric_files(paths: tuple[str, ...], base: Path) -> MetricFiles | None:
     return MetricFiles(paths, base)
 
 
-def start_requested(repo: Repo, request: LaunchRequest, line: CommandLine) -> LiveRun:
-    """Begin the run of a request, or go on with the one that it names; nothing is run yet.
-
-    Raises:
-        GitmlError: The request is wrong, or the run can't be started.
-    """
-    live = _begin(repo, request, line) if request.run_id is None else _resume(repo, request, request.run_id)
-    if request.assumed_params:
-        live.assume_params(request.assumed_params)
-    return live
-
-
-def _begin(repo: Repo, request: LaunchRequest, line: CommandLine) -> LiveRun:
-    return start_run(
-        repo,
-        experiment=experiment_of(request.experiment, request.environment),
-        name=request.name,
-        run_id=request.new_id,
-        parent_id=_parent_id(repo, request),
-        tags=request.tags,
-        params=request.params,
-        note=request.note,
-        command=request.recorded_command or request.command,
-        entry_point=request.entry_point or line.entry_point,
-        code=request.code,
-        directory=request.directory,
-        project=request.project,
-        variables=environ_subset(request.recorded_variables, request.environment),
-        environment=_known_files(request),
-        interpreter=request.interpreter,
-        wrapped=True,
-    )
-
-
-def _resume(repo: Repo, request: LaunchRequest, run_id: str) -> LiveRun:
-    environment = what_it_runs_in(
-        repo,
-        request.command,
-        wrapped=True,
-        interpreter=request.interpreter,
-        known=_known_files(request),
-        variables=environ_subset(request.recorded_variables, request.environment),
-    )
-    live = resume_run(repo, run_id, environment=environment)
-    if not live.owner:
-        live.close()
-        raise RefusedError(
-            f"run '{run_id[:8]}' is running in another process", hint=f"gitml watch {run_id[:8]}"
-        )
-    live_facts(live, request.tags, request.params, request.note)
-    if request.project is not None:  # its command has the paths of this machine
-        command = redact_command(request.recorded_command or request.command)[0]
-        live.update(command=command, project=request.project)
-    return live
-
-
-def _known_files(request: LaunchRequest) -> Mapping[str, bytes]:
-    """What is recorded beside what can be seen: also what was asked for, so that it can be asked for again."""
-    by_hand = tuple(request.params)
-    auto_params = request.auto_params or request.project is not None  # a project's params are its parameters
-    if auto_params and not (request.artifacts or request.metrics or request.scalars or by_hand):
-        return request.environment_files
-    from gitml.formats.recording import RECORDING_FILE, Recording, encode_recording
-
-    base = Path.cwd()
-    asked = Recording(
-        tuple(_below(text, base) for text in request.artifacts),
-        tuple(_below(text, base) for text in request.metrics),
-        request.scalars,
-        by_hand,
-        auto_params,
-    )
-    return {RECORDING_FILE: encode_recording(asked), **request.environment_files}
-
-
-def _below(text: str, base: Path) -> str:
-    """Write a path without the folder that it is in, which is another one next time."""
-    path = Path(text)
-    return path.relative_to(base).as_posix() if path.is_absolute() and path.is_relative_to(base) else text
-
-
 def _notice_secrets(request: LaunchRequest, redacted: list[str]) -> None:
     redacted += (
         f"the command line holds what looks like a secret ({kind}); it is recorded without it"
         for kind in dict.fromkeys(redact_command(request.command)[1])
     )
-
-
-def _parent_id(repo: Repo, request: LaunchRequest) -> str | None:
-    if request.parent is not None:
-        from gitml.tracking.resolve import resolve_run  # needs the index, which recording does not
-
-        return resolve_run(repo, request.parent).id
-    return wrapper_run_id(repo, request.environment)
 
 
 class _Session:
@@ -417,7 +216,7 @@ class _Session:
             if self._signals.ending_count > asked_before:
                 raise _HurryError
 
-        def keep(output: Output, advance: Callable[[int], None]) -> None:
+        def keep(output: Output, advance: Advance) -> None:
             def count(done: int) -> None:
                 hurry()
                 advance(done)

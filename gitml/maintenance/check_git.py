@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from gitml.errors import DamagedError, GitmlError
 from gitml.maintenance.problems import Area, Problem, Severity
+from gitml.progress import Reach
 from gitml.repo import RUNS_REF, Repo
 from gitml.sync.inspect import inspect
 from gitml.sync.partial import completeness
 from gitml.sync.receive_tags import foreign_tags
 from gitml.sync.seen import TAGS, record_refs
 
-Progress = Callable[[int, int], None]
 _CHUNK = 2000
 _REFETCH = "fetch it from a clone or remote that has it: git fetch --refetch REMOTE gitml/runs"
 
@@ -35,7 +35,7 @@ class GitChecked:
     foreign: Mapping[str, str] = field(default_factory=dict)
 
 
-def check_git(repo: Repo, *, full: bool, progress: Progress | None = None) -> GitChecked:
+def check_git(repo: Repo, *, full: bool, progress: Reach | None = None) -> GitChecked:
     """Look at everything that refs of runs lead to.
 
     Connectivity is checked from gitml's refs alone (`git rev-list --objects`): a
@@ -115,7 +115,7 @@ def _check_connected(repo: Repo, tips: list[str], checked: GitChecked) -> Iterat
             yield oid
 
 
-def _check_records(repo: Repo, tips: list[str], checked: GitChecked, progress: Progress | None) -> None:
+def _check_records(repo: Repo, tips: list[str], checked: GitChecked, progress: Reach | None) -> None:
     commits = list(repo.git.rev_list(tips))
     checked.commits = len(commits)
     for start in range(0, len(commits), _CHUNK):

@@ -8,22 +8,22 @@ from __future__ import annotations
 
 import sqlite3
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 from gitml.index import Index
 from gitml.index.connection import remove
+from gitml.progress import Reach
 from gitml.repo import RUNS_REF, Repo
 
-Progress = Callable[[int, int], None]
 # Each index gives its own numbers, and puts what it remembers of the walk in its own way.
 _NUMBERS = ("run_n", "key_id", "layout_id", "n", "base", "chain")
 _OWN = ("meta", "layout", "key", "live", "registry_tag")
 
 
-def index_problem(repo: Repo, progress: Progress | None = None) -> str | None:
+def index_problem(repo: Repo, progress: Reach | None = None) -> str | None:
     """Say what is wrong with the index; None if nothing is, or there is none."""
     path = repo.root / "index.sqlite"
     if not path.exists():
@@ -45,7 +45,7 @@ def _file_problem(path: Path) -> str | None:
     return None if answer == "ok" else f"it is damaged: {str(answer).splitlines()[0]}"
 
 
-def _compare(repo: Repo, path: Path, beside: Path, progress: Progress | None) -> str | None:
+def _compare(repo: Repo, path: Path, beside: Path, progress: Reach | None) -> str | None:
     fresh = Index(beside, repo.git, RUNS_REF)
     try:
         fresh.catch_up(progress)
@@ -111,7 +111,7 @@ def _read_only(path: Path) -> str:
     return f"{path.absolute().as_uri()}?mode=ro"
 
 
-def rebuild(repo: Repo, progress: Progress | None = None) -> None:
+def rebuild(repo: Repo, progress: Reach | None = None) -> None:
     """Delete the index and build it anew."""
     repo.index.close()
     remove(repo.root / "index.sqlite")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,11 +11,10 @@ from gitml.entities.artifact import Pointer
 from gitml.errors import GitmlError
 from gitml.maintenance.problems import Area, Problem, Severity
 from gitml.maintenance.references import References
+from gitml.progress import Advance
 from gitml.repo import Repo
 from gitml.store.local import hash_stream
 from gitml.sync.objects import likely_remotes, missing_there
-
-Progress = Callable[[int], None]
 
 
 @dataclass
@@ -36,7 +35,7 @@ class ObjectsChecked:
 
 
 def check_objects(
-    repo: Repo, found: References, *, hash_content: bool = True, progress: Progress | None = None
+    repo: Repo, found: References, *, hash_content: bool = True, progress: Advance | None = None
 ) -> ObjectsChecked:
     """Look at each object once.
 

@@ -7,7 +7,7 @@ for remotes that are named, or for what is to be repaired.
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -28,14 +28,13 @@ from gitml.maintenance.collecting import DEFAULT_AGE_S
 from gitml.maintenance.problems import Area, Checked, Problem, Severity
 from gitml.maintenance.references import References, find_references, record_tips
 from gitml.maintenance.stored import remove_object
+from gitml.progress import Advance, Reach
 from gitml.repo import Repo
 from gitml.sync.objects import fetch_objects, likely_remotes
 from gitml.sync.partial import completeness
 from gitml.tracking.commit import rescue_orphans
 
 T = TypeVar("T")
-Counted = Callable[[int, int], None]
-Bytes = Callable[[int], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +58,10 @@ class FsckOptions:
 class Told:
     """Who is told how far it is."""
 
-    inspected: Counted | None = None
-    hashed: Bytes | None = None
-    fetched: Bytes | None = None
-    indexed: Counted | None = None
+    inspected: Reach | None = None
+    hashed: Advance | None = None
+    fetched: Advance | None = None
+    indexed: Reach | None = None
 
 
 def check(repo: Repo, options: FsckOptions = FsckOptions(), told: Told = Told()) -> Checked:

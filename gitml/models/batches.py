@@ -13,6 +13,7 @@ from gitml.models.failures import model_at_work
 from gitml.models.signatures.problems import SchemaError, counted_from
 from gitml.models.tables.sinks import Sink
 from gitml.models.tables.sources import Source, csv_frames, json_document, json_lines, parquet_frames
+from gitml.progress import Advance
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
 FORMATS = ("csv", "json", "jsonl", "parquet")
 BATCH_ROWS = 10_000
-Advance = Callable[[int], None]
 # What goes to the model: the rows, which fit its signature, and the params.
 _Fitted = tuple[Any, dict[str, Any] | None]
 

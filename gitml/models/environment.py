@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 from gitml.entities.project import EnvironmentKind, EnvironmentSpec
 from gitml.errors import NotFoundError, UsageError
 from gitml.execution.environments import Environment, prepare
-from gitml.launching.launch import no_progress
 from gitml.models.directory import CONDA_FILE, PYTHON_ENV_FILE, REQUIREMENTS_FILE
 from gitml.models.locating import locate
+from gitml.progress import no_progress
 
 if TYPE_CHECKING:
-    from gitml.launching.launch import ShowProgress
+    from gitml.progress import ShowProgress
 
 MANAGERS = ("uv", "virtualenv", "conda")
 # The first one that is there is used: it says which Python, and conda is often not at hand.

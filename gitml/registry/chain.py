@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from gitml.entities.run import Run
 from gitml.entities.verification import Finding, Proof, Signature, SignatureState, Step
 from gitml.errors import DamagedError
 from gitml.formats import commit_message, run_tree
+from gitml.progress import Advance
 from gitml.registry.evidence import read_object
 from gitml.registry.signatures import Signers, check_signature, is_by
 from gitml.registry.versions import digest_of
@@ -22,7 +23,6 @@ from gitml.sync.seen import record_refs
 from gitml.tracking import purges
 from gitml.tracking.history import list_record_artifacts, read_record
 
-Progress = Callable[[int], None]
 _OID = re.compile("[0-9a-f]{40}|[0-9a-f]{64}")
 _ELSEWHERE = "gitml pull; in a shallow clone: git fetch --unshallow"
 
@@ -174,7 +174,7 @@ def _reachable(repo: Repo, record: str) -> Finding:
 
 
 def check_artifacts(
-    repo: Repo, run: Run, version: VersionTag | None, path: str, wanted: Wanted, progress: Progress | None
+    repo: Repo, run: Run, version: VersionTag | None, path: str, wanted: Wanted, progress: Advance | None
 ) -> Step:
     """Read the files, each against its hash, and the list of them against the version's digest."""
     record = version.record if version else run.commit or ""
@@ -204,7 +204,7 @@ def _files(count: int) -> str:
 
 
 def _read_all(
-    repo: Repo, run: Run, artifacts: Sequence[Artifact], wanted: Wanted, progress: Progress | None
+    repo: Repo, run: Run, artifacts: Sequence[Artifact], wanted: Wanted, progress: Advance | None
 ) -> list[Finding]:
     reasons: dict[str, str] = {}
     if wanted.fetch:
@@ -228,7 +228,7 @@ def _read_all(
 
 
 def _read_one(
-    repo: Repo, artifact: Artifact, gone: dict[str, Purge], reasons: dict[str, str], progress: Progress | None
+    repo: Repo, artifact: Artifact, gone: dict[str, Purge], reasons: dict[str, str], progress: Advance | None
 ) -> Finding | None:
     """Read one file; None if it is what it should be."""
     pointer = artifact.pointer

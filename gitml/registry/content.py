@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import IO
@@ -12,6 +11,7 @@ from gitml.entities.registry import ModelVersion
 from gitml.entities.run import Run
 from gitml.errors import DamagedError, NotFoundError
 from gitml.formats.names import check_artifact_path
+from gitml.progress import Advance
 from gitml.registry.versions import digest_of
 from gitml.repo import Repo
 from gitml.tracking import purges
@@ -117,7 +117,7 @@ def open_file(repo: Repo, version: ModelVersion, path: str) -> IO[bytes]:
 
 def export_version(
     repo: Repo, version: ModelVersion, path: str, destination: Path, *, bare: bool = False,
-    overwrite: bool = True, progress: Callable[[int], None] | None = None,
+    overwrite: bool = True, progress: Advance | None = None,
 ) -> Path:  # fmt: skip
     """Copy the files of a version, or those below a path in it, out to the file system.
 

@@ -25,14 +25,8 @@ from gitml.formats.registry_names import (
     parse_ref,
     stage_key,
 )
-from gitml.registry.chain import (
-    Progress,
-    Wanted,
-    check_artifacts,
-    check_code,
-    check_run,
-    signature_findings,
-)
+from gitml.progress import Advance
+from gitml.registry.chain import Wanted, check_artifacts, check_code, check_run, signature_findings
 from gitml.registry.evidence import (
     Evidence,
     ReadTag,
@@ -68,7 +62,7 @@ class _Walk:
     name: str
     wanted: Wanted
     signers: Signers
-    progress: Progress | None
+    progress: Advance | None
     steps: list[Step] = field(default_factory=list)
 
     def signature(self, tag: ReadTag) -> Signature | None:
@@ -89,7 +83,7 @@ class _Walk:
 
 
 def verify(
-    repo: Repo, name: str, wanted: Wanted | None = None, progress: Progress | None = None
+    repo: Repo, name: str, wanted: Wanted | None = None, progress: Advance | None = None
 ) -> Verification:
     """Walk the chain from a name to the bytes and the source.
 

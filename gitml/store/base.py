@@ -8,15 +8,14 @@ many. Partial success is a result, not an exception: what could not be moved is 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from gitml.entities.artifact import Pointer
 from gitml.errors import GitmlError, RemoteError
+from gitml.progress import Advance
 from gitml.store.local import ObjectStore
-
-Progress = Callable[[int], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +65,7 @@ class RemoteStore(Protocol):
         ...
 
     def upload(
-        self, local: ObjectStore, pointers: Sequence[Pointer], progress: Progress | None = None
+        self, local: ObjectStore, pointers: Sequence[Pointer], progress: Advance | None = None
     ) -> Transferred:
         """Send objects that the place lacks; what is there is never sent again.
 
@@ -79,7 +78,7 @@ class RemoteStore(Protocol):
         ...
 
     def download(
-        self, local: ObjectStore, pointers: Sequence[Pointer], progress: Progress | None = None
+        self, local: ObjectStore, pointers: Sequence[Pointer], progress: Advance | None = None
     ) -> Transferred:
         """Fetch objects that `local` lacks.
 

@@ -12,7 +12,8 @@ from urllib.parse import unquote
 
 from gitml.entities.artifact import Pointer
 from gitml.errors import RemoteError
-from gitml.store.base import Progress, StoreUnreachableError, TransferError, Transferred
+from gitml.progress import Advance
+from gitml.store.base import StoreUnreachableError, TransferError, Transferred
 from gitml.store.incoming import Block, receive
 from gitml.store.local import ObjectStore, object_key
 from gitml.store.moving import Stopping, move_all
@@ -49,7 +50,7 @@ class FolderStore:
         return [pointer for pointer in pointers if not self._has(pointer)]
 
     def upload(
-        self, local: ObjectStore, pointers: Sequence[Pointer], progress: Progress | None = None
+        self, local: ObjectStore, pointers: Sequence[Pointer], progress: Advance | None = None
     ) -> Transferred:
         """Copy objects into the folder, checking their content on the way."""
         self._require()
@@ -68,7 +69,7 @@ class FolderStore:
         return move_all(pointers, send, workers=_WORKERS, stopping=stopping)
 
     def download(
-        self, local: ObjectStore, pointers: Sequence[Pointer], progress: Progress | None = None
+        self, local: ObjectStore, pointers: Sequence[Pointer], progress: Advance | None = None
     ) -> Transferred:
         """Copy objects out of the folder, checking their content on the way."""
         self._require()

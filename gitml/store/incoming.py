@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from gitml.entities.artifact import Pointer
 from gitml.errors import DamagedError, RefusedError
-from gitml.store.base import Progress
+from gitml.progress import Advance
 from gitml.store.local import ObjectStore
 
 if TYPE_CHECKING:
@@ -197,7 +197,7 @@ def receive(
     local: ObjectStore,
     pointer: Pointer,
     read: Callable[[int], Iterable[Block]],
-    progress: Progress | None = None,
+    progress: Advance | None = None,
 ) -> bool:
     """Receive one object, going on where an earlier attempt broke off.
 
@@ -235,7 +235,7 @@ def receive(
     return True
 
 
-def _receive_rest(incoming: Incoming, read: Callable[[int], Iterable[Block]], tell: Progress) -> None:
+def _receive_rest(incoming: Incoming, read: Callable[[int], Iterable[Block]], tell: Advance) -> None:
     if incoming.offset < incoming.pointer.size:
         for block in read(incoming.offset):
             incoming.write(block)

@@ -10,19 +10,19 @@ import contextlib
 import hashlib
 import os
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from gitml.entities.artifact import Pointer
 from gitml.errors import DamagedError, NotFoundError, UsageError
+from gitml.progress import Advance
 from gitml.store.threads import open_pool
 
 if TYPE_CHECKING:
     from gitml.store.hash_cache import HashCache
 
-Progress = Callable[[int], None]
 _CHUNK = 4 * 1024**2
 _PIPELINE_FROM = 2 * _CHUNK
 _CACHED_FROM = 1024**2
@@ -100,7 +100,7 @@ class ObjectStore:
             raise ObjectMissingError(pointer.oid, pointer.size)
         return self.path(pointer.oid).open("rb")
 
-    def put_file(self, source: Path, *, lfs: bool = True, progress: Progress | None = None) -> Pointer:
+    def put_file(self, source: Path, *, lfs: bool = True, progress: Advance | None = None) -> Pointer:
         """Copy a file into the store, hashing it on the way.
 
         Memory stays constant; a file that did not change since it was last
@@ -124,7 +124,7 @@ class ObjectStore:
                 hashes.remember(source, status, pointer.oid)
         return pointer
 
-    def take_file(self, source: Path, *, lfs: bool = True, progress: Progress | None = None) -> Pointer:
+    def take_file(self, source: Path, *, lfs: bool = True, progress: Advance | None = None) -> Pointer:
         """Make an object of a file that its writer has no more use for; it may be hashed only, not copied.
 
         Args:
@@ -165,7 +165,7 @@ class ObjectStore:
             os.utime(self.path(oid))
         return True
 
-    def _take(self, source: IO[bytes], size: int, lfs: bool, progress: Progress | None) -> Pointer:
+    def _take(self, source: IO[bytes], size: int, lfs: bool, progress: Advance | None) -> Pointer:
         with self._new_file() as (stream, temporary):
             if _reflink(source, stream):
                 oid, length = hash_stream(stream, progress)
@@ -194,7 +194,7 @@ class ObjectStore:
         os.replace(temporary, target)
 
     def export(
-        self, pointer: Pointer, target: Path, progress: Progress | None = None, *, durable: bool = False
+        self, pointer: Pointer, target: Path, progress: Advance | None = None, *, durable: bool = False
     ) -> None:
         """Copy an object out to a new file, checking its content.
 
@@ -246,7 +246,7 @@ def _is_same(one: os.stat_result, other: os.stat_result) -> bool:
     return (one.st_ino, one.st_size, one.st_mtime_ns) == (other.st_ino, other.st_size, other.st_mtime_ns)
 
 
-def hash_stream(stream: IO[bytes], progress: Progress | None = None) -> tuple[str, int]:
+def hash_stream(stream: IO[bytes], progress: Advance | None = None) -> tuple[str, int]:
     """Hash a stream from its start; return its SHA-256 in hex and its length."""
     digest, length = hashlib.sha256(), 0
     buffer = bytearray(_CHUNK)
@@ -260,7 +260,7 @@ def hash_stream(stream: IO[bytes], progress: Progress | None = None) -> tuple[st
     return digest.hexdigest(), length
 
 
-def _copy(source: IO[bytes], target: IO[bytes], size: int, progress: Progress | None) -> tuple[str, int]:
+def _copy(source: IO[bytes], target: IO[bytes], size: int, progress: Advance | None) -> tuple[str, int]:
     """Copy and hash the same bytes; large files do both at once on two cores."""
     digest, length = hashlib.sha256(), 0
     if size < _PIPELINE_FROM:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from gitml.entities.artifact import Pointer
 from gitml.errors import GitmlError
-from gitml.store.base import Failure, Progress, StoreUnreachableError, Transferred
+from gitml.progress import Advance
+from gitml.store.base import Failure, StoreUnreachableError, Transferred
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -23,13 +24,13 @@ class StoppedError(GitmlError):
 
 
 class Stopping:
-    """Progress that can say no: ends transfers in the middle of large objects.
+    """An `Advance` that can say no: ends transfers in the middle of large objects.
 
     It is called with the number of bytes done, like the progress that it passes
     this on to.
     """
 
-    def __init__(self, progress: Progress | None = None) -> None:
+    def __init__(self, progress: Advance | None = None) -> None:
         """Wrap a progress, or none."""
         self._progress = progress
         self._stopped = False

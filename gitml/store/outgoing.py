@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from gitml.entities.artifact import Pointer
 from gitml.errors import DamagedError
-from gitml.store.base import Progress
+from gitml.progress import Advance
 from gitml.store.local import ChecksumMismatchError, ObjectStore
 
 
@@ -28,7 +28,7 @@ class UnreadableError(DamagedError):
 
 
 def blocks(
-    local: ObjectStore, pointer: Pointer, size: int, progress: Progress | None = None
+    local: ObjectStore, pointer: Pointer, size: int, progress: Advance | None = None
 ) -> Iterator[bytes]:
     """Read an object block by block; the last one comes only if all of it is right.
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gitml.entities.artifact import Pointer
-from gitml.store.base import Progress, RemoteStore, Transferred
+from gitml.progress import Advance
+from gitml.store.base import RemoteStore, Transferred
 from gitml.store.local import ObjectStore
 
 
@@ -23,13 +24,13 @@ class SplitStore(RemoteStore):
         return self._download.missing(pointers)
 
     def upload(
-        self, local: ObjectStore, pointers: Sequence[Pointer], progress: Progress | None = None
+        self, local: ObjectStore, pointers: Sequence[Pointer], progress: Advance | None = None
     ) -> Transferred:
         """Send objects to where they are sent."""
         return self._upload.upload(local, pointers, progress)
 
     def download(
-        self, local: ObjectStore, pointers: Sequence[Pointer], progress: Progress | None = None
+        self, local: ObjectStore, pointers: Sequence[Pointer], progress: Advance | None = None
     ) -> Transferred:
         """Fetch objects from where they are fetched."""
         return self._download.download(local, pointers, progress)

@@ -6,13 +6,14 @@ a remote, after the whole file was found sound. `bundle_making` makes them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
 from gitml.entities.artifact import Pointer
 from gitml.errors import RefusedError
+from gitml.progress import Advance, Reach
 from gitml.repo import RUNS_REF, Repo
 from gitml.store.base import Transferred
 from gitml.store.incoming import receive
@@ -26,9 +27,6 @@ from gitml.sync.receive_tags import is_registry_tag
 from gitml.sync.seen import record_refs
 from gitml.sync.tags import TagClash, adopt_tags, note_handed_out
 from gitml.sync.workspace import workspace
-
-Progress = Callable[[int], None]
-Counted = Callable[[int, int], None]
 
 
 class OtherObjectFormatError(RefusedError):
@@ -66,7 +64,7 @@ class Applied:
     tip: str | None = None
 
 
-def verify(path: Path, repo: Repo | None = None, progress: Progress | None = None) -> Manifest:
+def verify(path: Path, repo: Repo | None = None, progress: Advance | None = None) -> Manifest:
     """Read all of a bundle and make sure that it is what was made.
 
     Args:
@@ -90,8 +88,8 @@ def apply(
     repo: Repo,
     path: Path,
     *,
-    progress: Progress | None = None,
-    inspected: Counted | None = None,
+    progress: Advance | None = None,
+    inspected: Reach | None = None,
     dry_run: bool = False,
 ) -> Applied:
     """Take in what a bundle brings. Safe to repeat.
@@ -144,7 +142,7 @@ def _check_fit(repo: Repo, file: BundleFile) -> None:
         raise NeedsOlderRunsError(file.path, missing)
 
 
-def _copy_git_part(file: BundleFile, members: Iterable[Member], folder: Path, tell: Progress) -> Path | None:
+def _copy_git_part(file: BundleFile, members: Iterable[Member], folder: Path, tell: Advance) -> Path | None:
     for member in members:
         if member.is_git:
             target = folder / "runs.bundle"
@@ -155,7 +153,7 @@ def _copy_git_part(file: BundleFile, members: Iterable[Member], folder: Path, te
 
 
 def _inspect(
-    arrived: Repo, file: BundleFile, inspected: Counted | None
+    arrived: Repo, file: BundleFile, inspected: Reach | None
 ) -> tuple[Sequence[Commit], Mapping[str, str]]:
     """Make sure that what came may join; gives the commits that are new, and the tags."""
     manifest, name, git = file.manifest, file.path.name, arrived.git
@@ -179,7 +177,7 @@ def _inspect(
 
 
 def _receive(
-    repo: Repo, file: BundleFile, members: Iterable[Member], gone: set[str], tell: Progress, *, dry_run: bool
+    repo: Repo, file: BundleFile, members: Iterable[Member], gone: set[str], tell: Advance, *, dry_run: bool
 ) -> tuple[Transferred, tuple[Pointer, ...]]:
     """Take in the artifacts, but for those that were given up; also of these each byte is checked."""
     moved: list[Pointer] = []

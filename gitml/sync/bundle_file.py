@@ -23,13 +23,13 @@ from typing import IO, TYPE_CHECKING, cast
 
 from gitml.entities.artifact import Pointer
 from gitml.errors import NotFoundError, RefusedError, UsageError
+from gitml.progress import Advance
 from gitml.store.local import ChecksumMismatchError
 from gitml.sync.bundle_manifest import BundleDamagedError, Manifest, decode_manifest, encode_manifest
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-Progress = Callable[[int], None]
 Open = Callable[[Pointer], IO[bytes]]
 
 _MANIFEST, _SEAL, _GIT, _OBJECTS = "manifest.json", "manifest.sha256", "runs.bundle", "objects/"
@@ -67,7 +67,7 @@ def write_bundle(
     manifest: Manifest,
     git_part: Path | None,
     open_object: Open,
-    progress: Progress,
+    progress: Advance,
 ) -> None:
     """Write a bundle under a temporary name, and give it its own when it is whole.
 
@@ -106,7 +106,7 @@ def _seal(manifest: bytes) -> bytes:
     return f"{hashlib.sha256(manifest).hexdigest()}  {_MANIFEST}\n".encode()
 
 
-def _add(tar: tarfile.TarFile, name: str, pointer: Pointer, source: IO[bytes], progress: Progress) -> None:
+def _add(tar: tarfile.TarFile, name: str, pointer: Pointer, source: IO[bytes], progress: Advance) -> None:
     reader = _Hashing(source, progress)
     tar.addfile(_header(name, pointer.size), cast("IO[bytes]", reader))
     if reader.digest.hexdigest() != pointer.oid:
@@ -122,7 +122,7 @@ def _header(name: str, size: int) -> tarfile.TarInfo:
 class _Hashing:
     """A file that is hashed while it is read."""
 
-    def __init__(self, source: IO[bytes], progress: Progress) -> None:
+    def __init__(self, source: IO[bytes], progress: Advance) -> None:
         self._source = source
         self._progress = progress
         self.digest = hashlib.sha256()
@@ -237,7 +237,7 @@ class BundleFile:
             left -= len(chunk)
             yield chunk
 
-    def check(self, member: Member, progress: Progress, target: IO[bytes] | None = None) -> None:
+    def check(self, member: Member, progress: Advance, target: IO[bytes] | None = None) -> None:
         """Make sure that a file in it is what the manifest says.
 
         Args:

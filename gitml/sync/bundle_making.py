@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from gitml.entities.artifact import Pointer
 from gitml.errors import DamagedError, NotFoundError, RefusedError
 from gitml.git.process import GitCommandFailedError
+from gitml.progress import Advance
 from gitml.repo import RUNS_REF, Repo
 from gitml.sync.bundle_file import BundleFile, FileExistsHereError, write_bundle
 from gitml.sync.bundle_manifest import Manifest, NeedsOlderRunsError
@@ -20,7 +21,6 @@ from gitml.sync.seen import TAGS, record_refs, seen
 from gitml.sync.tags import local_tags, note_handed_out
 from gitml.sync.workspace import temporary_beside, workspace
 
-Progress = Callable[[int], None]
 _HEADER_LINES = (b"# v2 git bundle\n", b"# v3 git bundle\n")
 
 
@@ -109,7 +109,7 @@ def create(
     known: Known = Known(),
     artifacts_of: Sequence[str] | None = None,
     force: bool = False,
-    progress: Progress | None = None,
+    progress: Advance | None = None,
 ) -> Manifest:
     """Write a bundle.
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from gitml.entities.artifact import Pointer
 from gitml.errors import GitmlError, RemoteError
+from gitml.progress import Advance
 from gitml.repo import Repo
 from gitml.store.base import Failure, Transferred
 from gitml.store.local import ObjectMissingError
@@ -141,7 +142,7 @@ class Delivery:
         return list(dict.fromkeys([*filter(self._repo.git.has_object, here_now), *commits]))
 
     def deliver(
-        self, commits: Sequence[str], new: Collection[str], progress: Callable[[int], None] | None = None
+        self, commits: Sequence[str], new: Collection[str], progress: Advance | None = None
     ) -> Delivered:
         """Send what records point at and the remote lacks.
 
@@ -201,7 +202,7 @@ class Delivery:
         held: Sequence[Held],
         waiting: set[Pointer],
         new: Collection[str],
-        progress: Callable[[int], None] | None,
+        progress: Advance | None,
     ) -> Transferred:
         """Send what is not purged.
 

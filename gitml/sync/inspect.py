@@ -15,6 +15,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from gitml.git.repo import GitRepo
+from gitml.progress import Reach
 from gitml.sync.findings import Finding, Limits, UnsoundRecordsError
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ def inspect_or_refuse(
     git: GitRepo,
     commits: Sequence[Commit],
     source: str,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Reach | None = None,
     *,
     limits: Limits | None = None,
     on_records: OnRecords | None = None,

@@ -6,7 +6,7 @@ store an object travels through follows from its pointer and from the remote.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 
@@ -18,11 +18,10 @@ from gitml.formats.pointer import decode_attributes, decode_pointer
 from gitml.formats.purge import FOLDER as PURGED
 from gitml.formats.purge import purged_oids
 from gitml.git.repo import GitRepo
+from gitml.progress import Advance
 from gitml.repo import RUNS_REF, Repo
 from gitml.store.base import Failure, RemoteStore, Transferred
 from gitml.store.local import ObjectMissingError
-
-Progress = Callable[[int], None]
 
 
 class ArtifactsNotSentError(RemoteError):
@@ -104,7 +103,7 @@ def send(
     repo: Repo,
     remote: str,
     pointers: Iterable[Pointer],
-    progress: Progress | None = None,
+    progress: Advance | None = None,
     *,
     url: str | None = None,
 ) -> Transferred:
@@ -148,7 +147,7 @@ def missing_here(repo: Repo, pointers: Iterable[Pointer]) -> list[Pointer]:
 
 def fetch_objects(
     repo: Repo, pointers: Iterable[Pointer], *, remotes: Sequence[str] | None = None,
-    progress: Progress | None = None,
+    progress: Advance | None = None,
 ) -> Transferred:  # fmt: skip
     """Bring objects that are not here, from the first remote that has them.
 
@@ -183,7 +182,7 @@ def fetch_objects(
 
 
 def _fetch_from(
-    repo: Repo, remote: str, pointers: Sequence[Pointer], progress: Progress | None
+    repo: Repo, remote: str, pointers: Sequence[Pointer], progress: Advance | None
 ) -> Transferred:
     """Fetch objects of one kind; those of gitml's own are in one store, whatever the remote."""
     from gitml.sync.stores import open_remote_store
@@ -195,7 +194,7 @@ def _fetch_from(
         return Transferred(failed=tuple(Failure(pointer, err) for pointer in pointers))
 
 
-def ensure_here(repo: Repo, pointers: Iterable[Pointer], progress: Progress | None = None) -> Transferred:
+def ensure_here(repo: Repo, pointers: Iterable[Pointer], progress: Advance | None = None) -> Transferred:
     """Fetch what is about to be read and is not here.
 
     Raises:

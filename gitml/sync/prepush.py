@@ -8,10 +8,11 @@ a push after each run costs the same with one run before it and with 100,000.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gitml.errors import UsageError
+from gitml.progress import Advance
 from gitml.repo import RUNS_REF, Repo
 from gitml.sync.delivering import Delivered, Delivery
 from gitml.sync.objects import ArtifactsNotSentError
@@ -20,7 +21,6 @@ from gitml.sync.seen import seen
 
 _NAMESPACES = ("refs/heads/gitml/", "refs/tags/gitml/", "refs/gitml/")
 _OID = re.compile("[0-9a-f]{40}|[0-9a-f]{64}")
-Progress = Callable[[int], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ def parse_refs(text: str) -> list[PushedRef]:
 
 
 def send_artifacts(
-    repo: Repo, remote: str, url: str, refs: Sequence[PushedRef], progress: Progress | None = None
+    repo: Repo, remote: str, url: str, refs: Sequence[PushedRef], progress: Advance | None = None
 ) -> Delivered:
     """Send the objects that pushed runs need and the remote lacks.
 

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from gitml.git.remote import Progress, Remote
+from gitml.progress import Reach
 from gitml.repo import RUNS_REF, Repo
 from gitml.sync.delivered import note_place
 from gitml.sync.findings import Finding, UnsoundRecordsError
@@ -21,8 +22,6 @@ from gitml.sync.seen import Seen, places, seen
 from gitml.sync.settled import Settle, Settled
 from gitml.sync.tags import TagClash, adopt_tags
 from gitml.sync.way_out import last_sound, way_back
-
-Inspected = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +118,7 @@ def pull(
     remote: str,
     *,
     progress: Progress | None = None,
-    inspected: Inspected | None = None,
+    inspected: Reach | None = None,
     options: Sequence[str] = (),
     settle: Settle | None = None,
 ) -> Pulled:
@@ -143,7 +142,7 @@ def pull(
 
 
 def take_in(
-    repo: Repo, fetched: Fetched, *, inspected: Inspected | None = None, settle: Settle | None = None
+    repo: Repo, fetched: Fetched, *, inspected: Reach | None = None, settle: Settle | None = None
 ) -> Pulled:
     """Join what was fetched.
 
@@ -170,7 +169,7 @@ def take_in(
         ) from err
 
 
-def _take_in(repo: Repo, fetched: Fetched, inspected: Inspected | None, settle: Settle | None) -> Pulled:
+def _take_in(repo: Repo, fetched: Fetched, inspected: Reach | None, settle: Settle | None) -> Pulled:
     branch = [fetched.after.runs] if fetched.after.runs else []
     with _inspected_branch(repo, fetched, branch, inspected) as joined:
         inbox, refused = _sound_inbox(repo, fetched, branch, inspected)
@@ -196,7 +195,7 @@ def _take_in(repo: Repo, fetched: Fetched, inspected: Inspected | None, settle: 
 
 
 def _inspect(
-    repo: Repo, remote: str, tips: Sequence[str], inspected: Inspected | None, beside: Sequence[str] = ()
+    repo: Repo, remote: str, tips: Sequence[str], inspected: Reach | None, beside: Sequence[str] = ()
 ) -> None:
     """Make sure that what tips bring beside other ones may join, and bring what they need here."""
     for tip in tips:
@@ -208,7 +207,7 @@ def _inspect(
 
 @contextmanager
 def _inspected_branch(
-    repo: Repo, fetched: Fetched, branch: Sequence[str], inspected: Inspected | None
+    repo: Repo, fetched: Fetched, branch: Sequence[str], inspected: Reach | None
 ) -> Iterator[Callable[[str | None], None]]:
     """Inspect what the branch brings, and let the index have what is read for that, if it is much.
 
@@ -231,7 +230,7 @@ def _inspected_branch(
 
 
 def _sound_inbox(
-    repo: Repo, fetched: Fetched, branch: Sequence[str], inspected: Inspected | None
+    repo: Repo, fetched: Fetched, branch: Sequence[str], inspected: Reach | None
 ) -> tuple[list[str], list[UnsoundRecordsError]]:
     """Find the entries of the inbox that may join; a bad one must not keep the others out."""
     waiting = list(dict.fromkeys(fetched.after.inbox.values()))

@@ -8,13 +8,13 @@ own where nobody contends; the next one who syncs folds them into the branch.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING
 
 from gitml.errors import ConflictError
 from gitml.git.remote import Progress, RefResult, RefUpdate, Remote, Verdict
+from gitml.progress import Advance
 from gitml.repo import RUNS_REF, Repo
 from gitml.store.base import Transferred
 from gitml.sync.delivering import Delivered, Delivery, Left
@@ -25,7 +25,7 @@ from gitml.sync.tags import PushedTags, push_tags, tag_clashes
 from gitml.sync.triggers import push_triggers
 
 if TYPE_CHECKING:
-    from gitml.sync.pulling import Inspected
+    from gitml.progress import Reach
 
 _RACES = 3  # lost ones before the inbox
 _PATIENCE = 20  # attempts where the host has no inbox
@@ -94,9 +94,9 @@ def push(
     name: str,
     options: PushOptions = PushOptions(),
     *,
-    sent: Callable[[int], None] | None = None,
+    sent: Advance | None = None,
     progress: Progress | None = None,
-    inspected: Inspected | None = None,
+    inspected: Reach | None = None,
     settle: Settle | None = None,
 ) -> Pushed:
     """Send runs, their artifacts and the tags of the registry to a remote.
@@ -148,7 +148,7 @@ class _Push:
         remote: Remote,
         options: PushOptions,
         progress: Progress | None,
-        inspected: Inspected | None,
+        inspected: Reach | None,
         settle: Settle | None,
     ) -> None:
         self.repo = repo
@@ -254,7 +254,7 @@ class _Push:
             return []
         return [commit for commit, parents in self.repo.git.rev_list(tip, known) if len(parents) < 2]
 
-    def send_objects(self, tip: str | None, new: list[str], sent: Callable[[int], None] | None) -> Delivered:
+    def send_objects(self, tip: str | None, new: list[str], sent: Advance | None) -> Delivered:
         """Send what new records point at, and what is missing there of those before."""
         done = Delivered()
         if tip is not None and self._options.artifacts:

@@ -10,7 +10,8 @@ from gitml.errors import NotFoundError, UsageError
 from gitml.formats.names import artifact_tree_path, check_artifact_path
 from gitml.formats.pointer import decode_pointer, encode_pointer
 from gitml.journal import TEMPORARY
-from gitml.store.local import ObjectStore, Progress
+from gitml.progress import Advance
+from gitml.store.local import ObjectStore
 from gitml.store.threads import open_pool
 
 _PARALLEL_FROM = 8
@@ -45,7 +46,7 @@ class ArtifactWriter:
         self._inline_limit = inline_limit
         self._lfs = lfs
 
-    def add(self, source: Path, into: str, progress: Progress | None) -> None:
+    def add(self, source: Path, into: str, progress: Advance | None) -> None:
         """Add a file, or a folder under its own name."""
         into = check_artifact_path(into, allow_empty=True)
         if source.is_dir():
@@ -60,7 +61,7 @@ class ArtifactWriter:
         name = source.name
         self._add_file(source, check_artifact_path(f"{into}/{name}" if into else name), progress)
 
-    def take(self, source: Path, into: str, progress: Progress | None) -> None:
+    def take(self, source: Path, into: str, progress: Advance | None) -> None:
         """Add a file that its writer has no more use for; a large one may become the object itself."""
         into = check_artifact_path(into, allow_empty=True)
         name = check_artifact_path(f"{into}/{source.name}" if into else source.name)
@@ -69,7 +70,7 @@ class ArtifactWriter:
             return
         self._place(name, encode_pointer(self._store.take_file(source, lfs=self._lfs, progress=progress)))
 
-    def add_folder(self, source: Path, into: str, progress: Progress | None) -> None:
+    def add_folder(self, source: Path, into: str, progress: Advance | None) -> None:
         """Add all files below a folder; all paths are checked before the first is copied."""
         into = check_artifact_path(into, allow_empty=True)
         if not source.is_dir():
@@ -95,7 +96,7 @@ class ArtifactWriter:
             pointer = self._store.put_bytes(data, lfs=self._lfs)
             self._place(name, encode_pointer(pointer))
 
-    def _add_file(self, source: Path, name: str, progress: Progress | None) -> None:
+    def _add_file(self, source: Path, name: str, progress: Advance | None) -> None:
         if source.stat().st_size <= self._inline_limit:
             self.add_bytes(source.read_bytes(), name)
             return

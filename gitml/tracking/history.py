@@ -18,6 +18,7 @@ from gitml.formats import history, names, run_tree
 from gitml.formats.pointer import MAX_BYTES, decode_pointer
 from gitml.git.repo import TreeEntry
 from gitml.journal import NotLiveError
+from gitml.progress import Advance, Reach
 from gitml.repo import Repo
 from gitml.tracking import purges, united
 from gitml.tracking.commit import rescue_orphans
@@ -41,7 +42,7 @@ class RunNotFoundError(NotFoundError):
         self.name = name
 
 
-def refresh(repo: Repo, progress: Callable[[int, int], None] | None = None) -> list[str]:
+def refresh(repo: Repo, progress: Reach | None = None) -> list[str]:
     """Bring the index up to date, after rescuing runs whose processes died.
 
     Returns:
@@ -68,7 +69,7 @@ def _loader(repo: Repo, run_id: str) -> Callable[[], Run | None]:
     return load
 
 
-def search(repo: Repo, query: Query, progress: Callable[[int, int], None] | None = None) -> list[Run]:
+def search(repo: Repo, query: Query, progress: Reach | None = None) -> list[Run]:
     """Find runs, live ones included.
 
     Raises:
@@ -277,7 +278,7 @@ def _ensure_here(repo: Repo, pointers: Sequence[Pointer]) -> None:
 
 def export_artifacts(
     repo: Repo, run: Run, path: str, destination: Path, *, overwrite: bool = True,
-    progress: Callable[[int], None] | None = None, artifacts: Sequence[Artifact] | None = None,
+    progress: Advance | None = None, artifacts: Sequence[Artifact] | None = None,
 ) -> Path:  # fmt: skip
     """Copy a file of a run, or all below a folder, out to the file system.
 
@@ -317,9 +318,7 @@ def export_artifacts(
     return destination / path if path else destination
 
 
-def _export(
-    repo: Repo, run: Run, artifact: Artifact, destination: Path, progress: Callable[[int], None] | None
-) -> None:
+def _export(repo: Repo, run: Run, artifact: Artifact, destination: Path, progress: Advance | None) -> None:
     target = destination / names.check_artifact_path(artifact.path)
     target.parent.mkdir(parents=True, exist_ok=True)
     if not target.parent.resolve().is_relative_to(destination.resolve()):

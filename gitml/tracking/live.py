@@ -32,8 +32,8 @@ from gitml.journal import (
     FolderLock,
     read_file,
 )
+from gitml.progress import Advance
 from gitml.repo import Repo
-from gitml.store.local import Progress
 from gitml.tracking.artifacts import ArtifactWriter
 from gitml.tracking.redaction import redacted_tags, redacted_text, redacted_value
 from gitml.tracking.values import clean_text, flatten_params, same_param, to_number, to_param
@@ -246,7 +246,7 @@ class LiveRun:
     # Files
 
     def log_artifact(
-        self, local_path: str | Path, artifact_path: str | None = None, progress: Progress | None = None
+        self, local_path: str | Path, artifact_path: str | None = None, progress: Advance | None = None
     ) -> None:
         """Keep a file, or a folder with all that is in it.
 
@@ -263,14 +263,14 @@ class LiveRun:
         with self._surviving(str(local_path)):
             self._artifacts.add(Path(local_path), artifact_path or "", progress)
 
-    def take_artifact(self, local_path: Path, artifact_path: str, progress: Progress | None = None) -> None:
+    def take_artifact(self, local_path: Path, artifact_path: str, progress: Advance | None = None) -> None:
         """Keep a file that its writer has no more use for, on the store's file system; see `log_artifact`."""
         self._refuse_if_ended()
         with self._surviving(str(local_path)):
             self._artifacts.take(local_path, artifact_path, progress)
 
     def log_artifacts(
-        self, local_dir: str | Path, artifact_path: str | None = None, progress: Progress | None = None
+        self, local_dir: str | Path, artifact_path: str | None = None, progress: Advance | None = None
     ) -> None:
         """Keep all files below a folder; see `log_artifact`."""
         self._refuse_if_ended()

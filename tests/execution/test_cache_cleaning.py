@@ -15,7 +15,7 @@ import pytest
 from gitml.execution.environments.store import EnvironmentStore, Made
 from gitml.execution.sources import open_source
 from gitml.execution.target import parse_target
-from gitml.launching.launch import no_progress
+from gitml.progress import no_progress
 from gitml.repo import Repo
 
 LONG_AGO = time.time() - 40 * 86_400

@@ -25,7 +25,7 @@ from gitml.execution.containers.arguments import (
 from gitml.execution.containers.engine import Engine, EngineError, find_engine
 from gitml.execution.containers.environment import user_words
 from gitml.execution.containers.image import get_image
-from gitml.launching.launch import no_progress
+from gitml.progress import no_progress
 
 RUN_LABEL = "gitml.run"
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from gitml.entities.run import Run
 from gitml.errors import DamagedError
-from gitml.launching.launch import LaunchRequest
+from gitml.launching.request import LaunchRequest
 
 if TYPE_CHECKING:
     from gitml.execution.opening import ProjectRequest

@@ -17,7 +17,7 @@ from gitml.execution.backends.options import BackendConfigError, Kind, Option
 from gitml.execution.containers.engine import find_engine
 from gitml.execution.containers.image import check_reference, get_image, name_by_digest
 from gitml.formats import yaml
-from gitml.launching.launch import no_progress
+from gitml.progress import no_progress
 
 _BY_DIGEST = re.compile(r".+@sha256:[0-9a-f]{64}")
 _DNS = r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?"

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 from gitml.entities.run import CodeState, Run, RunStatus
 from gitml.errors import RefusedError, UsageError
 from gitml.execution.backends.job_facts import facts_of_request, with_facts
+from gitml.launching.beginning import start_requested
 from gitml.launching.command_line import parse_command_line
-from gitml.launching.launch import LaunchRequest, start_requested
 from gitml.launching.outputs import check_pattern
+from gitml.launching.request import LaunchRequest
 from gitml.launching.scalars import compile_rule
 from gitml.repo import Repo
 from gitml.tracking.commit import commit_live, finish_run

@@ -23,8 +23,8 @@ from gitml.execution.backends.records import JobRecord, JobRecords
 from gitml.execution.backends.registry import find_backend
 from gitml.execution.backends.scheduling import Scheduled, check_request, fail_scheduled, schedule
 from gitml.git.remote import Remote
-from gitml.launching.launch import LaunchRequest
 from gitml.launching.own import own_command
+from gitml.launching.request import LaunchRequest
 from gitml.repo import Repo
 from gitml.sync.objects import likely_remotes
 from gitml.tracking.secrets import strip_url_credentials

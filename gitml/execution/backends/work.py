@@ -40,7 +40,9 @@ from gitml.launching.child_environment import (
     REPO_VARIABLE,
     RUN_VARIABLE,
 )
-from gitml.launching.launch import LaunchRequest, LaunchResult, ShowProgress, launch, no_progress
+from gitml.launching.launch import launch
+from gitml.launching.request import LaunchRequest, LaunchResult
+from gitml.progress import ShowProgress, no_progress
 from gitml.repo import Repo
 from gitml.tracking.capture.inherited import CODE_VARIABLE, code_variable
 from gitml.tracking.edit import write_record

@@ -41,7 +41,7 @@ from gitml.launching.child_environment import (
     REPO_VARIABLE,
     RUN_VARIABLE,
 )
-from gitml.launching.launch import ShowProgress, no_progress
+from gitml.progress import ShowProgress, no_progress
 
 # By name alone: their values are known when the run is there, and are taken from our environment then.
 RUN_VARIABLES = (

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from gitml.errors import DamagedError, InvalidNameError
 from gitml.execution.containers.engine import Engine, EngineError
-from gitml.launching.launch import ShowProgress
+from gitml.progress import ShowProgress
 
 IMAGE_FILE = "container-image.txt"
 CODE_FOLDER = "/mlflow/projects/code"  # where MLflow has it: projects' commands may count on that

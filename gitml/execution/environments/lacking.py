@@ -12,7 +12,7 @@ from gitml.execution.environments.recorded import EXPLICIT, EXPORT, LOCK, PACKAG
 from gitml.tracking.history import get_run, read_output
 
 if TYPE_CHECKING:
-    from gitml.launching.launch import LaunchResult
+    from gitml.launching.request import LaunchResult
     from gitml.repo import Repo
 
 _END = 4096  # bytes of output: the last lines

@@ -17,7 +17,7 @@ from gitml.execution.environments.own import NAME, own_mark
 from gitml.execution.environments.programs import find_conda, find_uv
 from gitml.execution.environments.rebuild import key_of_lock
 from gitml.execution.environments.store import EnvironmentStore, Made, Make, key_of
-from gitml.launching.launch import ShowProgress, no_progress
+from gitml.progress import ShowProgress, no_progress
 
 if TYPE_CHECKING:
     from gitml.execution.environments.tools import Workshop

@@ -15,7 +15,7 @@ from gitml.execution.environments.errors import ManagerNotFoundError, Unbuildabl
 from gitml.execution.environments.programs import find_conda, find_uv
 from gitml.execution.environments.recorded import EXPLICIT, LOCK, PACKAGES, VERSION
 from gitml.execution.environments.store import EnvironmentStore, Made, key_of
-from gitml.launching.launch import ShowProgress, no_progress
+from gitml.progress import ShowProgress, no_progress
 
 if TYPE_CHECKING:
     from gitml.execution.environments.tools import Workshop

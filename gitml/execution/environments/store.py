@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gitml.execution.cache import cache_folder
-from gitml.launching.launch import ShowProgress
+from gitml.progress import ShowProgress
 
 if TYPE_CHECKING:
     from gitml.execution.environments.tools import Workshop

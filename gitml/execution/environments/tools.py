@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import IO
 
 from gitml.execution.environments.errors import EnvironmentNotMadeError
-from gitml.launching.launch import ShowProgress
+from gitml.progress import ShowProgress
 from gitml.tracking.secrets import strip_url_credentials
 
 _TICK_S = 1.0

@@ -15,7 +15,7 @@ from gitml.execution.sources.recorded import recorded_origin
 from gitml.execution.sources.submodules import EmptySubmodule, Recurse, fetch_submodules, lay_out_whole
 from gitml.execution.sources.workspace import fresh_folder
 from gitml.execution.target import TargetError
-from gitml.launching.launch import ShowProgress
+from gitml.progress import ShowProgress
 from gitml.repo import Repo
 from gitml.tracking.diff import code_tree
 

@@ -24,7 +24,7 @@ from gitml.execution.reproduction.links import link_into
 from gitml.execution.reproduction.surroundings import in_environment
 from gitml.execution.running import project_launch
 from gitml.execution.sources import Source
-from gitml.launching.launch import LaunchRequest
+from gitml.launching.request import LaunchRequest
 from gitml.repo import Repo
 from gitml.tracking.capture import code_variable
 

@@ -43,7 +43,9 @@ from gitml.execution.reproduction.verdict import Comparison
 from gitml.execution.sources import Source
 from gitml.execution.sources.recorded import had_submodules
 from gitml.formats.recording import RECORDING_FILE, Recording, decode_recording
-from gitml.launching.launch import LaunchRequest, LaunchResult, ShowProgress, launch, no_progress
+from gitml.launching.launch import launch
+from gitml.launching.request import LaunchRequest, LaunchResult
+from gitml.progress import ShowProgress, no_progress
 from gitml.repo import Repo
 from gitml.tracking.edit import set_tags
 from gitml.tracking.history import get_run, read_environment

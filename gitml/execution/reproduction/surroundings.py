@@ -20,7 +20,7 @@ from gitml.execution.reproduction.changes import is_redacted
 from gitml.execution.reproduction.own_packages import OwnPackages, find_own_packages
 from gitml.execution.sources import Source
 from gitml.formats import yaml
-from gitml.launching.launch import ShowProgress
+from gitml.progress import ShowProgress
 from gitml.repo import Repo
 from gitml.tracking.capture import capture_command_environment, find_python
 

@@ -33,7 +33,7 @@ from gitml.execution.target import SCHEMES, shown
 from gitml.git.process import GitProcess
 from gitml.git.remote import Remote, RemoteRefusedError, RemoteUnreachableError
 from gitml.git.repo import GitRepo
-from gitml.launching.launch import ShowProgress
+from gitml.progress import ShowProgress
 from gitml.tracking.secrets import strip_url_credentials
 
 _COMMITS, _INCOMING = "refs/gitml/commits/", "refs/gitml/incoming/"

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +23,7 @@ from gitml.formats.names import is_git_folder
 from gitml.formats.pointer import decode_pointer
 from gitml.git.bulk import read_bulk
 from gitml.git.repo import GitRepo, TreeEntryAt
+from gitml.progress import Advance
 from gitml.store.local import ChecksumMismatchError, ObjectStore
 
 GITLINK, _LINK = 0o160000, 0o120000
@@ -51,7 +52,7 @@ def lay_out(
     folder: Path,
     *,
     stores: Sequence[ObjectStore] = (),
-    advance: Callable[[int], None] = lambda _: None,
+    advance: Advance = lambda _: None,
 ) -> Layout:
     """Write the files of a tree into a folder.
 

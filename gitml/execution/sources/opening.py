@@ -18,7 +18,7 @@ from gitml.execution.sources.versions import check_version, local_version
 from gitml.execution.sources.workspace import fresh_folder
 from gitml.execution.target import FolderNotFoundError, Target, shown
 from gitml.git.repo import GitRepo
-from gitml.launching.launch import ShowProgress, no_progress
+from gitml.progress import ShowProgress, no_progress
 from gitml.repo import Repo
 from gitml.store.local import ObjectStore
 from gitml.tracking.capture import capture_code

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-from gitml.launching.launch import ShowProgress
+from gitml.progress import Advance, ShowProgress
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -24,7 +23,7 @@ class Phases:
         self._stack = ExitStack()
         self._phase = ""
         self._done = 0
-        self._advance: Callable[[int], None] = lambda _: None
+        self._advance: Advance = lambda _: None
 
     def __call__(self, phase: str, done: int, total: int) -> None:
         """Show how far a phase is."""

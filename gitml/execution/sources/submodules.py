@@ -15,7 +15,7 @@ from gitml.execution.sources.fetching import CachedRepository
 from gitml.execution.sources.layout import Layout, lay_out
 from gitml.execution.target import TargetError, check_url, is_url, shown
 from gitml.git.repo import GitRepo
-from gitml.launching.launch import ShowProgress
+from gitml.progress import ShowProgress
 from gitml.store.local import ObjectStore
 
 _MODULES = ".gitmodules"

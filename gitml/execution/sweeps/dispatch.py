@@ -55,7 +55,7 @@ from gitml.execution.sweeps.underway import Underway
 from gitml.execution.sweeps.workers import TRIAL_TAG, TRIAL_VARIABLE, trial_name
 from gitml.formats.names import check_name
 from gitml.launching.child_environment import REPO_VARIABLE, RUN_VARIABLE
-from gitml.launching.launch import LaunchRequest
+from gitml.launching.request import LaunchRequest
 from gitml.repo import Repo
 from gitml.sync.pulling import pull
 from gitml.tracking.commit import commit_live

@@ -14,8 +14,9 @@ from gitml.execution.sweeps.plan import OPTUNA, PLAN_FILE, Goal, Plan, decode_pl
 from gitml.execution.sweeps.space import MAX_TRIALS
 from gitml.execution.sweeps.workers import TRIAL_TAG, VALUES_TAG
 from gitml.index import Query
+from gitml.launching.beginning import start_requested
 from gitml.launching.command_line import parse_command_line
-from gitml.launching.launch import LaunchRequest, start_requested
+from gitml.launching.request import LaunchRequest
 from gitml.repo import Repo
 from gitml.tracking.history import open_artifact, refresh
 from gitml.tracking.live import LiveRun

@@ -14,7 +14,7 @@ from gitml.formats.names import check_name
 from gitml.formats.scalars import parse_scalar
 from gitml.launching.arguments import params_from_arguments
 from gitml.launching.command_line import parse_command_line
-from gitml.launching.launch import LaunchRequest
+from gitml.launching.request import LaunchRequest
 from gitml.tracking.values import same_param
 
 _OPTION_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:/-]*")

@@ -12,7 +12,7 @@ from gitml.execution.sweeps.optimizers import Trial, TrialResult
 from gitml.execution.sweeps.plan import Plan
 from gitml.execution.sweeps.record import RecordedSweep
 from gitml.execution.sweeps.runner import Runner
-from gitml.launching.launch import LaunchRequest
+from gitml.launching.request import LaunchRequest
 
 
 @dataclass(frozen=True, slots=True)

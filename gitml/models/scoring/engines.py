@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,9 +12,9 @@ from typing import Protocol, cast
 from gitml.models.scoring.job import ScoringJob
 from gitml.models.scoring.pieces import Piece
 from gitml.models.scoring.worker import Outcome, Scorer
+from gitml.progress import Advance
 
 ENGINES = ("local", "spark", "ray")
-Advance = Callable[[int], None]
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from gitml.errors import ExecutionError
-from gitml.models.scoring.engines import Advance, Engine, EngineOptions
+from gitml.models.scoring.engines import Engine, EngineOptions
 from gitml.models.scoring.job import ScoringJob
 from gitml.models.scoring.pieces import Piece
 from gitml.models.scoring.worker import Outcome, Scorer, probe_piece, score_piece
+from gitml.progress import Advance
 
 _TICK_S = 0.2
 

@@ -11,12 +11,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from gitml.models.scoring.engines import Advance, Engine, EngineOptions, probe_here
+from gitml.models.scoring.engines import Engine, EngineOptions, probe_here
 from gitml.models.scoring.errors import EngineError, NoEngineError
 from gitml.models.scoring.job import ScoringJob, content_digest
 from gitml.models.scoring.pieces import Piece, from_json, to_json
 from gitml.models.scoring.shipping import pack
 from gitml.models.scoring.worker import Outcome, score_piece
+from gitml.progress import Advance
 
 _BLOCK = 64 << 20  # of the model, on its way: no machine holds more of its archive in memory at once
 

@@ -10,12 +10,13 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gitml.models.scoring.engines import Advance, Engine, EngineOptions, probe_here
+from gitml.models.scoring.engines import Engine, EngineOptions, probe_here
 from gitml.models.scoring.errors import EngineError
 from gitml.models.scoring.job import ScoringJob
 from gitml.models.scoring.pieces import Piece, from_json, to_json
 from gitml.models.scoring.spark_session import ship_model, shipped_model, spark_session, why
 from gitml.models.scoring.worker import Outcome, score_piece
+from gitml.progress import Advance
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -14,7 +14,7 @@ from gitml.models.batches import BATCH_ROWS
 from gitml.models.loading import warn_of_other_versions
 from gitml.models.locating import Located
 from gitml.models.scoring.checked import locate_checked
-from gitml.models.scoring.engines import Advance, EngineOptions, open_engine
+from gitml.models.scoring.engines import EngineOptions, open_engine
 from gitml.models.scoring.job import ScoringJob
 from gitml.models.scoring.pieces import PART_ROWS, DataFile, cut, find_files
 from gitml.models.scoring.places import Place, open_place
@@ -27,6 +27,7 @@ from gitml.models.scoring.record import (
     write_record,
     write_success,
 )
+from gitml.progress import Advance
 
 ShowProgress = Callable[[int], AbstractContextManager[Advance]]
 

@@ -19,12 +19,12 @@ from gitml.models.scoring.places import open_place
 from gitml.models.scoring.predictions import PredictionsError, framed, schema_of, table_of
 from gitml.models.scoring.reading import Batch, Wanted, batches
 from gitml.models.signatures.problems import SchemaError, split_row
+from gitml.progress import Advance
 
 if TYPE_CHECKING:
     import pandas as pd
 
 _GROUP_ROWS = 100_000  # of a part: small groups are slow to read
-Advance = Callable[[int], None]
 
 
 @dataclass(frozen=True, slots=True)

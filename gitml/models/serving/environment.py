@@ -10,9 +10,9 @@ from pathlib import Path
 from gitml.entities.project import EnvironmentKind, EnvironmentSpec
 from gitml.errors import NotFoundError
 from gitml.execution.environments import Environment, prepare
-from gitml.launching.launch import ShowProgress, no_progress
 from gitml.models.directory import CONSTRAINTS_FILE, PYTHON_ENV_FILE, REQUIREMENTS_FILE
 from gitml.models.locating import locate
+from gitml.progress import ShowProgress, no_progress
 
 _EXTRA = 'extra == "serve"'
 

@@ -13,9 +13,9 @@ from gitml.errors import UsageError
 from gitml.execution.containers.engine import ENGINES, Engine, EngineError, EngineMissingError, find_engine
 from gitml.execution.containers.image import Image, check_reference, get_image, name_by_digest
 from gitml.execution.environments.programs import find_program
-from gitml.launching.launch import ShowProgress, no_progress
 from gitml.models.shipping.context import Context
 from gitml.models.shipping.recipe import INDEX_VARIABLES
+from gitml.progress import ShowProgress, no_progress
 
 BUILDAH = "buildah"
 BUILDERS = (*ENGINES, BUILDAH)

@@ -23,7 +23,6 @@ from gitml.entities.model import PYTHON_FUNCTION
 from gitml.entities.run import Run
 from gitml.errors import GitmlError, UsageError
 from gitml.formats import yaml
-from gitml.launching.launch import ShowProgress
 from gitml.models.directory import PYTHON_ENV_FILE, FolderTakenError, list_files
 from gitml.models.errors import UntrustedModelError
 from gitml.models.loading import require_loadable
@@ -32,6 +31,7 @@ from gitml.models.pyfunc.loading import function_flavor
 from gitml.models.shipping import prepare
 from gitml.models.shipping.lock import Packages, own_platform, write_lock
 from gitml.models.shipping.recipe import Recipe, dockerfile
+from gitml.progress import ShowProgress
 
 DOCKERFILE = "Dockerfile"
 EPOCH_VARIABLE = "SOURCE_DATE_EPOCH"

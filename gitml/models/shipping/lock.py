@@ -18,9 +18,9 @@ from gitml.execution.environments.own import NAME, own_gitml
 from gitml.execution.environments.programs import find_uv
 from gitml.execution.environments.requirements import read_requirements_file
 from gitml.execution.environments.tools import Workshop
-from gitml.launching.launch import ShowProgress
 from gitml.models.directory import REQUIREMENTS_FILE
 from gitml.models.shipping.prepare import LOCK, TOOLS_LOCK, WHEELS
+from gitml.progress import ShowProgress
 from gitml.store.local import hash_stream
 from gitml.tracking.secrets import strip_url_credentials
 

@@ -10,7 +10,6 @@ from pathlib import Path
 from gitml.errors import RemoteError, UsageError
 from gitml.execution.containers.engine import EngineError, EngineMissingError
 from gitml.execution.containers.image import check_reference
-from gitml.launching.launch import ShowProgress
 from gitml.models.locating import Located, locate
 from gitml.models.shipping.builder import BuiltImage, build, find_builder, push, resolve_base
 from gitml.models.shipping.context import (
@@ -22,6 +21,7 @@ from gitml.models.shipping.context import (
     write_context,
 )
 from gitml.models.shipping.lock import PLATFORMS
+from gitml.progress import ShowProgress
 
 IMAGE_TAG = "gitml.image"  # of a version: the image that was pushed, by digest
 

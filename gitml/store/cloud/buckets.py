@@ -19,7 +19,7 @@ import obstore
 from obstore.exceptions import AlreadyExistsError, BaseError, NotSupportedError, PreconditionError
 
 from gitml.entities.artifact import Pointer
-from gitml.store.base import Progress
+from gitml.progress import Advance
 from gitml.store.cloud.failures import Help, explain, not_there
 from gitml.store.cloud.place import Found
 from gitml.store.incoming import Block
@@ -91,7 +91,7 @@ class BucketPlace:
                 ]
 
     def send(
-        self, local: ObjectStore, pointer: Pointer, progress: Progress, *, at_once: int, replace: bool
+        self, local: ObjectStore, pointer: Pointer, progress: Advance, *, at_once: int, replace: bool
     ) -> bool:
         """Send one object, a large one in parts."""
         key = self._key(pointer.oid)

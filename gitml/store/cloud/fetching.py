@@ -9,14 +9,14 @@ from pathlib import Path
 
 from gitml.errors import NotFoundError
 from gitml.formats.names import check_artifact_path
-from gitml.store.base import Progress
+from gitml.progress import Advance
 from gitml.store.cloud.address import parse_address
 from gitml.store.cloud.opening import open_place
 from gitml.store.incoming import Block
 
 
 def fetch(
-    url: str, settings: Mapping[str, str], environ: Mapping[str, str], folder: Path, progress: Progress
+    url: str, settings: Mapping[str, str], environ: Mapping[str, str], folder: Path, progress: Advance
 ) -> Path:
     """Copy the file or folder that a URL means.
 
@@ -49,7 +49,7 @@ def fetch(
     return target
 
 
-def write_new(path: Path, content: Iterable[Block], progress: Progress) -> None:
+def write_new(path: Path, content: Iterable[Block], progress: Advance) -> None:
     """Write a file that is not there yet; folders are made."""
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o666)

@@ -9,7 +9,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from gitml.entities.artifact import Pointer
-from gitml.store.base import Progress, StoreUnreachableError
+from gitml.progress import Advance
+from gitml.store.base import StoreUnreachableError
 from gitml.store.cloud.failures import Help, explain, not_there
 from gitml.store.cloud.place import Found
 from gitml.store.incoming import Block
@@ -96,7 +97,7 @@ class FilePlace:
             ]
 
     def send(
-        self, local: ObjectStore, pointer: Pointer, progress: Progress, *, at_once: int, replace: bool
+        self, local: ObjectStore, pointer: Pointer, progress: Advance, *, at_once: int, replace: bool
     ) -> bool:
         """Write an object by another name, then rename it."""
         del at_once, replace  # files are written from front to back, and a rename replaces

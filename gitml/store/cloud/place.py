@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 from gitml.entities.artifact import Pointer
-from gitml.store.base import Progress
+from gitml.progress import Advance
 from gitml.store.incoming import Block
 from gitml.store.local import ObjectStore
 
@@ -41,7 +41,7 @@ class Place(Protocol):
         ...
 
     def send(
-        self, local: ObjectStore, pointer: Pointer, progress: Progress, *, at_once: int, replace: bool
+        self, local: ObjectStore, pointer: Pointer, progress: Advance, *, at_once: int, replace: bool
     ) -> bool:
         """Send one object.
 

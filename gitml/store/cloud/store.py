@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterator, Sequence
 
 from gitml.entities.artifact import Pointer
-from gitml.store.base import Progress, Transferred
+from gitml.progress import Advance
+from gitml.store.base import Transferred
 from gitml.store.cloud.lookup import sizes
 from gitml.store.cloud.place import Place
 from gitml.store.incoming import receive
@@ -37,7 +38,7 @@ class CloudStore:
         return lacking
 
     def upload(
-        self, local: ObjectStore, pointers: Sequence[Pointer], progress: Progress | None = None
+        self, local: ObjectStore, pointers: Sequence[Pointer], progress: Advance | None = None
     ) -> Transferred:
         """Send objects that the place lacks; a damaged one is not sent."""
         stopping = Stopping(progress)
@@ -55,7 +56,7 @@ class CloudStore:
         return Transferred(present=tuple(present)) + moved
 
     def download(
-        self, local: ObjectStore, pointers: Sequence[Pointer], progress: Progress | None = None
+        self, local: ObjectStore, pointers: Sequence[Pointer], progress: Advance | None = None
     ) -> Transferred:
         """Fetch objects that `local` lacks, going on where an earlier attempt broke off."""
         stopping = Stopping(progress)

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 
 from gitml.entities.artifact import Pointer
 from gitml.errors import GitmlError
-from gitml.store.base import Progress, StoreUnreachableError, TransferError
+from gitml.progress import Advance
+from gitml.store.base import StoreUnreachableError, TransferError
 from gitml.store.lfs.access import Access
 from gitml.store.lfs.endpoint import NoLfsServerError
 from gitml.store.lfs.http import Http, Limits
@@ -39,7 +40,7 @@ class BatchApi:
     """The batch API of one server."""
 
     def __init__(
-        self, http: Http, access: Access, limits: Limits, ref: str | None, tell: Progress | None = None
+        self, http: Http, access: Access, limits: Limits, ref: str | None, tell: Advance | None = None
     ) -> None:
         """Say how to reach it.
 

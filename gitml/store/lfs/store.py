@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from gitml.entities.artifact import Pointer
 from gitml.errors import GitmlError
-from gitml.store.base import Failure, Progress, RemoteStore, StoreUnreachableError, Transferred
+from gitml.progress import Advance
+from gitml.store.base import Failure, RemoteStore, StoreUnreachableError, Transferred
 from gitml.store.lfs.access import Access, CredentialSource
 from gitml.store.lfs.endpoint import Endpoint, find_endpoint
 from gitml.store.lfs.protocol import Answer, Operation, check
@@ -93,7 +94,7 @@ class LfsStore(RemoteStore):
         )
 
     def upload(
-        self, local: ObjectStore, pointers: Sequence[Pointer], progress: Progress | None = None
+        self, local: ObjectStore, pointers: Sequence[Pointer], progress: Advance | None = None
     ) -> Transferred:
         """Send objects that the server lacks.
 
@@ -111,7 +112,7 @@ class LfsStore(RemoteStore):
         return self._move("upload", local, pointers, progress)
 
     def download(
-        self, local: ObjectStore, pointers: Sequence[Pointer], progress: Progress | None = None
+        self, local: ObjectStore, pointers: Sequence[Pointer], progress: Advance | None = None
     ) -> Transferred:
         """Fetch objects that `local` lacks; one that broke off before continues.
 
@@ -121,7 +122,7 @@ class LfsStore(RemoteStore):
         return self._move("download", local, pointers, progress)
 
     def _move(
-        self, operation: Operation, local: ObjectStore, pointers: Sequence[Pointer], progress: Progress | None
+        self, operation: Operation, local: ObjectStore, pointers: Sequence[Pointer], progress: Advance | None
     ) -> Transferred:
         from gitml.store.lfs.batches import Batches
         from gitml.store.lfs.transfer import Transfers
@@ -140,7 +141,7 @@ class LfsStore(RemoteStore):
         move = transfers.upload if operation == "upload" else transfers.download
         return Transferred(failed=unsound) + move_all(sound, move, workers=limits.workers, stopping=stopping)
 
-    def _api(self, operation: Operation, tell: Progress | None = None) -> tuple[BatchApi, Limits]:
+    def _api(self, operation: Operation, tell: Advance | None = None) -> tuple[BatchApi, Limits]:
         from gitml.store.lfs.batches import BatchApi
         from gitml.store.lfs.http import Limits
 

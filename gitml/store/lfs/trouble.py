@@ -6,7 +6,7 @@ import email.utils
 import os
 import time
 
-from gitml.store.base import Progress
+from gitml.progress import Advance
 from gitml.store.lfs.protocol import Operation
 
 LONGEST_WAIT_S = 60.0
@@ -94,7 +94,7 @@ def trouble_of(
 class Backoff:
     """Waiting longer each time, as long as the server asks for, and not for ever."""
 
-    def __init__(self, retries: int, longest_s: float, tell: Progress | None = None) -> None:
+    def __init__(self, retries: int, longest_s: float, tell: Advance | None = None) -> None:
         """Say how often to try again.
 
         Args:

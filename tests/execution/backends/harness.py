@@ -16,7 +16,8 @@ from gitml.execution.backends.submission import Job, submit_many
 from gitml.execution.environments import Environment
 from gitml.execution.opening import ProjectRequest, prepared
 from gitml.execution.running import project_launch
-from gitml.launching.launch import LaunchRequest, no_progress
+from gitml.launching.request import LaunchRequest
+from gitml.progress import no_progress
 from gitml.repo import Repo
 from gitml.sync.pulling import pull
 from gitml.tracking.history import get_run, read_history

@@ -24,7 +24,7 @@ from gitml.execution.backends.kubernetes import KubernetesBackend
 from gitml.execution.backends.kubernetes_manifest import job_manifest
 from gitml.execution.backends.options import BackendConfigError, check_config
 from gitml.execution.backends.submission import Job
-from gitml.launching.launch import LaunchRequest
+from gitml.launching.request import LaunchRequest
 from tests.execution.backends.harness import ROOT, Lab, jobs_of, wait_until
 from tests.servers.git_http import GitServer
 from tests.store.remote.servers import sshd

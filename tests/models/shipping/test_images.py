@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 
 import gitml.pyfunc
 from gitml.errors import GitmlError
-from gitml.launching.launch import no_progress
 from gitml.models.shipping.builder import find_builder, push, resolve_base
 from gitml.models.shipping.recipe import Recipe, dockerfile
+from gitml.progress import no_progress
 from tests.models.serving.calling import over_http
 from tests.models.shipping.images import python_base, wheelhouse
 from tests.servers import containers as engines
