@@ -19,8 +19,10 @@ TYPE_CHECKING = False  # type checkers know the name; importing typing would be 
 if TYPE_CHECKING:
     from typing import Any
 
+    from gitml import artifacts as artifacts
     from gitml import catboost as catboost
     from gitml import client as client
+    from gitml import data as data
     from gitml import entities as entities
     from gitml import exceptions as exceptions
     from gitml import keras as keras
@@ -38,9 +40,9 @@ if TYPE_CHECKING:
     from gitml import tensorflow as tensorflow
     from gitml import tracking as tracking
     from gitml import transformers as transformers
+    from gitml import utils as utils
+    from gitml import version as version
     from gitml import xgboost as xgboost
-    from gitml.api import artifacts as artifacts
-    from gitml.api import data as data
     from gitml.api.active_run import ActiveRun as ActiveRun
     from gitml.api.client import Client as Client
     from gitml.api.client import Client as MlflowClient
@@ -54,6 +56,7 @@ if TYPE_CHECKING:
     from gitml.api.handles import Experiment as Experiment
     from gitml.api.handles import Run as Run
     from gitml.api.handles import Runs as Runs
+    from gitml.api.images import Image as Image
     from gitml.api.logging_calls import delete_tag as delete_tag
     from gitml.api.logging_calls import flush_artifact_async_logging as flush_artifact_async_logging
     from gitml.api.logging_calls import flush_async_logging as flush_async_logging
@@ -130,6 +133,7 @@ if TYPE_CHECKING:
     strict: bool
 
 __version__ = "0.1.0"
+VERSION = __version__  # where MLflow has it
 
 _HOMES = {
     "active_run": "ActiveRun",
@@ -137,6 +141,7 @@ _HOMES = {
     "comparison": "Diff diff_runs",
     "fluent": "active_run end_run last_active_run log_metric start_run",
     "handles": "Experiment Run Runs",
+    "images": "Image",
     "logging_calls": (
         "delete_tag flush_artifact_async_logging flush_async_logging log_artifact log_artifacts log_batch "
         "log_dict log_figure log_image log_input log_inputs log_metrics log_param log_params log_stream "
@@ -162,7 +167,10 @@ _FLAVORS = (
     "catboost", "keras", "lightgbm", "onnx", "pyfunc", "pytorch", "sentence_transformers", "sklearn", "spacy", "spark",
     "statsmodels", "tensorflow", "transformers", "xgboost",
 )  # fmt: skip
-_MODULES = ("client", "entities", "exceptions", "models", "projects", "tracking", *_FLAVORS)
+_MODULES = (
+    "artifacts", "client", "data", "entities", "exceptions", "models", "projects", "tracking", "utils", "version",
+    *_FLAVORS,
+)  # fmt: skip
 # Public name → (module, name there); None is the module itself.
 _PUBLIC: dict[str, tuple[str, str | None]] = {
     name: (f"gitml.api.{module}", name) for module, names in _HOMES.items() for name in names.split()
@@ -172,9 +180,7 @@ _PUBLIC |= {
     "MlflowClient": ("gitml.api.client", "Client"),
     "MlflowException": ("gitml.errors", "GitmlError"),
     "RunStatus": ("gitml.entities.run", "RunStatus"),
-    "artifacts": ("gitml.api.artifacts", None),
     "autolog": ("gitml.models.autolog.calls", "autolog"),
-    "data": ("gitml.api.data", None),
     "evaluate": ("gitml.models.evaluation.evaluate", "evaluate"),
     "validate_evaluation_results": ("gitml.models.evaluation.thresholds", "validate_evaluation_results"),
 } | {name: (f"gitml.{name}", None) for name in _MODULES}
@@ -217,6 +223,7 @@ class _Package(ModuleType):
 sys.modules[__name__].__class__ = _Package
 
 __all__ = [
+    "VERSION",
     "ActiveRun",
     "Client",
     "Diff",
@@ -224,6 +231,7 @@ __all__ = [
     "ExperimentTag",
     "FileInfo",
     "GitmlError",
+    "Image",
     "Metric",
     "MlflowClient",
     "MlflowException",
@@ -320,6 +328,8 @@ __all__ = [
     "tensorflow",
     "tracking",
     "transformers",
+    "utils",
     "validate_evaluation_results",
+    "version",
     "xgboost",
 ]

@@ -14,6 +14,10 @@ _OVERVIEWS: tuple[list[str], ...] = ([], ["-h"], ["--help"])
 
 def main() -> None:
     """Run gitml and leave the process."""
+    if None in (sys.stdin, sys.stdout, sys.stderr):  # closed: `>&-`
+        from gitml.launching.streams import ensure_standard_streams
+
+        ensure_standard_streams()
     sys.exit(_run())
 
 

@@ -9,6 +9,14 @@ from __future__ import annotations
 
 import sys
 
+from gitml.error_codes import INTERNAL_ERROR, error_word, http_status
+
+TYPE_CHECKING = False  # importing typing would be most of the cost of `import gitml`
+if TYPE_CHECKING:
+    from typing import Any
+
+    from typing_extensions import Self
+
 
 class GitmlError(Exception):
     """A failure gitml can explain: what happened, and what to do next.
@@ -17,17 +25,53 @@ class GitmlError(Exception):
     """
 
     exit_code: int = 1
-    error_code: str = "INTERNAL_ERROR"
+    error_code: str = INTERNAL_ERROR
 
-    def __init__(self, message: str, *, hint: str | None = None) -> None:
+    def __init__(
+        self, message: object, error_code: str | int | None = None, *, hint: str | None = None
+    ) -> None:
+        """Say what happened.
+
+        Args:
+            message: What happened, in a sentence.
+            error_code: MLflow's word for the failure, or its number; that of the class if not given.
+            hint: What to do next.
+        """
         super().__init__(message)
-        self.message = message
+        self.message = str(message)
         self.hint = hint
+        if error_code is not None:
+            self.error_code = error_word(error_code)
         if hint is not None and sys.version_info >= (3, 11):
             self.add_note(f"hint: {hint}")  # below the message in a traceback
 
+    @classmethod
+    def invalid_parameter_value(cls, message: object, **facts: Any) -> Self:
+        """Make an error of the code INVALID_PARAMETER_VALUE, as MLflow's exception can."""
+        return cls(message, error_code="INVALID_PARAMETER_VALUE", **facts)
+
+    def get_http_status_code(self) -> int:
+        """Give the HTTP status that goes with `error_code`."""
+        return http_status(self.error_code)
+
+    def serialize_as_json(self) -> str:
+        """Write code and message as a JSON object."""
+        import json
+
+        return json.dumps({"error_code": self.error_code, "message": self.message})
+
     def __str__(self) -> str:
         return self.message
+
+    # A subclass is made from facts, not from `args`; a process that gets one from another remakes none.
+    def __reduce__(self) -> tuple[object, ...]:
+        return _remade, (type(self), self.args), self.__dict__
+
+
+def _remade(kind: type[GitmlError], args: tuple[object, ...]) -> GitmlError:
+    error = kind.__new__(kind)
+    error.args = args
+    return error
 
 
 class UsageError(GitmlError):
@@ -69,6 +113,17 @@ class RefusedError(GitmlError):
 
     exit_code = 4
     error_code = "INVALID_STATE"
+
+
+class DeletedError(RefusedError):
+    """A run or experiment was deleted, and can't be written to before it is restored."""
+
+    error_code = "INVALID_PARAMETER_VALUE"
+
+    def __init__(self, kind: str, name: str, hint: str) -> None:
+        super().__init__(f"{kind} '{name}' was deleted", hint=hint)
+        self.kind = kind
+        self.name = name
 
 
 class ConflictError(RefusedError):

@@ -35,7 +35,7 @@ _PRIVATE = frozenset((LOCK_FILE, METRICS_FILE, BASE_FILE, ASSUMED_FILE, RESERVE_
 TEMPORARY = ".gitml-"  # begins the name of a file that is not whole yet
 MAX_KEPT = 256 * 1024**2
 
-Trouble = Callable[[OSError, str], None]
+Trouble = Callable[[OSError, str, bool], None]  # why, of which file, and whether it is lost
 
 
 class NotLiveError(NotFoundError):
@@ -93,8 +93,7 @@ class AppendFile:
                 self._write_kept()
             except OSError as err:
                 self.write = self._write_slowly
-                what = "kept in memory" if len(data) <= room else "lost: more than 256 MB wait to be written"
-                self._report(err, f"{self.path.name} ({what})")
+                self._report(err, self.path.name, len(data) > room)
 
     def _write_kept(self) -> None:
         if self._file is None:

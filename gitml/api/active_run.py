@@ -59,6 +59,7 @@ class ActiveRun(Run):
         self.pid = os.getpid()
         self.monitor: Stoppable | None = None
         self.client = client()  # the one it was opened with, whatever is chosen later
+        self._repo = self.client.repo
         self._client = client
         self._end = end
         self._final: entities.Run | None = None

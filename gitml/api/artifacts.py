@@ -35,6 +35,7 @@ def download_artifacts(
     artifact_path: str | None = None,
     dst_path: str | os.PathLike[str] | None = None,
     tracking_uri: str | None = None,
+    registry_uri: str | None = None,
 ) -> str:
     """Copy a file or folder of a run or model out to the file system.
 
@@ -42,12 +43,14 @@ def download_artifacts(
         artifact_uri: The file or folder, or else
         run_id: the run
         artifact_path: and the path within it; everything if not given.
-        dst_path: The folder to put it into, made if needed; a new temporary
-            one, which is yours to remove, if not given.
+        dst_path: The folder to put it into by its own name, made if needed; a
+            new temporary one, which is yours to remove, if not given.
         tracking_uri: The repository; the one in use if not given.
+        registry_uri: The repository whose models are meant, if it is another.
 
     Returns:
-        The local path of the file or folder.
+        The absolute local path of the file or folder. A path within a version of
+        a model stays as it is below `dst_path`.
 
     Raises:
         NotFoundError: The run has nothing there.
@@ -57,7 +60,8 @@ def download_artifacts(
     if local is not None:
         return _copied(local, dst_path)
     if _is_model(artifact_uri) and run_id is None and artifact_path is None:
-        return _client(tracking_uri).download_version(str(artifact_uri), dst_path)
+        client = _client(registry_uri if registry_uri is not None else tracking_uri)
+        return os.path.abspath(client.download_version(str(artifact_uri), dst_path))
     found, path = _place(artifact_uri, run_id, artifact_path)
     return _client(tracking_uri).download_artifacts(found, path, dst_path)
 
@@ -191,9 +195,10 @@ def _local_file(artifact_uri: str | None) -> Path | None:
 
 
 def _copied(local: Path, dst_path: str | os.PathLike[str] | None) -> str:
+    local = Path(os.path.abspath(local))
     if dst_path is None:
         return str(local)
-    target = Path(dst_path) / local.name
+    target = Path(os.path.abspath(dst_path)) / local.name
     target.parent.mkdir(parents=True, exist_ok=True)
     if local.is_dir():
         shutil.copytree(local, target, dirs_exist_ok=True)

@@ -10,12 +10,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from gitml.api import content
+from gitml.api import content, table_images
 from gitml.api.client_logging import LoggingCalls
+from gitml.api.images import encode_image
 from gitml.api.open_runs import read_brief
 from gitml.api.values import FileInfo, ViewType
 from gitml.entities import run as entities
-from gitml.errors import InvalidNameError, NotFoundError, UsageError
+from gitml.errors import InvalidNameError, InvalidValueError, NotFoundError, UsageError
 from gitml.formats.names import check_artifact_path
 from gitml.render.progress import progress
 
@@ -55,7 +56,15 @@ class ArtifactCalls(LoggingCalls):
             self.writer(run_id).log_artifacts(Path(local_dir), artifact_path, advance)
 
     def log_text(self, run_id: str, text: str, artifact_file: str) -> None:
-        """Keep a text as a file, in UTF-8."""
+        """Keep a text as a file, in UTF-8.
+
+        Raises:
+            InvalidValueError: It is no text.
+        """
+        if not isinstance(text, str):
+            raise InvalidValueError(
+                "text", artifact_file, f"it is {type(text).__name__}, not text", hint="log str(…) of it"
+            )
         self.log_bytes(run_id, text.encode("utf-8", "surrogatepass"), artifact_file)
 
     def log_bytes(self, run_id: str, data: bytes, artifact_file: str) -> None:
@@ -75,8 +84,10 @@ class ArtifactCalls(LoggingCalls):
     def log_dict(self, run_id: str, dictionary: object, artifact_file: str) -> None:
         """Keep a dictionary or list as YAML if the name ends so, else as JSON.
 
+        Scalars of NumPy become numbers, arrays lists, what JSON and YAML do not know text.
+
         Raises:
-            InvalidValueError: It holds what the format can't.
+            InvalidValueError: It contains itself, or a key is no plain value.
         """
         self.log_bytes(run_id, content.encode_dictionary(dictionary, artifact_file), artifact_file)
 
@@ -101,7 +112,8 @@ class ArtifactCalls(LoggingCalls):
         Args:
             run_id: The run.
             image: Height by width, or with 1, 3 or 4 channels; 0…255 as
-                integers or 0…1 as floats.
+                integers or 0…1 as floats: others are rescaled to that, with
+                a warning. A `gitml.Image` or a Pillow image.
             artifact_file: Its path within the run; or else
             key: names a series of pictures, kept below `images/`,
             step: each with its step, 0 if not given,
@@ -115,10 +127,13 @@ class ArtifactCalls(LoggingCalls):
         """
         del synchronous
         path = image_path(artifact_file, key, step, timestamp)
-        self.log_bytes(run_id, content.encode_image(image, path), path)
+        self.log_bytes(run_id, encode_image(image, path), path)
 
     def log_table(self, run_id: str, data: Mapping[str, Any] | pd.DataFrame, artifact_file: str) -> None:
         """Keep a table; rows are added to what the file holds already.
+
+        Pictures in its cells, Pillow's or `gitml.Image`, are kept as files below
+        `table_images/`; the cell says where: `{"type": "image", "filepath": …}`.
 
         Args:
             run_id: The run.
@@ -127,11 +142,12 @@ class ArtifactCalls(LoggingCalls):
 
         Raises:
             InvalidNameError: The path ends in something else.
-            InvalidValueError: A cell can't be written.
+            InvalidValueError: A cell can't be written, or a column has pictures
+                and something else.
         """
         import pandas as pd
 
-        table = content.make_table(data, artifact_file)
+        table, pictures = table_images.take_out(content.make_table(data, artifact_file), artifact_file)
         live = self.writer(run_id)
         try:
             before = self.read_artifact(read_brief(live), artifact_file)
@@ -139,7 +155,10 @@ class ArtifactCalls(LoggingCalls):
             pass
         else:
             table = pd.concat([content.decode_table(before, artifact_file), table], ignore_index=True)
-        live.log_bytes(content.encode_table(table, artifact_file), check_artifact_path(artifact_file))
+        encoded, path = content.encode_table(table, artifact_file), check_artifact_path(artifact_file)
+        for name, picture in pictures.items():
+            live.log_bytes(picture, check_artifact_path(name))
+        live.log_bytes(encoded, path)
 
     def load_table(
         self,
@@ -210,22 +229,22 @@ class ArtifactCalls(LoggingCalls):
         Args:
             run_id: The run.
             path: The file or folder within the run; everything if empty.
-            dst_path: The folder to put it into; a new temporary one, which is
-                yours to remove, if not given.
+            dst_path: The folder to put it into, by its own name; a new temporary
+                one, which is yours to remove, if not given.
 
         Returns:
-            The local path of the file or folder.
+            The absolute local path of the file or folder.
 
         Raises:
             NotFoundError: The run has nothing there.
             ChecksumMismatchError: Stored bytes are damaged.
         """
-        from gitml.tracking.history import export_artifacts
+        from gitml.api.downloads import export_by_name
 
         path = check_artifact_path(path or "", allow_empty=True)
         run = self._find(run_id)
         target = Path(dst_path) if dst_path is not None else Path(tempfile.mkdtemp(prefix="gitml-"))
-        return str(export_artifacts(self.repo, run, path, target))
+        return str(export_by_name(self.repo, run, path, target.absolute()))
 
     def read_artifact(self, run: entities.Run | str, path: str) -> bytes:
         """Read one file of a run into memory.

@@ -9,9 +9,9 @@ from typing import Any
 from gitml.api.connection import Connection
 from gitml.api.handles import Experiment, experiment_handle
 from gitml.api.paging import page_of
-from gitml.api.values import PagedList, ViewType
+from gitml.api.values import LifecycleStage, PagedList, ViewType
 from gitml.entities import run as entities
-from gitml.errors import NotFoundError
+from gitml.errors import NotFoundError, RefusedError
 
 
 class ExperimentCalls(Connection):
@@ -47,7 +47,7 @@ class ExperimentCalls(Connection):
         """Get the experiment of a name, made if there is none.
 
         Raises:
-            RefusedError: It was deleted.
+            DeletedError: It was deleted.
         """
         from gitml.tracking import experiments
 
@@ -106,46 +106,75 @@ class ExperimentCalls(Connection):
 
         Raises:
             ExperimentExistsError: The new name is taken.
-            RefusedError: It is the default experiment.
+            RefusedError: It is the default experiment, or was deleted.
         """
         from gitml.tracking import experiments
 
-        experiments.rename_experiment(self.repo, self.get_experiment(experiment_id).experiment_id, new_name)
+        found = self.get_experiment(experiment_id)
+        if found.lifecycle_stage != LifecycleStage.ACTIVE:
+            raise RefusedError(
+                f"experiment '{found.name}' was deleted and can't be renamed", hint="restore it first"
+            )
+        experiments.rename_experiment(self.repo, found.experiment_id, new_name)
 
     def delete_experiment(self, experiment_id: str) -> None:
         """Hide an experiment and its runs; `restore_experiment` brings them back.
 
         Raises:
-            ExperimentNotFoundError: There is none of that id.
+            NotFoundError: There is none of that id that was not deleted.
             RefusedError: It is the default experiment.
         """
         from gitml.tracking import experiments
 
-        experiments.delete_experiment(self.repo, self.get_experiment(experiment_id).experiment_id)
+        experiments.delete_experiment(self.repo, self._in_stage(experiment_id, LifecycleStage.ACTIVE))
 
     def restore_experiment(self, experiment_id: str) -> None:
-        """Bring a deleted experiment back."""
+        """Bring a deleted experiment back.
+
+        Raises:
+            NotFoundError: There is no deleted one of that id.
+        """
         from gitml.tracking import experiments
 
-        experiments.restore_experiment(self.repo, self.get_experiment(experiment_id).experiment_id)
+        experiments.restore_experiment(self.repo, self._in_stage(experiment_id, LifecycleStage.DELETED))
 
     def set_experiment_tag(self, experiment_id: str, key: str, value: Any) -> None:
-        """Set a tag of an experiment; the value becomes text."""
+        """Set a tag of an experiment; the value becomes text.
+
+        Raises:
+            DeletedError: It was deleted.
+            NotFoundError: There is no such experiment.
+        """
         from gitml.tracking import experiments
 
-        experiments.set_experiment_tag(
-            self.repo, self.get_experiment(experiment_id).experiment_id, key, value
-        )
+        experiments.set_experiment_tag(self.repo, self._writable_experiment(experiment_id), key, value)
 
     def delete_experiment_tag(self, experiment_id: str, key: str) -> None:
         """Remove a tag of an experiment.
 
         Raises:
+            DeletedError: It was deleted.
             NotFoundError: It has no such tag.
         """
         from gitml.tracking import experiments
 
-        experiments.delete_experiment_tag(self.repo, self.get_experiment(experiment_id).experiment_id, key)
+        experiments.delete_experiment_tag(self.repo, self._writable_experiment(experiment_id), key)
+
+    def _in_stage(self, experiment_id: str, stage: str) -> str:
+        found = self.get_experiment(experiment_id)
+        if found.lifecycle_stage != stage:
+            raise NotFoundError(
+                f"there is no {stage} experiment of the id '{experiment_id}'",
+                hint=f"'{found.name}' of that id is {found.lifecycle_stage}",
+            )
+        return found.experiment_id
+
+    def _writable_experiment(self, experiment_id: str) -> str:
+        from gitml.tracking import experiments
+
+        found = self._by_id(experiments.list_experiments(self.repo), str(experiment_id))
+        experiments.refuse_deleted(found)
+        return found.id
 
     def _show(self, entity: entities.Experiment) -> Experiment:
         return experiment_handle(entity, self.artifact_location)

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from gitml.api.client_runs import RunCalls, live_tags, split_tags
-from gitml.api.inputs import input_record
-from gitml.api.values import Metric, Param, RunTag
+from gitml.api.client_runs import RunCalls, live_tags, own_fields, split_tags
+from gitml.api.inputs import input_record, record_inputs
+from gitml.api.values import Done, Metric, Param, RunTag, done
 from gitml.entities.run import Number, ParamValue
+from gitml.formats.names import check_name
+from gitml.tracking.values import distinct_params, flatten_params, to_number, to_tag, to_whole
 
 if TYPE_CHECKING:
     from gitml.tracking.live import LiveRun
@@ -20,7 +22,7 @@ class LoggingCalls(RunCalls):
     A run that has ended is reopened and recorded once more when the client is
     flushed or closed, or at the end of the process: not at each call.
     Everything is written before a call returns; `synchronous` is accepted and
-    changes nothing.
+    changes only what is returned.
     """
 
     def log_metric(
@@ -31,7 +33,7 @@ class LoggingCalls(RunCalls):
         timestamp: int | None = None,
         step: int | None = None,
         synchronous: bool | None = None,
-    ) -> None:
+    ) -> Done | None:
         """Log one value of a metric.
 
         Args:
@@ -40,28 +42,30 @@ class LoggingCalls(RunCalls):
             value: A number: Python's, NumPy's or a tensor with one element.
             timestamp: UTC milliseconds since 1970; now if not given.
             step: An integer position; one more than the last if not given.
-            synchronous: Has no effect.
+            synchronous: With False something is returned that can be waited for.
 
         Raises:
             InvalidNameError: The name can't be used.
             InvalidValueError: The value is no number.
             RunNotFoundError: There is no such run.
         """
-        del synchronous
         self.writer(run_id).log_metric(key, value, step, timestamp)
+        return done(synchronous)
 
-    def log_param(self, run_id: str, key: str, value: Any, synchronous: bool | None = None) -> ParamValue:
+    def log_param(
+        self, run_id: str, key: str, value: Any, synchronous: bool | None = None
+    ) -> ParamValue | Done:
         """Record a param; it keeps its type. Nested mappings are flattened with dots.
 
         Returns:
-            The value as recorded.
+            The value as recorded; with `synchronous=False` something that can be waited for.
 
         Raises:
             ParamChangedError: It was recorded with another value before.
             RunNotFoundError: There is no such run.
         """
-        del synchronous
-        return self.writer(run_id).log_param(key, value)
+        recorded = self.writer(run_id).log_param(key, value)
+        return done(synchronous) or recorded
 
     def log_batch(
         self,
@@ -70,16 +74,17 @@ class LoggingCalls(RunCalls):
         params: Sequence[Param] = (),
         tags: Sequence[RunTag] = (),
         synchronous: bool | None = None,
-    ) -> None:
-        """Record metrics, params and tags, as many as you like.
+    ) -> Done | None:
+        """Record metrics, params and tags, as many as you like: all of them, or on a wrong one none.
 
         Raises:
-            ParamChangedError: A param was recorded with another value before;
-                then nothing of the batch is recorded.
+            InvalidNameError: A name can't be used.
+            InvalidValueError: A metric's value is no number, or a param is given twice, with two values.
+            ParamChangedError: A param was recorded with another value before.
             RunNotFoundError: There is no such run.
         """
-        del synchronous
         log_batch_to(self.writer(run_id), metrics, params, tags)
+        return done(synchronous)
 
     def log_inputs(
         self, run_id: str, datasets: Iterable[object] | None = None, models: object = None
@@ -97,9 +102,7 @@ class LoggingCalls(RunCalls):
         """
         del models
         records = [input_record(dataset) for dataset in datasets or ()]
-        live = self.writer(run_id)
-        for record in records:
-            live.log_input(record)
+        record_inputs(self.writer(run_id), records)
 
     def writer(self, run_id: str) -> LiveRun:
         """Get the handle through which this client writes to a run."""
@@ -114,10 +117,23 @@ def log_batch_to(
     tags: Iterable[RunTag],
 ) -> None:
     """Record a batch into a live run: params first, for they may be refused."""
-    named = params if isinstance(params, Mapping) else {param.key: param.value for param in params}
+    given = params.items() if isinstance(params, Mapping) else ((param.key, param.value) for param in params)
+    named = distinct_params(item for key, value in given for item in flatten_params({key: value}))
+    points = [_checked(metric) for metric in metrics]
+    plain, own = split_tags({check_name("tag", tag.key): to_tag(tag.key, tag.value) for tag in tags})
+    own_fields(own)  # what is wrong with them is told before anything is written
     if named:
         live.log_params(named)
-    for metric in metrics:
-        live.log_metric(metric.key, metric.value, metric.step, metric.timestamp)
-    texts = {tag.key: tag.value for tag in tags}
-    live_tags(live, *split_tags(texts))
+    for point in points:
+        live.log_metric(*point)
+    live_tags(live, plain, own)
+
+
+def _checked(metric: Metric) -> tuple[str, Number, int | None, int | None]:
+    """Give what `LiveRun.log_metric` takes, which will then find nothing wrong with it."""
+    number = to_number(metric.key, metric.value)
+    return check_name("metric", metric.key), number, _whole(metric.key, "step", metric.step), _whole(metric.key, "timestamp", metric.timestamp)
+
+
+def _whole(key: str, part: str, number: int | None) -> int | None:
+    return None if number is None else to_whole(key, part, number)

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from gitml.api.command_line import running_command
 from gitml.api.connection import Connection
 from gitml.api.handles import Run, Runs, run_handles
 from gitml.api.paging import check_size, offset_of, token_for
-from gitml.api.reserved import NOTE_TAG, PARENT_TAG, RUN_NAME_TAG
-from gitml.api.values import Metric, ViewType, parse_status
+from gitml.api.reserved import NOTE_TAG, PARENT_TAG, RUN_NAME_TAG, mlflow_tags
+from gitml.api.values import Done, Metric, ViewType, done, parse_status
 from gitml.entities import run as entities
-from gitml.errors import InvalidNameError, NotFoundError, RefusedError
+from gitml.errors import DeletedError, InvalidNameError, NotFoundError, RefusedError
 from gitml.formats.names import check_name, check_run_id
 from gitml.tracking.values import to_tag
 
@@ -60,7 +61,7 @@ class RunCalls(Connection):
         )
         if start_time is not None:
             live.update(start_ms=int(start_time))
-        return Run(live.to_run())
+        return Run(live.to_run(), self.repo)
 
     def get_run(self, run_id: str) -> Run:
         """Look a run up as it is now.
@@ -69,7 +70,8 @@ class RunCalls(Connection):
             RunNotFoundError: There is none.
             AmbiguousNameError: Several fit what was given.
         """
-        return Run(self._find(run_id))
+        (run,) = self._shown([self._find(run_id)])
+        return Run(run, self.repo)
 
     def get_parent_run(self, run_id: str) -> Run | None:
         """Look up the run that a run is part of; None if it is part of none.
@@ -110,7 +112,9 @@ class RunCalls(Connection):
         query = _query(experiment_ids, filter_string, run_view_type, order_by, max_results + 1, start)
         found = search(self.repo, query)
         token = token_for(start + max_results) if len(found) > max_results else None
-        return run_handles(found[:max_results], token)
+        page = found[:max_results]
+        shown = page if run_view_type == ViewType.ACTIVE_ONLY else self._shown(page)
+        return run_handles(shown, token, self.repo)
 
     def search_frame(
         self,
@@ -169,15 +173,16 @@ class RunCalls(Connection):
         A final status ends a live run, as `set_terminated` does.
 
         Raises:
+            DeletedError: The run or its experiment was deleted.
             RunNotFoundError: There is no such run.
             UsageError: There is no such status.
         """
         from gitml.tracking import edit
 
-        run_id = self._id_of(run_id)
+        run_id = self._writable(run_id)
         self.open_runs.settle(run_id)
         if name is not None:
-            edit.rename_run(self.repo, run_id, name)
+            edit.rename_run(self.repo, run_id, str(name))
         if status is None:
             return
         wanted = parse_status(status)
@@ -231,10 +236,10 @@ class RunCalls(Connection):
 
         edit.restore_run(self.repo, self._id_of(run_id))
 
-    def set_tag(self, run_id: str, key: str, value: Any, synchronous: bool | None = None) -> None:
+    def set_tag(self, run_id: str, key: str, value: Any, synchronous: bool | None = None) -> Done | None:
         """Set a tag of a run, live or ended; see `set_tags`."""
-        del synchronous
         self.set_tags(run_id, {key: value})
+        return done(synchronous)
 
     def set_tags(self, run_id: str, tags: Mapping[str, Any]) -> None:
         """Set tags of a run, live or ended; values become text.
@@ -243,13 +248,14 @@ class RunCalls(Connection):
         Each call on an ended run is one more record of it.
 
         Raises:
+            DeletedError: The run or its experiment was deleted.
             InvalidNameError: A name can't be used.
             RefusedError: `mlflow.parentRunId` of a run that has ended.
             RunNotFoundError: There is no such run.
         """
         from gitml.tracking import edit
 
-        run_id, plain, own = self._id_of(run_id), *split_tags(tags)
+        run_id, plain, own = self._writable(run_id), *split_tags(tags)
         live = self.open_runs.find(run_id)
         if live is not None:
             live_tags(live, plain, own)
@@ -271,16 +277,27 @@ class RunCalls(Connection):
     def delete_tag(self, run_id: str, key: str) -> None:
         """Remove a tag of a run, live or ended.
 
+        Of `mlflow.runName` nothing is left to remove: the name stays, as in MLflow.
+
         Raises:
+            DeletedError: The run or its experiment was deleted.
             NotFoundError: There is no such run, or it has no such tag.
+            RefusedError: The tag stands for what gitml recorded itself, such as the user.
         """
         from gitml.tracking import edit
 
-        run = self._find(run_id)
+        run = self._find(self._writable(run_id))
         if key == NOTE_TAG and run.note:
             self.set_tags(run.id, {NOTE_TAG: ""})
             return
         if key not in run.tags:
+            if key == RUN_NAME_TAG:
+                return
+            if key in mlflow_tags(run):
+                raise RefusedError(
+                    f"tag '{key}' of run '{run.id[:8]}' stands for what gitml recorded itself and stays",
+                    hint="a tag that you set under this name is shown in its place",
+                )
             raise NotFoundError(f"run '{run.id[:8]}' has no tag '{key}'", hint="run.data.tags lists them")
         live = self.open_runs.find(run.id)
         if live is not None:
@@ -296,6 +313,35 @@ class RunCalls(Connection):
         except InvalidNameError:
             pass
         return self._find(run_id).id
+
+    def _writable(self, run_id: str) -> str:
+        """Find out the full id of a run that is live, or that has ended and was not deleted."""
+        from gitml.tracking import experiments
+
+        run_id = self._id_of(run_id)
+        if self.open_runs.find(run_id) is not None or self.open_runs.is_live(run_id):
+            return run_id
+        run = self._find(run_id)
+        if run.deleted_ms is not None:
+            raise DeletedError("run", run.id, f"gitml runs restore {run.id[:8]}")
+        home = experiments.deleted_experiments(self.repo).get(run.experiment_id)
+        if home is not None:
+            experiments.refuse_deleted(home)
+        return run.id
+
+    def _shown(self, runs: Sequence[entities.Run]) -> list[entities.Run]:
+        """Show as deleted what was with its experiment; a live run goes on to its end."""
+        from gitml.tracking import experiments
+
+        if all(run.live or run.experiment_id == entities.DEFAULT_EXPERIMENT_ID for run in runs):
+            return list(runs)
+        gone = experiments.deleted_experiments(self.repo)
+        return [
+            replace(run, deleted_ms=gone[run.experiment_id].deleted_ms)
+            if run.experiment_id in gone and run.deleted_ms is None and not run.live
+            else run
+            for run in runs
+        ]
 
     def _find(self, run_id: str) -> entities.Run:
         """Find a run by its full id, the fast way, or else by any name for it."""
@@ -339,24 +385,35 @@ def split_tags(tags: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]
 def start_facts(tags: Mapping[str, Any] | None, run_name: str | None) -> dict[str, Any]:
     """Turn MLflow's first tags into what `tracking.start.start_run` takes."""
     plain, own = split_tags(tags or {})
+    given = "" if run_name is None else str(run_name)
     return {
         "tags": plain,
-        "name": run_name or own.get(RUN_NAME_TAG),
+        "name": given or own.get(RUN_NAME_TAG),
         "note": own.get(NOTE_TAG),
         "parent_id": own.get(PARENT_TAG),
     }
 
 
-def live_tags(live: Any, plain: Mapping[str, Any], own: Mapping[str, str]) -> None:
-    """Set tags of a live run, those that are facts of their own included."""
-    if plain:
-        live.set_tags(plain)
-    if NOTE_TAG in own:
-        live.set_note(own[NOTE_TAG])
+def own_fields(own: Mapping[str, str]) -> dict[str, str]:
+    """Turn reserved tags into fields of a run.
+
+    Raises:
+        InvalidNameError: One can't be used.
+    """
     fields = {}
     if RUN_NAME_TAG in own:
         fields["name"] = check_name("run", own[RUN_NAME_TAG])
     if PARENT_TAG in own:
         fields["parent_id"] = check_run_id(own[PARENT_TAG])
+    return fields
+
+
+def live_tags(live: Any, plain: Mapping[str, Any], own: Mapping[str, str]) -> None:
+    """Set tags of a live run, those that are facts of their own included."""
+    fields = own_fields(own)
+    if plain:
+        live.set_tags(plain)
+    if NOTE_TAG in own:
+        live.set_note(own[NOTE_TAG])
     if fields:
         live.update(**fields)

@@ -6,6 +6,7 @@ from typing import Any
 
 from gitml.api.fluent import get_client
 from gitml.api.handles import Run
+from gitml.api.notebook import mime_bundle
 from gitml.errors import UsageError
 from gitml.tracking.diff import RunDiff
 
@@ -45,9 +46,14 @@ class Diff:
 
         return diff_html(self.entity)
 
+    def _repr_markdown_(self) -> str:
+        from gitml.render.notebook_markdown import diff_markdown
+
+        return diff_markdown(self.entity)
+
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
         del include, exclude
-        return {"text/plain": str(self), "text/html": self._repr_html_()}
+        return mime_bundle(self, str(self))
 
 
 def diff_runs(*runs: str | Run) -> Diff:

@@ -58,6 +58,19 @@ class Connection:
         """The folder in which this repository keeps large files."""
         return str(self.repo.git.common_dir / (self.repo.settings.lfs_storage or "lfs"))
 
+    @property
+    def tracking_uri(self) -> str:
+        """The repository as a `file://` URI of its folder."""
+        return self._folder.resolve().as_uri()
+
+    @property
+    def _folder(self) -> Path:
+        return self.repo.git.work_tree or self.repo.git.common_dir
+
+    # Another process opens the repository itself; runs that are open here are joined there when written to.
+    def __reduce__(self) -> tuple[object, ...]:
+        return _reopened, (type(self), str(self._folder.resolve()), self.strict)
+
     def flush(self) -> None:
         """Record what was logged to runs that had ended already."""
         self.open_runs.flush()
@@ -66,6 +79,10 @@ class Connection:
         """Flush, and let go of runs and files; the client can't be used afterwards."""
         self._closer()
         self.repo.close()
+
+
+def _reopened(kind: type[Connection], folder: str, strict: bool) -> Connection:
+    return kind(folder, strict=strict)
 
 
 def open_repository(where: Repo | str | Path | None) -> Repo:

@@ -1,4 +1,4 @@
-"""Python objects as the bytes of a file: dictionaries, figures, images, tables.
+"""Python objects as the bytes of a file: dictionaries, figures, tables; `images` has pictures.
 
 What a file becomes is told by its name's ending, as in MLflow.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
@@ -23,17 +24,18 @@ _TABLE_ENDINGS = (".json", ".parquet")
 def encode_dictionary(value: object, artifact_file: str) -> bytes:
     """Write a dictionary or list as YAML if the name ends so, else as JSON.
 
+    Scalars of NumPy and tensors become numbers, arrays lists, and what the
+    format has no word for is written as the text that `str` makes of it.
+
     Raises:
-        InvalidValueError: It holds what the format can't.
+        InvalidValueError: It contains itself, or a key is no plain value.
     """
     ending = PurePosixPath(artifact_file).suffix.lower()
     try:
         if ending in _YAML_ENDINGS:
-            import yaml  # a parser is not needed to log numbers
-
-            text: str = yaml.safe_dump(value, allow_unicode=True, default_flow_style=False, sort_keys=False)
+            text = _yaml_text(value)
         else:
-            text = json.dumps(value, indent=2, ensure_ascii=False)
+            text = json.dumps(value, indent=2, ensure_ascii=False, default=_plain_value)
     except (TypeError, ValueError, RecursionError) as err:
         raise _not_writable("dictionary", artifact_file, err) from err
     except Exception as err:  # PyYAML's errors have no base that can be named without loading it
@@ -41,6 +43,37 @@ def encode_dictionary(value: object, artifact_file: str) -> bytes:
             raise _not_writable("dictionary", artifact_file, err) from err
         raise
     return text.encode()
+
+
+def _yaml_text(value: object) -> str:
+    import yaml  # a parser is not needed to log numbers
+
+    class Dumper(yaml.SafeDumper):
+        """Writes what is no plain value as one."""
+
+    Dumper.add_multi_representer(object, lambda dumper, unknown: dumper.represent_data(_plain_value(unknown)))
+    text: str = yaml.dump(value, Dumper=Dumper, allow_unicode=True, default_flow_style=False, sort_keys=False)
+    return text
+
+
+def _plain_value(value: Any) -> Any:
+    """Make a plain value of one that JSON or YAML has no word for; what is in it may need the same."""
+    if isinstance(value, Mapping):
+        return dict(value)
+    if isinstance(value, str):  # of these YAML knows no subclasses
+        return str.__str__(value)
+    if isinstance(value, int | float):
+        return int(value) if isinstance(value, int) else float(value)
+    if isinstance(value, list | tuple):
+        return list(value)
+    # Moments of NumPy would become nanoseconds.
+    is_moment = getattr(getattr(value, "dtype", None), "kind", "") in ("m", "M")
+    if hasattr(value, "tolist") and not isinstance(value, type):
+        with suppress(TypeError, ValueError, RuntimeError):  # a sparse tensor has no list
+            plain = (value.astype(str) if is_moment else value).tolist()
+            if type(plain) is not type(value):
+                return plain
+    return str(value)
 
 
 def decode_dictionary(data: bytes, artifact_file: str) -> Any:
@@ -93,55 +126,6 @@ def encode_figure(figure: Any, artifact_file: str, save_kwargs: Mapping[str, Any
         "it is neither a matplotlib nor a plotly figure",
         hint="pass the Figure object itself",
     )
-
-
-def encode_image(image: Any, artifact_file: str) -> bytes:
-    """Write a NumPy array or a Pillow image as a picture.
-
-    An array is height by width, or height by width by 1, 3 or 4 channels. Values
-    are 0…255 as integers, or 0…1 as floats or booleans.
-
-    Raises:
-        InvalidValueError: The array is no picture, or the format is unknown.
-        MissingExtraError: Pillow is not installed.
-    """
-    try:
-        from PIL import Image
-    except ImportError as err:
-        raise MissingExtraError("writing images", "images") from err
-    picture = image if isinstance(image, Image.Image) else Image.fromarray(_pixels(image))
-    stream = io.BytesIO()
-    ending = PurePosixPath(artifact_file).suffix.lower() or ".png"
-    Image.init()
-    kind = Image.EXTENSION.get(ending)
-    if kind is None:
-        raise InvalidValueError(
-            "image", artifact_file, f"no picture format ends in '{ending}'", hint="use .png or .jpg"
-        )
-    try:
-        picture.save(stream, format=kind)
-    except (OSError, ValueError, KeyError) as err:
-        raise _not_writable("image", artifact_file, err) from err
-    return stream.getvalue()
-
-
-def _pixels(image: Any) -> Any:
-    import numpy as np
-
-    array = np.asarray(image.to_pil() if hasattr(image, "to_pil") else image)
-    if array.ndim == 3 and array.shape[2] == 1:
-        array = array[:, :, 0]
-    if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] not in (3, 4)):
-        raise InvalidValueError(
-            "image", str(array.shape), "an image is height x width, or with 1, 3 or 4 channels"
-        )
-    if array.dtype == np.uint8:
-        return array
-    unit = array.dtype.kind in "bf"
-    low, high = (0, 1) if unit else (0, 255)
-    if array.dtype.kind not in "biuf" or (array.size and not (low <= array.min() and array.max() <= high)):
-        raise InvalidValueError("image", str(array.dtype), f"its values must lie in {low}…{high}")
-    return (array * 255 if unit else array).astype(np.uint8)
 
 
 def make_table(data: object, artifact_file: str) -> pd.DataFrame:

@@ -21,11 +21,12 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from gitml.api.data_sources import DatasetSource, get_source
 from gitml.errors import InvalidValueError, NotFoundError
 from gitml.tracking.digest import DIGEST_LENGTH, files_below, path_digest
 
@@ -34,6 +35,18 @@ if TYPE_CHECKING:
 
     import numpy as np
     import pandas as pd
+
+__all__ = [
+    "ArrayDataset",
+    "Dataset",
+    "DatasetSource",
+    "FrameDataset",
+    "frame_digest",
+    "from_file",
+    "from_numpy",
+    "from_pandas",
+    "get_source",
+]
 
 _CHUNK = 1024**2
 _SCHEMES = {
@@ -63,7 +76,7 @@ _COLUMN_TYPES = {
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """A data set described: never its content.
+    """A data set described: what is recorded never has its content.
 
     `schema` and `profile` are plain dictionaries in MLflow's layout: columns
     or tensor shapes; numbers of rows, elements or bytes.
@@ -92,6 +105,23 @@ class Dataset:
         return json.dumps(self.to_dict())
 
 
+@dataclass(frozen=True, slots=True)
+class FrameDataset(Dataset):
+    """A data frame described, and the frame itself, which stays in this process."""
+
+    df: pd.DataFrame | None = field(default=None, repr=False, compare=False)
+    targets: str | None = None
+    predictions: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ArrayDataset(Dataset):
+    """Arrays described, and the arrays themselves, which stay in this process."""
+
+    features: Any = field(default=None, repr=False, compare=False)
+    targets: Any = field(default=None, repr=False, compare=False)
+
+
 def from_pandas(
     df: pd.DataFrame,
     source: str | os.PathLike[str] | None = None,
@@ -99,7 +129,7 @@ def from_pandas(
     name: str | None = None,
     digest: str | None = None,
     predictions: str | None = None,
-) -> Dataset:
+) -> FrameDataset:
     """Describe a data frame.
 
     Args:
@@ -118,17 +148,19 @@ def from_pandas(
             raise InvalidValueError(
                 "data set", name or "dataset", f"{role} {column!r} is not one of its columns"
             )
+    # By position: several columns may have one name.
     columns = [
-        {"type": _column_type(df[column]), "name": str(column), "required": not bool(df[column].hasnans)}
-        for column in df.columns
+        {"type": _column_type(column), "name": str(name), "required": not bool(column.hasnans)}
+        for name, column in ((name, df.iloc[:, position]) for position, name in enumerate(df.columns))
     ]
     profile: dict[str, Any] = {"num_rows": len(df), "num_elements": int(df.size)}
     roles = {"targets": targets, "predictions": predictions}
     profile.update({role: column for role, column in roles.items() if column is not None})
     where, kind = _source(source)
-    return Dataset(
-        name or "dataset", digest or frame_digest(df), where, kind, {"mlflow_colspec": columns}, profile
-    )
+    return FrameDataset(
+        name or "dataset", digest or frame_digest(df), where, kind, {"mlflow_colspec": columns}, profile,
+        df, targets, predictions,
+    )  # fmt: skip
 
 
 def from_numpy(
@@ -137,7 +169,7 @@ def from_numpy(
     targets: np.ndarray[Any, Any] | Mapping[str, np.ndarray[Any, Any]] | None = None,
     name: str | None = None,
     digest: str | None = None,
-) -> Dataset:
+) -> ArrayDataset:
     """Describe arrays.
 
     Args:
@@ -157,7 +189,9 @@ def from_numpy(
         "mlflow_tensorspec": {role: json.dumps(_tensor_specs(arrays)) for role, arrays in parts.items()}
     }
     where, kind = _source(source)
-    return Dataset(name or "dataset", digest or _arrays_digest(parts), where, kind, schema, profile)
+    return ArrayDataset(
+        name or "dataset", digest or _arrays_digest(parts), where, kind, schema, profile, features, targets
+    )
 
 
 def from_file(

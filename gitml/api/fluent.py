@@ -24,11 +24,11 @@ from gitml.api.active_run import ActiveRun, describe_error, status_of
 from gitml.api.client_runs import live_tags, split_tags, start_facts
 from gitml.api.command_line import running_command
 from gitml.api.handles import Run
-from gitml.api.inputs import input_record
+from gitml.api.inputs import input_record, record_inputs
 from gitml.api.reserved import NOTE_TAG, RUN_NAME_TAG
 from gitml.api.session import Session
 from gitml.api.values import DONE, Done, parse_status
-from gitml.errors import GitmlError, RefusedError, UsageError
+from gitml.errors import DeletedError, GitmlError, RefusedError, UsageError
 
 if TYPE_CHECKING:
     from gitml.api.client import Client
@@ -44,6 +44,9 @@ _open: dict[ActiveRun, None] = {}  # of all contexts, oldest first
 _joined: str | None = None  # the wrapper's run, once this process joined it
 _crash: BaseException | None = None
 _ends_at_exit = False
+
+
+_LISTED = 5  # of what a run lacks
 
 
 class RunIncompleteWarning(UserWarning):
@@ -89,7 +92,7 @@ def start_run(
         experiment_id: The experiment's id; the chosen one if not given.
         run_name: Its name; two random words if not given.
         nested: Whether it is part of the active run.
-        parent_run_id: The run that it is part of, active or not.
+        parent_run_id: The run that it is part of; the active one if there is one.
         tags: First tags; values become text.
         description: The run's note.
         log_system_metrics: Whether to measure the machine meanwhile; what
@@ -98,8 +101,9 @@ def start_run(
     Raises:
         RunActiveError: A run is active and `nested` is off.
         NotFoundError: There is no such run or experiment.
-        RefusedError: The run or the experiment was deleted.
+        DeletedError: The run or the experiment was deleted.
         NotARepositoryError: The current folder is in no git repository.
+        UsageError: `parent_run_id` is not the active run, or `run_id` not in the experiment that was chosen.
     """
     global _joined
     stack = _open_stack()
@@ -112,15 +116,20 @@ def start_run(
                 f"the note was given twice, as 'description' and as tag '{NOTE_TAG}'", hint="give it once"
             )
         tags = {**(tags or {}), NOTE_TAG: description}
-    wrapper_id = session.wrapper_run_id
-    resumed_id = run_id or (wrapper_id if _joined is None else None)
+    _check_parent(stack, parent_run_id)
+    to_join = session.run_id_to_join
+    wrapper_id = to_join or session.wrapper_run_id
+    resumed_id = run_id or to_join
     if resumed_id is not None:
         if resumed_id == wrapper_id and session.is_wrapper_run_named:
             run_name, tags = None, {key: value for key, value in (tags or {}).items() if key != RUN_NAME_TAG}
         is_late = resumed_id == wrapper_id and not get_client().open_runs.is_live(resumed_id)
-        live = _resume(stack, resumed_id, run_name, tags, is_late=is_late)
-        if resumed_id == wrapper_id and _joined is None:
-            _joined = resumed_id
+        if resumed_id != wrapper_id:
+            _check_experiment(resumed_id)
+        live = _resume(resumed_id, run_name, tags, is_late=is_late)
+        if resumed_id == to_join:
+            _joined = session.wrapper_run_id
+            session.note_joined()
             _settle_experiment(live, experiment_id)
     else:
         live = _begin(stack, experiment_id, run_name, parent_run_id, tags)
@@ -172,7 +181,7 @@ def end_run(status: str = "FINISHED") -> None:
 
 def current_live() -> LiveRun:
     """Get the run to log to; if there is none, one is started or joined."""
-    current = active_run() or start_run(run_id=session.wrapper_run_id)
+    current = active_run() or start_run(run_id=session.run_id_to_join or session.wrapper_run_id)
     live = current.live
     if live is None:  # the first word in a forked child
         live = current.live = get_client().open_runs.writer(current.run_id)
@@ -220,26 +229,38 @@ def log_metric(
     else:
         get_client().log_metric(run_id, key, value, timestamp, step)
     if dataset is not None:
-        live_of(run_id).log_input(input_record(dataset))
+        record_inputs(live_of(run_id), [input_record(dataset)])
     return DONE if synchronous is False else None
 
 
-def _resume(
-    stack: tuple[ActiveRun, ...],
-    run_id: str,
-    run_name: str | None,
-    tags: Mapping[str, Any] | None,
-    *,
-    is_late: bool,
-) -> LiveRun:
-    if any(active.run_id == run_id for active in stack):
-        raise RunActiveError(run_id)
+def _resume(run_id: str, run_name: str | None, tags: Mapping[str, Any] | None, *, is_late: bool) -> LiveRun:
     runs = get_client().open_runs
     # A process that `gitml run` left behind adds to the run; how that ended stays.
     live = runs.writer(run_id) if is_late else runs.resume(run_id)
-    named = {RUN_NAME_TAG: run_name} if run_name else {}
+    named = {RUN_NAME_TAG: str(run_name)} if run_name is not None and str(run_name) else {}
     live_tags(live, *split_tags({**(tags or {}), **named}))
     return live
+
+
+def _check_parent(stack: tuple[ActiveRun, ...], parent_run_id: str | None) -> None:
+    if stack and parent_run_id is not None and parent_run_id != stack[-1].run_id:
+        raise UsageError(
+            f"run '{stack[-1].run_id[:8]}' is active, so a run within it can't be part of "
+            f"'{parent_run_id[:8]}'",
+            hint="leave out parent_run_id, or end the active run first: gitml.end_run()",
+        )
+
+
+def _check_experiment(run_id: str) -> None:
+    chosen_id = session.chosen_experiment_id
+    if chosen_id is None:
+        return
+    run = get_client().get_run(run_id).entity
+    if run.experiment_id != chosen_id:
+        raise UsageError(
+            f"run '{run_id[:8]}' is in experiment '{run.experiment}', which is not the chosen one",
+            hint=f"gitml.set_experiment({run.experiment!r}) first",
+        )
 
 
 def _settle_experiment(live: LiveRun, experiment_id: str | None) -> None:
@@ -274,9 +295,7 @@ def _begin(
     if parent_run_id is not None:
         parent = client.get_run(parent_run_id).entity
         if parent.deleted_ms is not None:
-            raise RefusedError(
-                f"run '{parent.id[:8]}' was deleted and can't have parts", hint="restore it first"
-            )
+            raise DeletedError("run", parent.id, f"gitml runs restore {parent.id[:8]}")
         facts["parent_id"] = parent.id
     elif stack:
         facts["parent_id"] = stack[-1].run_id
@@ -289,8 +308,13 @@ def _begin(
 def _watch_machine(active: ActiveRun, live: LiveRun) -> None:
     from gitml.tracking.system_metrics import SystemMetricsMonitor  # psutil, and only where it is wanted
 
-    interval_s, samples, node_id = session.system_metrics
-    monitor = SystemMetricsMonitor(live.log_metrics, interval_s, samples, node_id=node_id)
+    try:
+        interval_s, samples, node_id = session.system_metrics
+        monitor = SystemMetricsMonitor(live.log_metrics, interval_s, samples, node_id=node_id)
+    except GitmlError as err:  # as in MLflow, the run goes on without them
+        hint = f" ({err.hint})" if err.hint else ""
+        warnings.warn(f"system metrics are not recorded: {err}{hint}", RuntimeWarning, stacklevel=3)
+        return
     monitor.start()
     active.monitor = monitor
 
@@ -332,16 +356,17 @@ def _finish(active: ActiveRun, status: RunStatus, error: str | None) -> None:
     except (OSError, GitmlError) as err:
         if session.strict:
             raise
-        lost = list(handle.troubles) if handle is not None else []
-        kept = f"not written: {'; '.join(lost[:5])}; the rest" if lost else "everything it logged"
+        lost = handle.lost if handle is not None else []
+        kept = f"not written: {'; '.join(lost[:_LISTED])}; the rest" if lost else "everything it logged"
         _warn(
             f"run '{active.run_id[:8]}' is over but could not be committed: {err}; "
             f"{kept} is kept, and the next gitml command tries again"
         )
         return
-    if live.troubles:
-        listed = "; ".join(live.troubles[:5])
-        _warn(f"run '{active.run_id[:8]}' is incomplete, {len(live.troubles)} writes failed: {listed}")
+    lost = live.lost
+    if lost:
+        more = f"; and {len(lost) - _LISTED:,} more" if len(lost) > _LISTED else ""
+        _warn(f"run '{active.run_id[:8]}' is incomplete, not written: {'; '.join(lost[:_LISTED])}{more}")
 
 
 def _warn(message: str) -> None:

@@ -6,18 +6,24 @@ picture of the moment it was made; look the run up again for a later one.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from gitml.api.frames import runs_frame
 from gitml.api.inputs import DatasetInputs, input_handles
+from gitml.api.notebook import mime_bundle
 from gitml.api.reserved import artifact_uri, mlflow_tags
 from gitml.api.values import LifecycleStage, PagedList, _Dictionary
 from gitml.entities import run as entities
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from gitml.repo import Repo
+
+# Of all curves in a notebook's view of a run: what is read within a blink.
+_MOST_POINTS = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +69,15 @@ class Run:
     curves' minima and maxima.
     """
 
-    def __init__(self, entity: entities.Run) -> None:
+    def __init__(self, entity: entities.Run, repo: Repo | None = None) -> None:
+        """Show a run.
+
+        Args:
+            entity: The run.
+            repo: Where its curves are, to be drawn in a notebook.
+        """
         self._entity = entity
+        self._repo = repo
 
     @property
     def entity(self) -> entities.Run:
@@ -95,6 +108,10 @@ class Run:
         """Always without models; they are artifacts here."""
         return RunOutputs()
 
+    def __iter__(self) -> Iterator[tuple[str, Any]]:
+        """Give names and values of its parts, so that `dict(run)` works."""
+        return ((name, getattr(self, name)) for name in ("info", "data", "inputs", "outputs"))
+
     def to_dictionary(self) -> dict[str, Any]:
         """Turn into plain dictionaries and lists, as for JSON."""
         return {
@@ -103,6 +120,10 @@ class Run:
             "inputs": self.inputs.to_dictionary(),
             "outputs": self.outputs.to_dictionary(),
         }
+
+    def __getstate__(self) -> dict[str, Any]:
+        # A repository stays in its process.
+        return {**self.__dict__, "_repo": None}
 
     def __eq__(self, other: object) -> bool:
         return self.entity == other.entity if isinstance(other, Run) else NotImplemented
@@ -115,13 +136,28 @@ class Run:
         return f"<Run {run.id[:12]} '{run.experiment}/{run.name}' {run.status.value}>"
 
     def _repr_html_(self) -> str:
-        from gitml.render.html import run_html  # only notebooks draw
+        from gitml.render.html import run_html, shown_metrics  # only notebooks draw
 
-        return run_html(self.entity)
+        run = self.entity
+        return run_html(run, self._curves(run, shown_metrics(run)))
+
+    def _repr_markdown_(self) -> str:
+        from gitml.render.notebook_markdown import run_markdown
+
+        return run_markdown(self.entity)
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
         del include, exclude
-        return {"text/plain": repr(self), "text/html": self._repr_html_()}
+        return mime_bundle(self, repr(self))
+
+    def _curves(self, run: entities.Run, metrics: Sequence[str]) -> Mapping[str, Sequence[entities.Number]]:
+        from gitml.errors import GitmlError
+        from gitml.render.curves import read_curves
+
+        try:
+            return read_curves(self._repo, run, metrics, most_points=_MOST_POINTS) if self._repo else {}
+        except (GitmlError, OSError):  # the view is of this handle, whatever became of its repository
+            return {}
 
 
 class Runs(PagedList[Run]):
@@ -139,9 +175,14 @@ class Runs(PagedList[Run]):
 
         return runs_html([run.entity for run in self])
 
+    def _repr_markdown_(self) -> str:
+        from gitml.render.notebook_markdown import runs_markdown
+
+        return runs_markdown([run.entity for run in self])
+
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
         del include, exclude
-        return {"text/plain": repr(self), "text/html": self._repr_html_()}
+        return mime_bundle(self, repr(self))
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +230,6 @@ def experiment_handle(entity: entities.Experiment, artifact_location: str) -> Ex
     )
 
 
-def run_handles(runs: Iterable[entities.Run], token: str | None = None) -> Runs:
+def run_handles(runs: Iterable[entities.Run], token: str | None = None, repo: Repo | None = None) -> Runs:
     """Show runs in MLflow's shape."""
-    return Runs(map(Run, runs), token)
+    return Runs((Run(run, repo) for run in runs), token)

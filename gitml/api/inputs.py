@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Protocol, runtime_checkable
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from gitml.api.values import InputTag, _Dictionary
 from gitml.entities import run as entities
 from gitml.errors import InvalidValueError
+from gitml.formats import run_tree
+
+if TYPE_CHECKING:
+    from gitml.tracking.live import LiveRun
 
 CONTEXT_TAG = "mlflow.data.context"
 MAX_NAME = 500
@@ -125,6 +129,19 @@ def input_record(
     )
     _check_limits(record)
     return record
+
+
+def record_inputs(live: LiveRun, records: Iterable[entities.DatasetInput]) -> None:
+    """Record data sets that a live run uses; one that it has in all respects is not recorded again."""
+    from gitml.tracking.redaction import redacted_text
+
+    path = live.folder / run_tree.INPUTS_FILE
+    for record in records:
+        kept = replace(record, source=redacted_text("data set's source", record.source))
+        if not path.exists() or run_tree.encode_input(kept) not in path.read_bytes().splitlines(
+            keepends=True
+        ):
+            live.log_input(kept)
 
 
 def _described_facts(dataset: object) -> dict[str, Any]:

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from gitml.api.client_logging import log_batch_to
 from gitml.api.client_runs import live_tags, split_tags
 from gitml.api.fluent import current_live, get_client, live_of
-from gitml.api.inputs import input_record
+from gitml.api.inputs import input_record, record_inputs
 from gitml.api.reserved import NOTE_TAG
-from gitml.api.values import DONE, Done, Metric, Param, RunTag
+from gitml.api.values import Done, Metric, Param, RunTag, done
+from gitml.errors import UsageError
 
 if TYPE_CHECKING:
     import os
@@ -29,30 +30,30 @@ def log_metrics(
     model_id: str | None = None,
     dataset: object = None,
 ) -> Done | None:
-    """Log one value of each of several metrics; see `log_metric`."""
+    """Log one value of each of several metrics, or on a wrong one none; see `log_metric`."""
     del model_id
     live = live_of(run_id)
     live.log_metrics(metrics, step, timestamp)
     if dataset is not None:
-        live.log_input(input_record(dataset))
-    return _done(synchronous)
+        record_inputs(live, [input_record(dataset)])
+    return done(synchronous)
 
 
-def log_param(key: str, value: Any, synchronous: bool | None = None) -> ParamValue:
+def log_param(key: str, value: Any, synchronous: bool | None = None) -> ParamValue | Done:
     """Record a param of the current run; it keeps its type.
 
     Numbers, booleans, None, texts and lists of them stay what they are, nested
     mappings are flattened with dots, anything else becomes text.
 
     Returns:
-        The value as recorded.
+        The value as recorded; with `synchronous=False` something that can be waited for.
 
     Raises:
         ParamChangedError: It was recorded with another value before.
         InvalidNameError: The name can't be used.
     """
-    del synchronous
-    return current_live().log_param(key, value)
+    recorded = current_live().log_param(key, value)
+    return done(synchronous) or recorded
 
 
 def log_params(
@@ -60,7 +61,7 @@ def log_params(
 ) -> Done | None:
     """Record several params: all of them, or on a wrong one none; see `log_param`."""
     live_of(run_id).log_params(params)
-    return _done(synchronous)
+    return done(synchronous)
 
 
 def log_batch(
@@ -70,9 +71,9 @@ def log_batch(
     synchronous: bool | None = None,
     run_id: str | None = None,
 ) -> Done | None:
-    """Record metrics, params and tags at once, as many as you like."""
+    """Record metrics, params and tags, as many as you like: all of them, or on a wrong one none."""
     log_batch_to(live_of(run_id), metrics, params, tags)
-    return _done(synchronous)
+    return done(synchronous)
 
 
 def set_tag(key: str, value: Any, synchronous: bool | None = None) -> Done | None:
@@ -89,7 +90,7 @@ def set_tags(tags: Mapping[str, Any], synchronous: bool | None = None) -> Done |
         InvalidNameError: A name can't be used.
     """
     live_tags(current_live(), *split_tags(tags))
-    return _done(synchronous)
+    return done(synchronous)
 
 
 def delete_tag(key: str) -> None:
@@ -173,12 +174,15 @@ def log_table(data: Mapping[str, Any] | pd.DataFrame, artifact_file: str, run_id
 
 
 def log_input(
-    dataset: object, context: str | None = None, tags: Mapping[str, str] | None = None, model: object = None
+    dataset: object = None,
+    context: str | None = None,
+    tags: Mapping[str, str] | None = None,
+    model: object = None,
 ) -> None:
     """Record a data set that the current run uses: name, digest, source, schema.
 
     Args:
-        dataset: A data set of `gitml.data`.
+        dataset: A data set of `gitml.data`; without one nothing happens.
         context: What it is used for, such as 'training'.
         tags: More about its use in this run.
         model: Has no effect.
@@ -187,7 +191,9 @@ def log_input(
         InvalidValueError: It is no data set.
     """
     del model
-    current_live().log_input(input_record(dataset, context=context, tags=tags))
+    live = current_live()
+    if dataset is not None:
+        record_inputs(live, [input_record(dataset, context=context, tags=tags)])
 
 
 def log_inputs(
@@ -200,19 +206,22 @@ def log_inputs(
 
     Raises:
         InvalidValueError: Something is no data set.
-        ValueError: The lists differ in length.
+        UsageError: The lists differ in length.
     """
     del models
     sets = list(datasets or ())
+    if any(given is not None and len(given) != len(sets) for given in (contexts, tags_list)):
+        raise UsageError(
+            f"'contexts' and 'tags_list' need an item for each of the {len(sets)} data sets",
+            hint="use None for a data set that has none",
+        )
     records = [
         input_record(dataset, context=context, tags=tags)
         for dataset, context, tags in zip(
             sets, _padded(contexts, sets), _padded(tags_list, sets), strict=True
         )
     ]
-    live = current_live()
-    for record in records:
-        live.log_input(record)
+    record_inputs(current_live(), records)
 
 
 def flush_async_logging() -> None:
@@ -234,7 +243,3 @@ def _padded(given: Sequence[Any] | None, items: Iterable[object]) -> Sequence[An
 
 def _id(run_id: str | None) -> str:
     return current_live().run_id if run_id is None else run_id
-
-
-def _done(synchronous: bool | None) -> Done | None:
-    return DONE if synchronous is False else None

@@ -114,7 +114,7 @@ class OpenRuns:
             end_ms: When, if not now.
 
         Returns:
-            Its handle, closed; its `troubles` say what could not be recorded.
+            Its handle, closed; its `lost` says what could not be recorded.
         """
         with self._mutex:
             live = self.resume(run_id) if self._must_resume(run_id) else self.writer(run_id)
@@ -231,7 +231,7 @@ def _commit(repo: Repo, live: LiveRun, **end: Any) -> None:
     from gitml.tracking.commit import commit_live
 
     try:
-        complete = live.flush() and not live.troubles
+        complete = not live.lost
         live.update(**{**end, "incomplete": bool(end.get("incomplete")) or not complete})
         commit_live(repo, live.run_id)
     finally:

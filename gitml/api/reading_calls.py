@@ -82,7 +82,7 @@ def search_runs(
         experiment_ids: Where to look; the chosen experiment if nothing is given.
         filter_string: A filter, as in docs/reference/filters.md.
         run_view_type: `ViewType.ACTIVE_ONLY`, `DELETED_ONLY` or `ALL`.
-        max_results: How many at most.
+        max_results: How many at most; none finds nothing.
         order_by: Sort keys such as `metrics.loss ASC`.
         output_format: 'pandas' for a DataFrame, 'list' for handles.
         search_all_experiments: Look in all that were not deleted.
@@ -100,6 +100,9 @@ def search_runs(
     if output_format not in ("pandas", "list"):
         raise UsageError(f"output_format is {output_format!r}", hint="use 'pandas' or 'list'")
     where = _experiments_to_search(experiment_ids, experiment_names, search_all_experiments)
+    if max_results < 1:  # of a client it is an error, as in MLflow
+        nothing = Runs()
+        return nothing if output_format == "list" else nothing.to_pandas()
     search = get_client().search_runs if output_format == "list" else get_client().search_frame
     return search(where, filter_string, run_view_type, max_results, order_by)
 
@@ -169,7 +172,7 @@ def set_experiment(experiment_name: str | None = None, experiment_id: str | None
         experiment_id: its id, which must exist.
 
     Raises:
-        RefusedError: It was deleted.
+        DeletedError: It was deleted.
         UsageError: Both were given, or neither.
     """
     return session.choose_experiment(experiment_name, experiment_id)
@@ -203,6 +206,8 @@ def search_experiments(
     order_by: Sequence[str] | None = None,
 ) -> list[Experiment]:
     """List experiments, newest first; see `Client.search_experiments`."""
+    if max_results is not None and max_results < 1:  # of a client it is an error, as in MLflow
+        return []
     return get_client().search_experiments(view_type, max_results, filter_string, order_by).to_list()
 
 
@@ -260,8 +265,7 @@ def set_tracking_uri(uri: str | Path) -> None:
 
 def get_tracking_uri() -> str:
     """Give the repository in use as a `file://` URI of its folder."""
-    git = get_client().repo.git
-    return (git.work_tree or git.common_dir).resolve().as_uri()
+    return get_client().tracking_uri
 
 
 def is_tracking_uri_set() -> bool:

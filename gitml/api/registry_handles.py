@@ -10,6 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from gitml.api.notebook import mime_bundle
 from gitml.api.reserved import artifact_uri
 from gitml.entities import registry as entities
 
@@ -35,9 +36,12 @@ class _Handle(ABC):
     @abstractmethod
     def _repr_html_(self) -> str: ...
 
+    @abstractmethod
+    def _repr_markdown_(self) -> str: ...
+
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
         del include, exclude
-        return {"text/plain": repr(self), "text/html": self._repr_html_()}
+        return mime_bundle(self, repr(self))
 
 
 def _plain(value: Any) -> Any:
@@ -156,6 +160,11 @@ class ModelVersion(_Handle):
 
         return version_html(self._entity)
 
+    def _repr_markdown_(self) -> str:
+        from gitml.render.notebook_markdown import version_markdown
+
+        return version_markdown(self._entity)
+
 
 class RegisteredModel(_Handle):
     """A model in MLflow's shape; times are in ms since 1970, UTC.
@@ -226,6 +235,11 @@ class RegisteredModel(_Handle):
         from gitml.render.html import model_html  # only notebooks draw
 
         return model_html(self._entity, [version.entity for version in self.latest_versions])
+
+    def _repr_markdown_(self) -> str:
+        from gitml.render.notebook_markdown import model_markdown
+
+        return model_markdown(self._entity, [version.entity for version in self.latest_versions])
 
 
 def latest_versions(state: ModelState) -> list[ModelVersion]:

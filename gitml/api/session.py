@@ -15,11 +15,12 @@ from gitml.api.client import Client
 from gitml.api.connection import local_path
 from gitml.api.handles import Experiment
 from gitml.entities.run import DEFAULT_EXPERIMENT_ID
-from gitml.errors import InvalidValueError, RefusedError, UsageError
+from gitml.errors import DeletedError, InvalidValueError, UsageError
 
 _FALSE = ("", "0", "false", "no", "off")
 _EXPERIMENT = "GITML_EXPERIMENT"
 _RUN_NAME = "GITML_RUN_NAME"
+_RUN_ID = ("GITML_RUN_ID", "MLFLOW_RUN_ID")
 _DEFAULT_INTERVAL_S = 10.0
 
 
@@ -44,6 +45,7 @@ class Session:
         self._experiment_id: str | None = None
         # Choosing one here overwrites the variable, for the processes started from here.
         self._given_experiment = environ.get(_EXPERIMENT) or None
+        self._joined: dict[str, str | None] = {}  # what the variables named when a run of theirs was joined
         self._strict = _is_true(environ.get("GITML_STRICT"))
         self._lock = threading.RLock()
         self._system_metrics = SystemMetricsSettings()
@@ -114,7 +116,7 @@ class Session:
         """Choose the experiment of later runs, here and in processes started from here.
 
         Raises:
-            RefusedError: It was deleted.
+            DeletedError: It was deleted.
             UsageError: Both a name and an id were given, or neither.
         """
         if (name is None) == (experiment_id is None):
@@ -124,9 +126,7 @@ class Session:
         else:
             experiment = self.client.get_experiment(str(experiment_id))
             if experiment.lifecycle_stage != "active":
-                raise RefusedError(
-                    f"experiment '{experiment.name}' was deleted", hint="gitml.restore_experiment(…) first"
-                )
+                raise DeletedError("experiment", experiment.name, "gitml.restore_experiment(…) first")
         self._experiment_id = experiment.experiment_id
         self._environ[_EXPERIMENT] = experiment.name
         return experiment
@@ -155,7 +155,21 @@ class Session:
     @property
     def wrapper_run_id(self) -> str | None:
         """The run that `gitml run` or MLflow's launcher made for this process."""
-        return self._environ.get("GITML_RUN_ID") or self._environ.get("MLFLOW_RUN_ID") or None
+        return next(filter(None, map(self._environ.get, _RUN_ID)), None)
+
+    @property
+    def run_id_to_join(self) -> str | None:
+        """The run that the environment names and that was not joined since it does.
+
+        MLflow removes its variable when a run was joined; here processes
+        started later need it, so what it said is remembered instead.
+        """
+        fresh = (value for name in _RUN_ID if (value := self._environ.get(name)) != self._joined.get(name))
+        return next(filter(None, fresh), None)
+
+    def note_joined(self) -> None:
+        """Remember that the run which the environment names was joined."""
+        self._joined = {name: self._environ.get(name) for name in _RUN_ID}
 
     @property
     def is_wrapper_run_named(self) -> bool:

@@ -6,8 +6,8 @@ Names, fields and meanings are MLflow's; everything is a frozen dataclass with a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, fields
 from typing import Any, ClassVar, Generic, TypeVar
 
 from gitml.entities.run import Number, ParamValue, RunStatus
@@ -17,9 +17,13 @@ Item = TypeVar("Item")
 
 
 class _Dictionary:
-    """Gives a dataclass MLflow's `to_dictionary`."""
+    """Gives a dataclass what every entity of MLflow has."""
 
     __slots__ = ()
+
+    def __iter__(self) -> Iterator[tuple[str, Any]]:
+        """Give names and values, so that `dict(run.info)` works."""
+        return ((part.name, getattr(self, part.name)) for part in fields(self))  # type: ignore[arg-type]
 
     def to_dictionary(self) -> dict[str, Any]:
         """Turn into plain dictionaries and lists, as for JSON."""
@@ -138,6 +142,39 @@ class LifecycleStage:
     DELETED: ClassVar[str] = "deleted"
 
 
+class SourceType:
+    """MLflow's numbers for what a run was started from."""
+
+    NOTEBOOK: ClassVar[int] = 1
+    JOB: ClassVar[int] = 2
+    PROJECT: ClassVar[int] = 3
+    LOCAL: ClassVar[int] = 4
+    UNKNOWN: ClassVar[int] = 5
+    _NAMES: ClassVar[tuple[str, ...]] = ("NOTEBOOK", "JOB", "PROJECT", "LOCAL", "UNKNOWN")
+
+    @classmethod
+    def from_string(cls, source: str) -> int:
+        """Turn a word, as in the tag `mlflow.source.type`, into its number.
+
+        Raises:
+            UsageError: It is none of them.
+        """
+        if source not in cls._NAMES:
+            raise UsageError(f"source type {source!r} is unknown", hint=f"use one of {', '.join(cls._NAMES)}")
+        return cls._NAMES.index(source) + 1
+
+    @classmethod
+    def to_string(cls, source_type: int) -> str:
+        """Turn the number into its word.
+
+        Raises:
+            UsageError: There is no such source type.
+        """
+        if source_type not in range(1, len(cls._NAMES) + 1):
+            raise UsageError(f"source type {source_type!r} is unknown", hint="use 1 to 5")
+        return cls._NAMES[source_type - 1]
+
+
 class Done:
     """What a call returns that was asked not to wait: all is written already."""
 
@@ -146,6 +183,11 @@ class Done:
 
 
 DONE = Done()
+
+
+def done(synchronous: bool | None) -> Done | None:
+    """Give what can be waited for to a caller that asked not to wait; else nothing."""
+    return DONE if synchronous is False else None
 
 
 def parse_status(status: str | int | RunStatus) -> RunStatus:

@@ -22,6 +22,8 @@ from gitml.cli.terminal import ColourMode, Session
 from gitml.errors import UsageError
 
 PROGRAM = "gitml"
+COMPLETE = "_GITML_COMPLETE"
+_SCRIPT_OPTIONS = ("--install-completion", "--show-completion")  # typer's
 HELP_NAMES = {"help_option_names": ["-h", "--help"]}
 
 
@@ -168,11 +170,20 @@ def run(argv: list[str] | None = None) -> int:
         with warnings.catch_warnings():
             warnings.simplefilter("always", UserWarning)
             warnings.showwarning = _show_warning
-            status: Any = build()(args=argv, prog_name=PROGRAM, standalone_mode=False, obj=asked)
+            root = build()
+            _prepare_completion(sys.argv[1:] if argv is None else argv)
+            status: Any = root(args=argv, prog_name=PROGRAM, standalone_mode=False, obj=asked)
         sys.stdout.flush()
     except BaseException as err:  # noqa: BLE001 - the outermost frame: each becomes an exit status
         return failures.report(err, asked)
     return status if isinstance(status, int) else 0
+
+
+def _prepare_completion(argv: list[str]) -> None:
+    if COMPLETE in os.environ or any(word.startswith(_SCRIPT_OPTIONS) for word in argv[:1]):
+        from gitml.cli import complete_shell  # only where a shell asks
+
+        complete_shell.use()
 
 
 def _show_warning(message: Warning | str, *_: object, **__: object) -> None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+import time
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from gitml.cli import complete
+from gitml.errors import UsageError
 
 if TYPE_CHECKING:
     from gitml.repo import Repo
@@ -55,17 +58,46 @@ OrderOption = Annotated[
 
 _GIT_AGE = re.compile(r"(\d+)[ .](second|minute|hour|day|week|month|year)s?[ .]ago", re.IGNORECASE)
 _AGE_UNITS = {"second": "s", "minute": "m", "hour": "h", "day": "d", "week": "w"}
+_LAST = re.compile(r"last[ .](second|minute|hour|day|week|month|year)", re.IGNORECASE)
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_DIGITS = re.compile(r"[-+0-9.e]+")
 _AGE_DAYS = {"month": 30, "year": 365}
 
 
-def moment(text: str) -> str:
-    """Read a time as git users write it ('2 days ago') in the words of the filter language ('2d ago')."""
+def read_moment(text: str, option: str, *, whole_day: bool = False) -> int:
+    """Read a time as git users write it: '2 days ago', 'last week', '2026-11-01', '5m'.
+
+    Args:
+        text: What was written.
+        option: Where, for the message.
+        whole_day: Whether a day means its last millisecond, rather than its first.
+
+    Returns:
+        Milliseconds since 1970.
+
+    Raises:
+        UsageError: It is no time.
+    """
+    from gitml.index.literals import parse_duration, parse_moment
 
     def shorten(match: re.Match[str]) -> str:
         count, unit = int(match[1]), match[2].lower()
         return f"{count * _AGE_DAYS[unit]}d ago" if unit in _AGE_DAYS else f"{count}{_AGE_UNITS[unit]} ago"
 
-    return _GIT_AGE.sub(shorten, text)
+    plain, now_ms = text.strip(), time.time_ns() // 1_000_000
+    words = _GIT_AGE.sub(shorten, _LAST.sub(r"1 \1 ago", plain))
+    found = parse_moment(words, now_ms)
+    if found is None and not _DIGITS.fullmatch(plain) and parse_duration(plain) is not None:
+        found = parse_moment(f"{plain} ago", now_ms)
+    if found is None:
+        raise UsageError(
+            f"{option} '{text[:100]}' is no time",
+            hint="write 2026-11-01, '2026-11-01 14:30', today, yesterday, 'last week', '2 days ago' or 5m",
+        )
+    if not whole_day or not (_DAY.fullmatch(plain) or plain.lower() in ("today", "yesterday")):
+        return found
+    day = datetime.fromtimestamp(found / 1000)  # noqa: DTZ006 - people mean their own days, of 23 hours too
+    return round((day + timedelta(days=1)).timestamp() * 1000) - 1
 
 
 def quoted(text: str) -> str:
@@ -90,6 +122,9 @@ def _order_key(repo: Repo, key: str) -> str:
         "params": repo.index.param_names(),
         "tags": repo.index.tag_names(),
     }
+    base, _, stat = name.rpartition(".")
+    if base in known["metrics"] and resolve(f"metrics.{name}", known["metrics"].__contains__).key == base:
+        return f"metrics.`{base}`.{stat}{direction}"
     for kind, names in known.items():
         if name in names:
             return f"{kind}.`{name}`{direction}"
@@ -102,4 +137,4 @@ def _order_key(repo: Repo, key: str) -> str:
 
 def order_field(key: str) -> str:
     """Name the field that a sort key of the filter language sorts by."""
-    return re.sub(r"(?i)\s+(asc|desc)$", "", key).lstrip("-").replace("`", "")
+    return re.sub(r"(?i)\s+(asc|desc)$", "", key).lstrip("-")

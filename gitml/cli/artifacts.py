@@ -28,7 +28,10 @@ _CHUNK = 1024**2
 _UNPRINTABLE = re.compile(rb"[\x00-\x08\x0b-\x0c\x0e-\x1f\x7f]|\xc2[\x80-\x9f]")
 
 ArtifactPath = Annotated[
-    str, typer.Argument(metavar="[PATH]", help="A file or folder of the run; all if not given.")
+    str,
+    typer.Argument(
+        metavar="[PATH]", help="A file or folder of the run; all if not given.", autocompletion=complete.files
+    ),
 ]
 
 
@@ -170,7 +173,11 @@ def cat(
     run: RunName,
     path: Annotated[
         str,
-        typer.Argument(metavar="PATH", help="A file of the run; left out where RUN says it: runs:/RUN/PATH."),
+        typer.Argument(
+            metavar="PATH",
+            help="A file of the run; left out where RUN says it: runs:/RUN/PATH.",
+            autocompletion=complete.files,
+        ),
     ] = "",
     force: Annotated[bool, typer.Option("--force", help="Also what is not text, to a terminal.")] = False,
 ) -> None:

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import re
 from collections.abc import Callable, Iterator, Sequence
 from enum import Enum
 from typing import TYPE_CHECKING, Annotated
 
+import click
 import typer
 
 from gitml.cli import complete_names
@@ -24,16 +24,34 @@ if TYPE_CHECKING:
 
 _OFFERED = 60
 _POSITIONS = (("@", "the newest run"), ("@~1", "the run before"))
-_PLAIN = re.compile(r"(?![-=])[\w@%+=:,./~-]+")
+_BEST = "@{best:"
 
 
 def runs(incomplete: str) -> list[Offer]:
     """Offer ids and names of the newest runs; what a model's name can go on with once it was begun."""
+    if incomplete.startswith(_BEST):
+        return [(f"{_BEST}{name}}}", "the best run by it") for name, _ in metrics(incomplete[len(_BEST) :])]
     if incomplete.startswith("models:") or "@" in incomplete[1:] or "#" in incomplete:
         from gitml.cli.complete_models import names
 
         return names(incomplete)
     return _offers(incomplete, complete_names.runs, _runs, first=_POSITIONS)
+
+
+def deleted_runs(incomplete: str) -> list[Offer]:
+    """Offer ids and names of runs that can be restored."""
+    return _offers(incomplete, complete_names.deleted_runs, _deleted_runs)
+
+
+def files(context: click.Context, incomplete: str) -> list[Offer]:
+    """Offer the files of the run that was named before."""
+    return _offers(incomplete, None, lambda repo: _files(repo, str(context.params.get("run") or "@")))
+
+
+def top(context: click.Context, incomplete: str) -> list[Offer]:
+    """Offer metrics for the second word of `--top N METRIC`."""
+    before = context.meta.get("gitml.arguments", ())
+    return [] if before[-1:] == ("--top",) else metrics(incomplete)
 
 
 def experiments(incomplete: str) -> list[Offer]:
@@ -81,8 +99,8 @@ def _offers(
         if known is None:
             with contextlib.closing(_open()) as repo:
                 known = list(slow(repo))
-        # A shell inserts a name as it is: one that means something to it is not offered.
-        fits = (o for o in (*first, *known) if o[0].startswith(incomplete) and _PLAIN.fullmatch(o[0]))
+        # A name that begins with '-' would be read as an option.
+        fits = (o for o in (*first, *known) if o[0].startswith(incomplete) and o[0][0] not in "-=")
         return list(itertools.islice(fits, _OFFERED))
     return []
 
@@ -106,6 +124,22 @@ def _runs(repo: Repo) -> Iterator[Offer]:
     ended = repo.index.search(Query(limit=200))
     rows = [*live, *((run.id, run.name, run.status.value) for run in ended)]
     return iter(complete_names.run_offers(rows))
+
+
+def _deleted_runs(repo: Repo) -> Iterator[Offer]:
+    from gitml.index import Query
+
+    found = repo.index.search(Query(limit=200, view="deleted"))
+    return iter(complete_names.run_offers((run.id, run.name, run.status.value) for run in found))
+
+
+def _files(repo: Repo, name: str) -> Iterator[Offer]:
+    from gitml.render.numbers import format_size
+    from gitml.tracking.history import list_artifacts
+    from gitml.tracking.resolve import resolve_run
+
+    for file in list_artifacts(repo, resolve_run(repo, name)):
+        yield file.path, format_size(file.size)
 
 
 def _fields(repo: Repo) -> Iterator[Offer]:
@@ -138,6 +172,6 @@ def completion(
       gitml completion zsh > "${fpath[1]}/_gitml"
       gitml completion fish > ~/.config/fish/completions/gitml.fish
     """
-    from typer._completion_shared import get_completion_script
+    from gitml.cli.complete_shell import script
 
-    print(get_completion_script(prog_name="gitml", complete_var="_GITML_COMPLETE", shell=shell.value))
+    print(script(shell.value))

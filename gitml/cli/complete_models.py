@@ -23,8 +23,6 @@ from gitml.errors import GitmlError
 from gitml.formats.registry_names import ALIAS_TAGS, MODEL_TAGS, STAGE_TAGS, decode_part, name_of_id
 
 _OFFERED = 60
-# A shell takes '#' for the beginning of a comment only where a word begins.
-_PLAIN = re.compile(r"(?![-=#~])[\w@%+=:,./~#-]+")
 _URI = "models:/"
 
 
@@ -77,7 +75,7 @@ def _named_before(context: click.Context) -> str:
 def _fitting(incomplete: str, offers: Callable[[], Iterator[Offer]]) -> list[Offer]:
     # As everywhere in completion: an unreadable repository is no reason to write over the prompt.
     with contextlib.suppress(GitmlError, OSError, ValueError):
-        fits = (offer for offer in offers() if offer[0].startswith(incomplete) and _PLAIN.fullmatch(offer[0]))
+        fits = (offer for offer in offers() if offer[0].startswith(incomplete) and offer[0][:1] not in "-=")
         return list(itertools.islice(fits, _OFFERED))
     return []
 

@@ -66,6 +66,15 @@ def runs(connection: sqlite3.Connection, git_dir: Path) -> list[Offer]:
     return run_offers([*live_runs(git_dir), *rows])
 
 
+def deleted_runs(connection: sqlite3.Connection, _: Path) -> list[Offer]:
+    """Names, then ids, of the newest runs that were deleted."""
+    rows = connection.execute(
+        "SELECT run_id, name, status FROM run WHERE deleted_ms IS NOT NULL ORDER BY start_ms DESC, run_id LIMIT ?",
+        (_NEWEST,),
+    ).fetchall()
+    return run_offers(rows)
+
+
 def run_offers(rows: Iterable[tuple[str, str, str]]) -> list[Offer]:
     """Offer runs (id, name, status) by name, and then by id."""
     found = {run_id: (name, status) for run_id, name, status in reversed(list(rows))}

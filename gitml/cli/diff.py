@@ -11,13 +11,14 @@ import typer
 from gitml.cli import complete, pager
 from gitml.cli.named import named_run
 from gitml.cli.opened import open_repo
-from gitml.cli.output import Format, Output, listing, page
+from gitml.cli.output import Format, Output, listing, page, write_json
 from gitml.cli.terminal import screen
 from gitml.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from gitml.cli.gates import Gate
     from gitml.entities.run import CodeState, Run
     from gitml.repo import Repo
     from gitml.tracking.diff import RunDiff
@@ -65,7 +66,10 @@ def diff(
     ] = None,
     everything: Annotated[bool, typer.Option("--all", help="Show what is the same, too.")] = False,
     exit_code: Annotated[
-        bool, typer.Option("--exit-code", help="Exit with 1 if anything but names and times differs.")
+        bool,
+        typer.Option(
+            "--exit-code", help="Exit with 1 if anything listed differs: params, metrics, tags, code, …"
+        ),
     ] = False,
     fail_if: Annotated[
         list[str] | None,
@@ -86,21 +90,44 @@ def diff(
     """
     from gitml.tracking.diff import diff_runs
 
+    gates = _gates(fail_if or [])
+    patch = _Patch(stat, word_diff, tuple(path or ()))
+    _check(output, patch, code=code or working, gates=bool(gates))
     repo = open_repo()
     runs = _runs(repo, names or [], working=working)
+    failures: list[str] = []
     if working or code:
-        patch = _Patch(stat, word_diff, tuple(path or ()))
         differs = _print_code(repo, runs, patch, working=working)
-        failures: list[str] = []
     else:
+        failures = [failure for gate in gates if (failure := gate.check(runs[0], runs[-1])) is not None]
         found = diff_runs(repo, runs)
         _print(repo, found, output, everything=everything, stat=stat)
         differs = found.differs
-        failures = _failures(runs, fail_if or [])
     for failure in failures:
         print(f"gate not met: {failure}", file=sys.stderr)
     if failures or (exit_code and differs):
         raise typer.Exit(DIFFERENT)
+
+
+def _gates(conditions: Sequence[str]) -> list[Gate]:
+    from gitml.cli.gates import parse_gate
+
+    return [parse_gate(text) for text in conditions]
+
+
+def _check(output: Output, patch: _Patch, *, code: bool, gates: bool) -> None:
+    """Refuse options that would be ignored."""
+    if code and not output.is_text:
+        raise UsageError(
+            "--code and --working show a patch, which has no other form of output",
+            hint="without them, 'code' lists the files that differ",
+        )
+    if code and gates:
+        raise UsageError("--fail-if compares metrics and can't be combined with --code or --working")
+    if patch.word_diff and not code:
+        raise UsageError("--word-diff goes with --code", hint="gitml diff --code --word-diff")
+    if patch.paths and not code:
+        raise UsageError("--path goes with --code", hint=f"gitml diff --code --path {patch.paths[0]}")
 
 
 def _runs(repo: Repo, names: list[str], *, working: bool) -> list[Run]:
@@ -124,16 +151,9 @@ def _print(repo: Repo, found: RunDiff, output: Output, *, everything: bool, stat
         text = diff_text(found, target.ink, target.cells, everything=everything, stat=stat)
         page(text, less=pager.TABLE, config=lambda: repo.settings.values)
     elif output.format is Format.JSON:
-        sys.stdout.write(dump_json("diff", diff_document(found, everything=everything)))
+        write_json(dump_json("diff", diff_document(found, everything=everything)))
     else:
         output.write(diff_listing(found, everything=everything))
-
-
-def _failures(runs: Sequence[Run], conditions: Sequence[str]) -> list[str]:
-    from gitml.cli.gates import parse_gate
-
-    gates = [parse_gate(text) for text in conditions]
-    return [failure for gate in gates if (failure := gate.check(runs[0], runs[-1])) is not None]
 
 
 def _print_code(repo: Repo, runs: Sequence[Run], patch: _Patch, *, working: bool) -> bool:

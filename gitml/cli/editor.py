@@ -1,9 +1,14 @@
-"""Writing text in the user's editor, the one that git would start."""
+"""Writing text in the user's editor, the one that git would start.
+
+git has a shell start it. No shell is started here: quotes, `~` and variables are read as a
+shell reads them, and what only a shell can do (pipes, redirections, commands within commands)
+is refused.
+"""
 
 from __future__ import annotations
 
 import os
-import shlex
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -15,6 +20,14 @@ from gitml.errors import GitmlError, RefusedError
 
 if TYPE_CHECKING:
     from gitml.repo import Repo
+
+_PIECE = re.compile(
+    r"""'(?P<exact>[^']*)'|"(?P<quoted>(?:[^"\\]|\\.)*)"|\\(?P<escaped>.)"""
+    r"""|(?P<space>\s+)|(?P<bare>[^\s'"\\;&|<>()`#*?\[]+|(?<=\S)\#)""",
+    re.DOTALL,
+)
+_VARIABLE = re.compile(r"""\\(?P<escaped>[$`"\\])|\$(?:(?P<name>\w+)|\{(?P<braced>\w+)\})""")
+_OF_A_SHELL = ("`", "$(", "${")
 
 
 class EditorFailedError(RefusedError):
@@ -43,7 +56,7 @@ def edited(repo: Repo, text: str, *, name: str) -> Iterator[str]:
         EditorFailedError: The editor did not end well.
     """
     editor = os.fsdecode(repo.git.process.run(["var", "GIT_EDITOR"])).strip()
-    words = shlex.split("true" if editor == ":" else editor)  # ':' is the shell's own `true`
+    words = editor_words("true" if editor == ":" else editor)  # ':' is the shell's own `true`
     program = shutil.which(words[0]) if words else None
     if program is None:
         raise EditorFailedError(editor, "was not found")
@@ -60,3 +73,43 @@ def edited(repo: Repo, text: str, *, name: str) -> Iterator[str]:
         warn(f"what you wrote is in '{file}'")
         raise
     file.unlink()
+
+
+def editor_words(editor: str) -> list[str]:
+    """Split the text that names an editor into its program and arguments.
+
+    Raises:
+        EditorFailedError: Only a shell could start it.
+    """
+    words: list[str] = []
+    at, in_word = 0, False
+    while at < len(editor):
+        piece = _PIECE.match(editor, at)
+        read = _read_piece(piece, starts=not in_word) if piece else None
+        if piece is None or read is None:
+            raise EditorFailedError(
+                editor, f"has what only a shell reads ({editor[at : at + 10]!r}): put it in a script"
+            )
+        at = piece.end()
+        if piece["space"]:
+            in_word = False
+            continue
+        words = [*words[:-1], words[-1] + read] if in_word else [*words, read]
+        in_word = True
+    return words
+
+
+def _read_piece(piece: re.Match[str], *, starts: bool) -> str | None:
+    """Give what a shell makes of a part of a word; None where only a shell can tell."""
+    text = next(text for text in piece.groups() if text is not None)
+    if piece.lastgroup not in ("quoted", "bare"):
+        return text
+    if any(sign in _VARIABLE.sub("", text) for sign in _OF_A_SHELL):
+        return None
+    if starts and piece.lastgroup == "bare":
+        text = os.path.expanduser(text)
+    return _VARIABLE.sub(_variable, text)
+
+
+def _variable(match: re.Match[str]) -> str:
+    return match["escaped"] or os.environ.get(match["name"] or match["braced"], "")

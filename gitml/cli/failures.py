@@ -11,15 +11,15 @@ from collections.abc import Mapping
 
 import click
 
+from gitml.cli import advice
 from gitml.cli.terminal import Session, speaks_unicode, wants_colour
-from gitml.errors import GitmlError
+from gitml.errors import GitmlError, NotFoundError, RefusedError, RemoteError, UsageError
 from gitml.render.ink import Ink
 from gitml.render.text import clean_block
 
 INTERRUPTED = 130
 PIPE_CLOSED = 141  # 128 + SIGPIPE, as git gives
 BUG = 70
-FAILED = 1
 
 _ROOM = "make room on that disk, or write to another place, and run the command again"
 _OS_HINTS = {
@@ -67,8 +67,17 @@ def _explain(err: BaseException) -> tuple[str, str | None, int]:
         return *_explain_usage(err), err.exit_code
     if isinstance(err, OSError) and err.strerror:
         where = f": '{err.filename}'" if err.filename is not None else ""
-        return err.strerror.lower() + where, _OS_HINTS.get(err.errno or 0), FAILED
+        return err.strerror.lower() + where, _OS_HINTS.get(err.errno or 0), _os_kind(err).exit_code
     return f"this is a bug in gitml ({type(err).__name__}: {err})"[:500], _write_report(err), BUG
+
+
+def _os_kind(err: OSError) -> type[GitmlError]:
+    """Sort a failure of the operating system by what the reader should do next."""
+    if err.errno in (errno.ENOENT, errno.ENOTDIR):
+        return NotFoundError
+    if err.errno in (errno.EISDIR, errno.ENAMETOOLONG):
+        return UsageError
+    return RemoteError if isinstance(err, (ConnectionError, TimeoutError)) else RefusedError
 
 
 def _explain_usage(err: click.ClickException) -> tuple[str, str | None]:
@@ -100,7 +109,7 @@ def _tell(err: BaseException, message: str, hint: str | None, status: int, asked
         return
     ink = Ink(wants_colour(sys.stderr, asked.colour, os.environ), speaks_unicode(sys.stderr))
     print(ink.paint("error:", "bold red"), ink.sign(clean_block(message)), file=sys.stderr)
-    if hint:
+    if hint and advice.is_wanted():
         print(ink.paint("hint:", "bold"), clean_block(hint), file=sys.stderr)
 
 

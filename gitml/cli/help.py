@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from gitml.cli.commands import COMMANDS
+from gitml.cli.commands import COMMANDS, HIDDEN
 from gitml.cli.overview import TOPICS, overview
 from gitml.errors import NotFoundError
 
@@ -26,10 +26,17 @@ def register(app: typer.Typer) -> None:
     app.command("help")(help_)
 
 
+def _offers(incomplete: str) -> list[tuple[str, str]]:
+    topics = {name: title for name, (title, _) in TOPICS.items()}
+    commands = {name: entry.summary for name, entry in COMMANDS.items() if entry not in HIDDEN}
+    return [(name, text) for name, text in (topics | commands).items() if name.startswith(incomplete)]
+
+
 def help_(
     ctx: typer.Context,
     topic: Annotated[
-        str | None, typer.Argument(metavar="TOPIC", help="A command or one of the topics.")
+        str | None,
+        typer.Argument(metavar="TOPIC", help="A command or one of the topics.", autocompletion=_offers),
     ] = None,
 ) -> None:
     """Explain a command or a topic.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import sys
 import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
@@ -13,15 +15,16 @@ from gitml.cli.arguments import (
     ExperimentOption,
     FilterOption,
     OrderOption,
-    moment,
     order_field,
     order_keys,
     quoted,
+    read_moment,
 )
 from gitml.cli.log_shape import Found, Shape
 from gitml.cli.opened import open_repo
-from gitml.cli.output import Output, hint, listing
+from gitml.cli.output import Output, hint, listing, warn
 from gitml.errors import UsageError
+from gitml.render.text import clean
 
 if TYPE_CHECKING:
     from gitml.cli.log_code import Scope
@@ -31,6 +34,7 @@ if TYPE_CHECKING:
 
 DEFAULT_COUNT = 20
 NOTHING_MATCHED = 1
+_MOST_COLUMNS = 50  # chosen for people, if nobody said which
 
 
 def register(app: typer.Typer) -> None:
@@ -62,12 +66,19 @@ def log(
     order_by: OrderOption = None,
     top: Annotated[
         tuple[int, str] | None,
-        typer.Option("--top", metavar="N METRIC", help="The N best runs by a metric: --top 10 acc."),
+        typer.Option(
+            "--top",
+            metavar="N METRIC",
+            help="The N best runs by a metric: --top 10 acc.",
+            autocompletion=complete.top,
+        ),
     ] = None,
     since: Annotated[
-        str | None, typer.Option(metavar="DATE", help="Started at or after: 2026-11-01, '2 days ago'.")
+        str | None, typer.Option(metavar="DATE", help="Started at or after: 2026-11-01, '2 days ago', 5m.")
     ] = None,
-    until: Annotated[str | None, typer.Option(metavar="DATE", help="Started before or at.")] = None,
+    until: Annotated[
+        str | None, typer.Option(metavar="DATE", help="Started before or at; a day is meant with its end.")
+    ] = None,
     author: Annotated[str | None, typer.Option(metavar="TEXT", help="Only runs of this user.")] = None,
     grep: Annotated[
         str | None, typer.Option(metavar="TEXT", help="Only runs with this in name or note.")
@@ -86,8 +97,8 @@ def log(
     all_columns: Annotated[
         bool, typer.Option("--all-columns", help="Show what is the same in all runs, and tags, too.")
     ] = False,
-    group_by: Annotated[
-        str | None,
+    group_keys: Annotated[
+        list[str] | None,
         typer.Option(
             "--group-by",
             metavar="KEY",
@@ -122,19 +133,19 @@ def log(
       gitml log -p -n 3 -- train.py
       gitml log --csv > runs.csv
     """
-    repo = open_repo()
     if top is not None and (order_by or count is not None):
         raise UsageError("--top can't be combined with --order-by or -n", hint="gitml log --top 10 acc")
-    if top is not None:
-        order_by, count = [_best_first(top[1])], top[0]
+    if group_keys and len(group_keys) > 1:
+        raise UsageError("runs are grouped by one key", hint=f"gitml log --group-by {group_keys[0]}")
+    group_by = group_keys[0] if group_keys else None
+    repo = open_repo()
     conditions = _conditions(filter_, since, until, author, grep)
-    if top is not None:
-        conditions.append(_has_metric(repo, top[1]))
     query = _query(
         repo,
         conditions,
         experiment,
         order_by or [],
+        top,
         view="all" if all_ else "deleted" if deleted else "active",
     )
     scope = None
@@ -142,6 +153,7 @@ def log(
         from gitml.cli.log_code import read_scope
 
         scope = read_scope(repo, code or [], path or [])
+    count = top[0] if top is not None else count
     limit = count if count is not None else DEFAULT_COUNT if output.is_text and not group_by else 0
     found = _find(repo, query, limit or None, scope)
     if patch or stat:
@@ -150,6 +162,7 @@ def log(
         _print_patches(repo, found, query, stat=stat, paths=scope.paths if scope else ())
         return
     shape = _shape(
+        repo,
         found.runs,
         columns,
         [order_field(key) for key in query.order_by],
@@ -159,21 +172,31 @@ def log(
         oneline,
         vertical,
     )
-    _print(repo, found, shape, output)
+    _print(repo, found, shape, output, query.view)
     if exit_code and not found.runs:
         raise typer.Exit(NOTHING_MATCHED)
 
 
-def _best_first(metric: str) -> str:
+def _top(repo: Repo, metric: str) -> tuple[str, str]:
+    """Give condition and sort key for the best runs by a metric.
+
+    Raises:
+        UnknownColumnError: No run has it.
+    """
+    from gitml.render.fields import UnknownColumnError
     from gitml.tracking.direction import lower_is_better
 
-    key = metric.removeprefix("metrics.")
-    return f"metrics.`{key}` {'ASC' if lower_is_better(key) else 'DESC'}"
+    key = metric.removeprefix("metrics.").replace("`", "")
+    known = repo.index.metric_names()
+    if key not in known and not _has_no_runs(repo):
+        raise UnknownColumnError(metric, [f"metrics.{name}" for name in known])
+    return f"metrics.`{key}` IS NOT NULL", f"metrics.`{key}` {'ASC' if lower_is_better(key) else 'DESC'}"
 
 
-def _has_metric(repo: Repo, metric: str) -> str:
-    del repo
-    return f"metrics.`{metric.removeprefix('metrics.')}` IS NOT NULL"
+def _has_no_runs(repo: Repo) -> bool:
+    from gitml.index import Query
+
+    return repo.index.count(Query(view="all")) == 0
 
 
 def _conditions(
@@ -181,22 +204,29 @@ def _conditions(
 ) -> list[str]:
     found = []
     if since:
-        found.append(f"start_time >= {quoted(moment(since))}")
+        found.append(f"start_time >= {read_moment(since, '--since')}")
     if until:
-        found.append(f"start_time <= {quoted(moment(until))}")
+        found.append(f"start_time <= {read_moment(until, '--until', whole_day=True)}")
     if author:
-        found.append(f"user_id ILIKE {quoted(f'%{author}%')}")
+        found.append(f"user_id ~ {quoted(_has_text(author))}")
     if grep:
-        found.append(f"(name ILIKE {quoted(f'%{grep}%')} OR note ILIKE {quoted(f'%{grep}%')})")
+        text = quoted(_has_text(grep))
+        found.append(f"(name ~ {text} OR note ~ {text})")
     if filter_ and filter_.strip():
         # First and bare if it is alone, so that an error message shows what was typed.
         return [filter_] if not found else [f"({filter_})", *found]
     return found
 
 
+def _has_text(text: str) -> str:
+    # Not ILIKE, in which '%' and '_' stand for other letters.
+    return "(?i)" + re.escape(text)
+
+
 def _query(
-    repo: Repo, conditions: list[str], experiment: str | None, order_by: list[str], *, view: str
-) -> Query:
+    repo: Repo, conditions: list[str], experiment: str | None, order_by: list[str],
+    top: tuple[int, str] | None, *, view: str,
+) -> Query:  # fmt: skip
     from gitml.index import Query
     from gitml.render.progress import count_progress
     from gitml.tracking.history import refresh
@@ -207,11 +237,19 @@ def _query(
     if experiment is not None:
         from gitml.tracking.experiments import get_experiment
 
-        ids = (get_experiment(repo, experiment).id,)
+        chosen = get_experiment(repo, experiment)
+        ids = (chosen.id,)
+        if chosen.deleted_ms is not None:
+            warn(f"experiment '{clean(chosen.name)}' was deleted: gitml experiments restore brings it back")
+    if top is not None:
+        condition, key = _top(repo, top[1])
+        conditions, order_by = [*(f"({given})" for given in conditions), condition], [key]
+    # Where there is no run yet, no name can be told from a mistake.
+    keys = () if order_by and _has_no_runs(repo) else order_keys(repo, order_by)
     return Query(
         filter=" AND ".join(conditions),
         experiment_ids=ids,
-        order_by=order_keys(repo, order_by),
+        order_by=keys,
         view=view,  # type: ignore[arg-type]  # one of the three literals, chosen above
     )
 
@@ -234,38 +272,66 @@ def _find(repo: Repo, query: Query, limit: int | None, scope: Scope | None) -> F
 
 
 def _shape(
-    runs: Sequence[Run], columns: list[str] | None, sorted_by: list[str], group_by: str | None,
+    repo: Repo, runs: Sequence[Run], columns: list[str] | None, sorted_by: list[str], group_by: str | None,
     everything: bool, graph: bool, oneline: bool, vertical: bool,
 ) -> Shape:  # fmt: skip
-    from gitml.render.fields import find_field
-
     chosen = [part.strip() for text in columns or [] for part in text.split(",") if part.strip()]
     if sum((graph, vertical, group_by is not None)) > 1:
         raise UsageError("--graph, --vertical and --group-by can't be combined", hint="give one of them")
-    keep = [find_field(key, runs) for key in sorted_by] if runs else []
+    asked = [*chosen, *([] if group_by is None else [group_by])]
+    fields = _fields(repo, runs, asked)
+    keep = _fields(repo, runs, sorted_by, lenient=True)
     return Shape(
-        columns=tuple(find_field(name, runs) for name in chosen) if chosen and runs else None,
-        keep=tuple(key for key in keep if key.startswith(("metrics.", "params.", "tags."))),
+        columns=tuple(fields[: len(chosen)]) if fields and chosen else None,
+        keep=tuple(keep),
         everything=everything,
-        group_by=find_field(group_by, runs) if group_by is not None and runs else None,
+        group_by=fields[-1] if fields and group_by is not None else group_by,
         graph=graph,
         oneline=oneline,
         vertical=vertical,
     )
 
 
-def _print(repo: Repo, found: Found, shape: Shape, output: Output) -> None:
+def _fields(repo: Repo, runs: Sequence[Run], names: Sequence[str], *, lenient: bool = False) -> list[str]:
+    """Find fields by the names that any run of the repository has; none where there are no runs at all."""
+    from gitml.render.fields import Names, UnknownColumnError, find_field
+
+    if not names or (not runs and _has_no_runs(repo)):
+        return []
+    index = repo.index
+    known = Names(
+        frozenset(index.metric_names()), frozenset(index.param_names()), frozenset(index.tag_names())
+    )
+    found = []
+    for name in names:
+        try:
+            found.append(find_field(name, runs, known))
+        except UnknownColumnError:  # not every attribute that can be sorted by is one to show
+            if not lenient or name.startswith(("metrics.", "params.", "tags.")):
+                raise
+    return found
+
+
+def _print(repo: Repo, found: Found, shape: Shape, output: Output, view_of: str) -> None:
     from gitml.cli.log_output import print_data, print_text
+    from gitml.cli.terminal import screen
     from gitml.render.runs_table import RunsView, select_fields
 
-    view = RunsView(shape.columns, shape.keep, shape.everything, int(time.time() * 1000))
+    view = RunsView(
+        shape.columns,
+        shape.keep,
+        shape.everything,
+        now_ms=int(time.time() * 1000),
+        most=_MOST_COLUMNS if output.is_text else None,
+        whole=not screen().interactive,
+    )
     selection = select_fields(found.runs, view)
     if not output.is_text:
-        print_data(found, shape, selection, output)
+        print_data(repo, found, shape, selection, output)
     elif found.runs:
         print_text(repo, found, shape, selection, view)
     else:
-        _say_why_empty(repo, found)
+        _say_why_empty(repo, found, view_of)
 
 
 def _print_patches(repo: Repo, found: Found, query: Query, *, stat: bool, paths: Sequence[str]) -> None:
@@ -275,7 +341,7 @@ def _print_patches(repo: Repo, found: Found, query: Query, *, stat: bool, paths:
     from gitml.render.runs_table import RunsView, select_fields
 
     if not found.runs:
-        _say_why_empty(repo, found)
+        _say_why_empty(repo, found, query.view)
         return
     target = screen()
     now_ms = int(time.time() * 1000)
@@ -286,13 +352,17 @@ def _print_patches(repo: Repo, found: Found, query: Query, *, stat: bool, paths:
     page(text, config=lambda: repo.settings.values)
 
 
-def _say_why_empty(repo: Repo, found: Found) -> None:
-    import sys
-
+def _say_why_empty(repo: Repo, found: Found, view: str) -> None:
     from gitml.cli.elsewhere import runs_elsewhere
+    from gitml.index import Query
 
     if found.total:
         print(f"none of {found.total:,} runs matches", file=sys.stderr)
+        return
+    others = repo.index.count(Query(view="all"))
+    if others:
+        said = "no run is deleted" if view == "deleted" else "all runs are deleted: gitml log --deleted"
+        print(said, file=sys.stderr)
         return
     elsewhere = runs_elsewhere(repo)
     print("there are no runs yet", *elsewhere, sep="\n", file=sys.stderr)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from gitml.render.fields import SHORT_ID
 from gitml.render.ink import STATUS_STYLE, Ink
 from gitml.render.numbers import format_age, format_duration
-from gitml.render.runs_table import Selection, leaders
+from gitml.render.runs_table import Selection, best_runs
 from gitml.render.runs_text import headline
-from gitml.render.text import clean, clip, pad, plural, width
+from gitml.render.text import clean, clip, pad, plural, shorten, width
 
 if TYPE_CHECKING:
     from gitml.entities.run import Run
@@ -19,6 +19,15 @@ if TYPE_CHECKING:
 
 _LOG_FORMAT = "%H%x00%D%x00%s%x00%an%x00%ct"
 _WALKED = 10_000  # commits; older ones are not looked at for what lies between runs
+
+_LONGEST_NAME = 24
+
+
+class _Columns(NamedTuple):
+    """How wide names and states are, below all commits alike."""
+
+    name: int
+    state: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +48,13 @@ def graph_text(
     by_commit: dict[str | None, list[Run]] = {}
     for run in runs:
         by_commit.setdefault(run.code.commit, []).append(run)
-    best = {run.id for _, run in leaders(runs, selection)[:1]}
+    best = {run.id for _, found in best_runs(runs, selection)[:1] for run in found}
+    names = [clean(run.name) for run in runs]
+    longest = max(map(width, names), default=0)
+    columns = _Columns(
+        name=longest if cells is None else min(_LONGEST_NAME, longest),
+        state=max((width(_state(run)) for run in runs), default=0),
+    )
     lines: list[str] = []
     skipped = 0
     for commit in read_commits(repo, [commit for commit in by_commit if commit]):
@@ -50,13 +65,13 @@ def graph_text(
         lines += _elided(skipped, ink)
         skipped = 0
         lines.append(_commit_line(commit, ink, now_ms, cells))
-        lines += _run_lines(members, best, selection, ink, cells)
+        lines += _run_lines(members, best, selection, columns, ink, cells)
     lines += _elided(skipped, ink)
     for missing, members in by_commit.items():
         what = f"{missing[:SHORT_ID]} (not in this repository)" if missing else "(no commit recorded)"
         lines += [
             f"{ink.sign('○')}  {ink.paint(what, 'dim')}",
-            *_run_lines(members, best, selection, ink, cells),
+            *_run_lines(members, best, selection, columns, ink, cells),
         ]
     return "\n".join(lines) + "\n"
 
@@ -94,7 +109,7 @@ def _commit_line(commit: CodeCommit, ink: Ink, now_ms: int, cells: int | None) -
     shown = f" ({clean(refs)})" if refs else ""
     tail = f"{clean(commit.author)}, {format_age(commit.time_ms, now_ms)}"
     room = (cells or 100) - 3 - SHORT_ID - width(shown) - width(tail) - 3
-    subject = clip(clean(commit.subject), max(10, room))
+    subject = shorten(clean(commit.subject), None if cells is None else max(10, room))
     line = f"{ink.sign('○')}  {ink.paint(commit.id[:SHORT_ID], 'yellow')}{ink.paint(shown, 'green')} "
     return line + pad(subject, max(width(subject), room)) + "  " + ink.paint(tail, "dim")
 
@@ -104,16 +119,19 @@ def _head_branch(refs: str) -> str:
     return first.partition(" -> ")[2] if first.startswith("HEAD -> ") else ""
 
 
+def _state(run: Run) -> str:
+    return format_duration(run.duration_s) if run.status.is_final else run.status.value
+
+
 def _run_lines(
-    runs: Sequence[Run], best: set[str], selection: Selection, ink: Ink, cells: int | None
+    runs: Sequence[Run], best: set[str], selection: Selection, columns: _Columns, ink: Ink, cells: int | None
 ) -> list[str]:
-    longest = min(24, max((width(clean(run.name)) for run in runs), default=0))
     lines = []
     for run in runs:
-        name = pad(clip(clean(run.name), longest), longest)
-        state = format_duration(run.duration_s) if run.status.is_final else run.status.value
-        text = f"{run.id[:SHORT_ID]}{'*' if run.code.dirty else ' '} {name}  {state:>8}  {headline(run, selection, ink)}"
-        text = clip(text.rstrip(), (cells or 1000) - 15)
+        name = pad(clip(clean(run.name), columns.name), columns.name)
+        state = pad(_state(run), columns.state, right=True)
+        text = f"{run.id[:SHORT_ID]}{'*' if run.code.dirty else ' '} {name}  {state}  {headline(run, selection, ink)}"
+        text = shorten(text.rstrip(), None if cells is None else cells - 15)
         mark = ink.paint(ink.mark(run.status), STATUS_STYLE[run.status])
         tail = ink.paint(ink.sign("  ← best"), "green") if run.id in best else ""
         lines.append(f"{ink.sign('│')}  {mark} {text}{tail}")

@@ -9,10 +9,10 @@ from gitml.cli import pager
 from gitml.cli.output import Format, Output, page
 from gitml.cli.terminal import Screen, screen
 from gitml.render.better import has_goal
-from gitml.render.fields import SHORT_ID, fill_template
+from gitml.render.fields import SHORT_ID, field_title, fill_template
 from gitml.render.runs_table import RunsView, Selection, describe_constant, leaders, runs_table
 from gitml.render.runs_text import group_runs, groups_listing, groups_table, one_line, runs_listing, vertical
-from gitml.render.table import draw
+from gitml.render.table import Drawing, draw
 from gitml.render.text import clean, clip, plural, width
 
 if TYPE_CHECKING:
@@ -20,11 +20,12 @@ if TYPE_CHECKING:
     from gitml.repo import Repo
 
 
-def print_data(found: Found, shape: Shape, selection: Selection, output: Output) -> None:
+def print_data(repo: Repo, found: Found, shape: Shape, selection: Selection, output: Output) -> None:
     """Print the runs for programs."""
     if output.format is Format.TEMPLATE:
+        safe, metrics = screen().interactive, frozenset(repo.index.metric_names())
         for run in found.runs:
-            sys.stdout.write(fill_template(output.template or "", run) + output.end)
+            sys.stdout.write(fill_template(output.template or "", run, metrics, safe=safe) + output.end)
     elif shape.group_by is not None:
         output.write(
             groups_listing(group_runs(found.runs, shape.group_by), shape.group_by, _metrics(selection))
@@ -45,16 +46,14 @@ def print_text(repo: Repo, found: Found, shape: Shape, selection: Selection, vie
         text = graph_text(repo, found.runs, selection, ink, view.now_ms, target.cells)
     elif shape.group_by is not None:
         groups = group_runs(found.runs, shape.group_by)
-        drawing = draw(
-            groups_table(groups, shape.group_by, _metrics(selection), ink), cells=target.cells, ink=ink
-        )
-        text = "\n".join(drawing.lines) + "\n" + _left_out(drawing.left_out, target)
+        table = groups_table(groups, shape.group_by, _metrics(selection), ink, whole=view.whole)
+        text = _drawn(draw(table, cells=target.cells, ink=ink), selection, view, target)
     elif shape.oneline:
         lines = (one_line(run, selection, ink, view.now_ms, target.cells) for run in found.runs)
         text = "".join(line + "\n" for line in lines)
     else:
         drawing = draw(runs_table(found.runs, selection, view, ink), cells=target.cells, ink=ink)
-        text = "\n".join(drawing.lines) + "\n" + _left_out(drawing.left_out, target)
+        text = _drawn(drawing, selection, view, target)
     if target.interactive and not shape.vertical:
         text += _footer(found, selection, target)
     page(text, less=pager.TABLE, config=lambda: repo.settings.values)
@@ -65,12 +64,22 @@ def _metrics(selection: Selection) -> list[str]:
     return [name for name in names if has_goal(name)] or names
 
 
-def _left_out(names: list[str], target: Screen) -> str:
-    if not names:
-        return ""
-    text = f"+{plural(len(names), 'column')}: {' '.join(names)}"
-    room = max(20, (target.cells or 80) - len("  (-c NAME)"))
-    return target.ink.paint(target.ink.sign(f"{clip(text, room)}  (-c NAME)"), "dim") + "\n"
+def _drawn(drawing: Drawing, selection: Selection, view: RunsView, target: Screen) -> str:
+    """Write a table, and say which columns it lacks and how to see them."""
+    names = [*drawing.left_out, *(clean(field_title(name)) for name in selection.left_out)]
+    if names and not target.interactive:
+        print(
+            f"{plural(len(names), 'column')} left out: -c NAME shows it, --all-columns all", file=sys.stderr
+        )
+    table = "\n".join(drawing.lines) + "\n"
+    if not names or not target.interactive:
+        return table
+    asked = {clean(field_title(name)) for name in view.columns or ()}
+    remedy = "  (-c NAME)" if asked.isdisjoint(names) else "  (--vertical)"
+    room = max(20, (target.cells or 80) - len(remedy))
+    shown = " ".join(names[: room // 2])  # none takes less than two cells
+    text = clip(f"+{plural(len(names), 'column')}: {shown}", room)
+    return table + target.ink.paint(target.ink.sign(text + remedy), "dim") + "\n"
 
 
 def _footer(found: Found, selection: Selection, target: Screen) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 import time
 from typing import TYPE_CHECKING, Annotated
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gitml.cli import complete_models, pager
+from gitml.cli.arguments import read_moment
 from gitml.cli.models_arguments import ModelOrVersion, say
 from gitml.cli.opened import open_repo
 from gitml.cli.output import Format, Output, page, warn
@@ -235,7 +235,7 @@ def _write_holders(repo: Repo, state: ModelState, stage: str | None, at: str, ou
     from gitml.render.model_documents import holders_listing
     from gitml.render.model_version_text import holders_text
 
-    time_ms = _moment(at)
+    time_ms = read_moment(at, "--at", whole_day=True)
     places = places_at(repo, state, time_ms, stage)
     signed = signed_tags(repo, places)
     if not output.is_text:
@@ -249,20 +249,6 @@ def _write_holders(repo: Repo, state: ModelState, stage: str | None, at: str, ou
 
     where = stage or "any stage"
     say(f"no version of {clean(state.name)} was in {where} at {local_text(time_ms)}")
-
-
-def _moment(text: str) -> int:
-    """Read a time; a day means its last millisecond."""
-    from gitml.cli.arguments import moment
-    from gitml.index.literals import parse_moment
-
-    is_day = re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", text.strip()) is not None
-    found = parse_moment(f"{text.strip()}T23:59:59" if is_day else moment(text), _now())
-    if found is None:
-        raise UsageError(
-            f"'{text[:100]}' is no time", hint="write 2026-03-01, '2026-03-01 14:30' or '7d ago'"
-        )
-    return found + 999 if is_day else found
 
 
 def diff(

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TypeVar
 
 import typer
 
-from gitml.cli import pager
+from gitml.cli import advice, pager
 from gitml.cli.terminal import Screen, screen, session
 from gitml.errors import UsageError
-from gitml.render.text import clean_block
+from gitml.render.text import clean_block, clean_data, clean_json
 
 if TYPE_CHECKING:
     from gitml.render.listing import Listing
@@ -60,15 +60,25 @@ class Output(NamedTuple):
         from gitml.render.listing import to_csv, to_json, to_json_lines, to_markdown, to_porcelain
 
         if self.format is Format.JSON:
-            sys.stdout.write(to_json(records))
+            write_json(to_json(records))
         elif self.format is Format.JSONL:
-            sys.stdout.write(to_json_lines(records, end=self.end))
+            write_json(to_json_lines(records, end=self.end))
         elif self.format is Format.CSV:
-            sys.stdout.write(to_csv(records))
+            write_data(to_csv(records))
         elif self.format is Format.MD:
-            sys.stdout.write(to_markdown(records))
+            write_data(to_markdown(records))
         else:
-            sys.stdout.write(to_porcelain(records, end=self.end))
+            write_data(to_porcelain(records, end=self.end))
+
+
+def write_data(text: str) -> None:
+    """Write what programs read: as it is, but on a terminal without what could take it over."""
+    sys.stdout.write(clean_data(text) if sys.stdout.isatty() else text)
+
+
+def write_json(text: str) -> None:
+    """As `write_data`, for JSON: it stays the same document."""
+    sys.stdout.write(clean_json(text) if sys.stdout.isatty() else text)
 
 
 def page(text: str, *, less: str = pager.TEXT, config: Callable[[], Mapping[str, str]] = dict) -> None:
@@ -83,7 +93,7 @@ def warn(text: str) -> None:
 
 def hint(text: str) -> None:
     """Say on standard error what to type next, if a person reads along."""
-    if screen().interactive and sys.stderr.isatty():
+    if screen().interactive and sys.stderr.isatty() and advice.is_wanted():
         print("hint:", clean_block(text), file=sys.stderr)
 
 
@@ -113,6 +123,7 @@ _FORMATS: dict[str, tuple[Format, Any]] = {
     "as_porcelain": (Format.PORCELAIN, _option("--porcelain", "Tab-separated, for scripts; never changes.")),
 }
 _TEMPLATE = _option("--format", "Fields like git's: '%h %s %(metrics.acc)'.", flag=False, metavar="FORMAT")
+_OF_RECORDS = (Format.JSONL, Format.PORCELAIN, Format.TEMPLATE)
 _NUL = _option("-z", "End records with NUL instead of a line end.")
 
 
@@ -152,6 +163,7 @@ def listing(*, template: bool = False) -> Callable[[Function], Function]:
 def _read(options: dict[str, Any]) -> Output:
     """Take the output options out of a command's options."""
     asked = [form for name, (form, _) in _FORMATS.items() if options.pop(name, False)]
+    has_template = "template" in options
     template = options.pop("template", None)
     nul = options.pop("nul", False)
     if template is not None:
@@ -159,7 +171,11 @@ def _read(options: dict[str, Any]) -> Output:
     if len(asked) > 1:
         both = " and ".join(f"--{form.value}" for form in asked)
         raise UsageError(f"{both} can't be combined", hint="give one of them")
-    return Output(asked[0] if asked else Format.TEXT, template, nul)
+    form = asked[0] if asked else Format.TEXT
+    if nul and form not in _OF_RECORDS:
+        forms = "--jsonl, --porcelain or --format" if has_template else "--jsonl or --porcelain"
+        raise UsageError(f"-z goes with {forms}", hint="the other forms have no records to end")
+    return Output(form, template, nul)
 
 
 def text_screen(output: Output) -> Screen:

@@ -15,6 +15,7 @@ import typer
 from gitml.cli import complete
 from gitml.cli.named import named_run
 from gitml.cli.opened import open_repo
+from gitml.cli.output import warn
 from gitml.cli.terminal import Screen, screen
 from gitml.errors import MissingExtraError, NotFoundError, UsageError
 
@@ -131,15 +132,19 @@ def _read(metric: str, names: Sequence[str], axis: Axis, *, log: bool, smooth: f
             hint="give fewer",
         )
     repo = open_repo()
-    curves, logged, shown = [], 0, 0
+    curves, left_out, logged, shown = [], [], 0, 0
     for run in [named_run(repo, name) for name in names]:
         history = [point for point in _history(repo, run, metric) if not log or point.value > 0]
         curve = _curve(run, history, axis, smooth, points)
         logged, shown = logged + len(history), shown + len(curve.x)
         if curve.x:
             curves.append(curve)
+        else:
+            left_out.append(curve.label)
+    what = "positive values, so no logarithm" if log else "finite values"
+    if curves and left_out:
+        warn(f"left out, '{metric}' has no {what}: {', '.join(left_out)}")
     if not curves:
-        what = "positive values, so no logarithm" if log else "finite values"
         raise NotFoundError(
             f"'{metric}' has no {what}, in these runs", hint="gitml log lists runs and metrics"
         )
@@ -233,7 +238,8 @@ def _write_picture(mpl: Any, drawing: Drawing, file: Path) -> None:
             x: list[Any] = list(curve.x)
             if drawing.axis is Axis.TIME:
                 x = [datetime.fromtimestamp(value, tz=timezone.utc) for value in x]
-            axes.plot(x, curve.y, label=curve.label, linewidth=1.4)
+            marker = "o" if len(x) == 1 else None  # a line needs two
+            axes.plot(x, curve.y, label=curve.label, linewidth=1.4, marker=marker, markersize=5)
         if drawing.chart.log:
             axes.set_yscale("log")
         axes.set_title(_title(drawing), loc="left", fontsize=11)

@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from gitml.cli import complete
+
 Words = Annotated[
     list[str],
     typer.Argument(
@@ -15,11 +17,22 @@ Words = Annotated[
 ]
 Experiment = Annotated[
     str | None,
-    typer.Option("--experiment", "--experiment-name", metavar="NAME", help="Experiment of the run."),
+    typer.Option(
+        "--experiment",
+        "--experiment-name",
+        metavar="NAME",
+        help="Experiment of the run.",
+        autocompletion=complete.experiments,
+    ),
 ]
 ShortE = Annotated[
     str | None,
-    typer.Option("-e", metavar="NAME", help="Experiment of a command; entry point of a project."),
+    typer.Option(
+        "-e",
+        metavar="NAME",
+        help="Experiment of a command; entry point of a project.",
+        autocompletion=complete.experiments,
+    ),
 ]
 ExperimentId = Annotated[
     str | None, typer.Option("--experiment-id", metavar="ID", help="Experiment of the run, by its id.")
@@ -96,7 +109,9 @@ Pty = Annotated[
 Quiet = Annotated[
     bool,
     typer.Option(
-        "--quiet", "-q", help="Print nothing but what the program prints, and that a secret was redacted."
+        "--quiet",
+        "-q",
+        help="Print nothing but what the program prints, and that a secret was redacted or output lost.",
     ),
 ]
 AsProject = Annotated[

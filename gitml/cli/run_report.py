@@ -19,8 +19,8 @@ def report_run(result: LaunchResult, *, quiet: bool) -> None:
             f"error: {printable(result.error or '')}\nhint: {printable(result.hint or '')}", file=sys.stderr
         )
     recorded = result.commit is not None
-    # That something is not in the record as it was given is said in any case.
-    for text in (*result.redactions, *(() if quiet and recorded else result.warnings)):
+    # That something is not in the record as it was given, or not on the screen, is said in any case.
+    for text in (*result.redactions, *result.losses, *(() if quiet and recorded else result.warnings)):
         print(f"warning: {printable(text)}", file=sys.stderr)
     if quiet:
         return

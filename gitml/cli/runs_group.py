@@ -185,7 +185,10 @@ def remove(
 
 
 def restore(
-    runs: Annotated[list[str], typer.Argument(metavar="RUN...", help="Runs to bring back.")],
+    runs: Annotated[
+        list[str],
+        typer.Argument(metavar="RUN...", help="Runs to bring back.", autocompletion=complete.deleted_runs),
+    ],
 ) -> None:
     """Bring hidden runs back.
 
@@ -210,7 +213,20 @@ def delete(run: OptionalRunName = None, run_id: RunIdOption = None) -> None:
     remove([_one_of(run, run_id)])
 
 
-def restore_one(run: OptionalRunName = None, run_id: RunIdOption = None) -> None:
+def restore_one(
+    run: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="RUN", help="A run: id, name, @, @~1, @{best:acc}.", autocompletion=complete.deleted_runs
+        ),
+    ] = None,
+    run_id: Annotated[
+        str | None,
+        typer.Option(
+            "--run-id", metavar="RUN", help="The same as RUN.", autocompletion=complete.deleted_runs
+        ),
+    ] = None,
+) -> None:
     """Bring a hidden run back: gitml restore-run.
 
     Example: gitml runs restore --run-id 77a2f4e1

@@ -11,19 +11,18 @@ import typer
 from gitml.cli import complete
 from gitml.cli.named import named_run
 from gitml.cli.opened import open_repo
-from gitml.cli.output import Format, Output, listing, page
+from gitml.cli.output import Format, Output, listing, page, write_json
 from gitml.cli.terminal import screen
 from gitml.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Sequence
 
-    from gitml.entities.run import Number, Run
+    from gitml.entities.run import Run
     from gitml.render.run_text import RunPage
     from gitml.repo import Repo
 
 _CHILDREN = 20
-_CURVE_POINTS = 512
 
 
 def register(app: typer.Typer) -> None:
@@ -87,9 +86,11 @@ def _print_data(repo: Repo, run: Run, output: Output) -> None:
             for file in list_artifacts(repo, run)
         ]
         in_one_line = output.format is Format.JSONL
-        sys.stdout.write(dump_json_line(document) + output.end if in_one_line else dump_json("run", document))
+        write_json(dump_json_line(document) + output.end if in_one_line else dump_json("run", document))
     elif output.format is Format.TEMPLATE:
-        sys.stdout.write(fill_template(output.template or "", run) + output.end)
+        metrics = repo.index.metric_names()
+        text = fill_template(output.template or "", run, metrics, safe=screen().interactive)
+        sys.stdout.write(text + output.end)
     else:
         output.write(runs_listing([run], None, select_fields([run], RunsView())))
 
@@ -105,50 +106,19 @@ def _print_page(repo: Repo, run: Run, *, all_params: bool, all_metrics: bool) ->
 
 def run_page(repo: Repo, run: Run, metrics: Sequence[str]) -> RunPage:
     """Gather what the page of a run shows."""
+    from gitml.render.curves import read_curves
     from gitml.render.run_text import RunPage
     from gitml.tracking.history import list_artifacts
 
     children = repo.index.children(run.id, _CHILDREN)
     return RunPage(
         run=run,
-        curves=curves(repo, run, metrics, lambda trouble: print(trouble, file=sys.stderr)),
+        curves=read_curves(repo, run, metrics, lambda trouble: print(trouble, file=sys.stderr)),
         files=list_artifacts(repo, run),
         subject=_subject(repo, run),
         children=children,
         now_ms=int(time.time() * 1000),
     )
-
-
-def curves(
-    repo: Repo, run: Run, metrics: Sequence[str], tell: Callable[[str], None] | None = None
-) -> Mapping[str, Sequence[Number]]:
-    """Read the curves of some metrics, thinned; one that is not here, or is damaged, is left out.
-
-    Args:
-        repo: The repository.
-        run: The run.
-        metrics: Which ones.
-        tell: Told what is damaged.
-    """
-    from gitml.errors import DamagedError, NotFoundError
-    from gitml.render.sparkline import min_max_buckets
-    from gitml.render.text import clean
-    from gitml.tracking.history import read_metric
-
-    found = {}
-    for key in metrics:
-        if run.metrics[key].count < 2:
-            continue
-        try:
-            points = read_metric(repo, run, key, fetch=False)
-        except NotFoundError:  # a long history can be an object that was not fetched
-            continue
-        except DamagedError as err:
-            if tell:
-                tell(f"the curve of '{clean(key)}' is damaged: {clean(str(err))}")
-            continue
-        found[key] = [point.value for point in min_max_buckets(points, _CURVE_POINTS)]
-    return found
 
 
 def _subject(repo: Repo, run: Run) -> str | None:

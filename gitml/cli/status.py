@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 import time
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
@@ -103,9 +104,12 @@ def read_state(repo: Repo) -> State:
 def live_runs(repo: Repo) -> list[Run]:
     """List the runs that are going on, newest first, after rescuing those whose process died."""
     from gitml.journal import NotLiveError
+    from gitml.tracking.damage import DamagedRecordWarning
     from gitml.tracking.history import refresh
 
-    refresh(repo)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DamagedRecordWarning)  # a line of its own says it
+        refresh(repo)
     runs = []
     for run_id in repo.journal.ids():
         with contextlib.suppress(NotLiveError):  # it ended since we looked
@@ -180,7 +184,7 @@ def _text(state: State, ink: Ink, *, all_files: bool) -> str:
     lines.append(_line("index", f"up to date: {runs}", ink))
     if state.damaged:
         lines.append(
-            _line("warning", f"{plural(state.damaged, 'record')} on gitml/runs can't be read", ink, "yellow")
+            _line("warning", f"{plural(state.damaged, 'record')} on gitml/runs can't be read: gitml fsck", ink, "yellow")
         )
     return "\n".join([*lines, *_remote_lines(state, ink), *_lacking_lines(state, ink)]) + "\n"
 

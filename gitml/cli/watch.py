@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gitml.cli import complete
+from gitml.cli.keys import Pause, quit_key, sleep
 from gitml.cli.opened import open_repo
 from gitml.cli.terminal import Screen, screen
 from gitml.errors import NotFoundError
@@ -51,18 +52,22 @@ def watch(
         float, typer.Option("--interval", min=0.1, max=60.0, metavar="SECONDS", help="How often to look.")
     ] = 1.0,
 ) -> None:
-    """Follow a live run: metrics, curves, output. Ctrl-C leaves the run alone.
+    """Follow a live run: metrics, curves, output. `q` and Ctrl-C leave the run alone.
 
     Example: gitml watch
     """
     repo = open_repo()
     run = _find(repo, name)
     target = screen()
-    follow = _follow_on_screen if target.interactive and not run.status.is_final else _follow_in_lines
+    redraws = target.interactive and os.environ.get("TERM") not in ("dumb", "unknown")
+    follow = _follow_on_screen if redraws and not run.status.is_final else _follow_in_lines
     try:
-        follow(repo, run, target, interval)
+        over = follow(repo, run, target, interval)
     except KeyboardInterrupt:
-        print(f"\nrun {run.id[:7]} goes on")
+        print()
+        over = False
+    if not over:
+        print(f"run {run.id[:7]} goes on")
 
 
 def _find(repo: Repo, name: str | None) -> Run:
@@ -77,27 +82,28 @@ def _find(repo: Repo, name: str | None) -> Run:
     return live[0]
 
 
-def _states(repo: Repo, run: Run, interval: float) -> Iterator[Run]:
-    """Read a run again and again until it is over, the last state included."""
+def _states(repo: Repo, run: Run, interval: float, pause: Pause) -> Iterator[Run]:
+    """Read a run again and again until it is over, the last state included, or the reader quits."""
     from gitml.tracking.history import get_run, refresh
 
     while True:
         yield run
         if run.status.is_final and not run.live:
             return
-        time.sleep(interval)
+        if pause(interval):
+            return
         run = get_run(repo, run.id)
         if run.live and repo.journal.is_orphaned(run.id):
             refresh(repo)  # its process is gone: this records it as killed
             run = get_run(repo, run.id)
 
 
-def _follow_in_lines(repo: Repo, run: Run, target: Screen, interval: float) -> None:
+def _follow_in_lines(repo: Repo, run: Run, target: Screen, interval: float) -> bool:
     """Print a line when something was logged, at most every few seconds, and one at the end."""
     from gitml.render.numbers import format_duration
 
     last_line, last_time = "", float("-inf")
-    for state in _states(repo, run, interval):
+    for state in _states(repo, run, interval, sleep):
         text = _metrics_line(state)
         over = state.status.is_final and not state.live
         if over or (text != last_line and time.monotonic() - last_time >= _PLAIN_INTERVAL_S):
@@ -106,6 +112,7 @@ def _follow_in_lines(repo: Repo, run: Run, target: Screen, interval: float) -> N
             line = f"{mark} {state.id[:7]} {state.status.value} {format_duration(seconds)}  {text}".rstrip()
             print(target.ink.sign(line), flush=True)
             last_line, last_time = text, time.monotonic()
+    return True
 
 
 def _metrics_line(run: Run) -> str:
@@ -118,16 +125,22 @@ def _metrics_line(run: Run) -> str:
     return " ".join([f"step {step}", *pairs] if step is not None else pairs)
 
 
-def _follow_on_screen(repo: Repo, run: Run, target: Screen, interval: float) -> None:
+def _follow_on_screen(repo: Repo, run: Run, target: Screen, interval: float) -> bool:
+    """Draw the run again and again; tell whether it is over, or else the reader quit."""
     from rich.console import Console  # 90 ms, only for who watches
     from rich.live import Live
 
     curves = _Curves(repo)
     console = Console(no_color=not target.ink.colour, highlight=False, markup=False, emoji=False)
-    with Live(console=console, auto_refresh=False, vertical_overflow="crop") as live:
-        for state in _states(repo, run, interval):
+    state = run
+    with quit_key() as pause, Live(console=console, auto_refresh=False, vertical_overflow="crop") as live:
+        for state in _states(repo, run, interval, pause or sleep):
             size = console.size
-            live.update(_frame(repo, state, curves, target, size.width, size.height), refresh=True)
+            frame = _frame(repo, state, curves, target, size.width, size.height)
+            if pause is not None and not state.status.is_final:
+                frame.append("\nq quit", "dim")
+            live.update(frame, refresh=True)
+    return state.status.is_final
 
 
 class _Curves:
@@ -139,10 +152,10 @@ class _Curves:
 
     def of(self, run: Run, metrics: Sequence[str]) -> dict[str, Sequence[Number]]:
         """Read the curves of some metrics as far as they changed."""
-        from gitml.cli.show import curves
+        from gitml.render.curves import read_curves
 
         changed = [key for key in metrics if self._known.get(key, (0, ()))[0] != run.metrics[key].count]
-        for key, values in curves(self._repo, run, changed).items():
+        for key, values in read_curves(self._repo, run, changed).items():
             self._known[key] = (run.metrics[key].count, values)
         return {key: self._known[key][1] for key in metrics if key in self._known}
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from gitml.api.values import Metric as Metric
     from gitml.api.values import Param as Param
     from gitml.api.values import RunTag as RunTag
+    from gitml.api.values import SourceType as SourceType
     from gitml.api.values import ViewType as ViewType
     from gitml.entities.run import RunStatus as RunStatus
 
@@ -46,10 +47,11 @@ __all__ = [
     "RunOutputs",
     "RunStatus",
     "RunTag",
+    "SourceType",
     "ViewType",
 ]
 
-_VALUES = "ExperimentTag FileInfo InputTag LifecycleStage Metric Param RunTag ViewType"
+_VALUES = "ExperimentTag FileInfo InputTag LifecycleStage Metric Param RunTag SourceType ViewType"
 _MLFLOW_NAMES = {
     **{name: ("gitml.api.values", name) for name in _VALUES.split()},
     **{
@@ -66,8 +68,8 @@ if not TYPE_CHECKING:  # or every misspelt name would be known to type checkers
 
     def __getattr__(name):  # noqa: ANN001, ANN202 - Python's own protocol
         """Load one of MLflow's entities."""
-        if name == "model_registry":  # a module, which MLflow loads with this one
-            return import_module("gitml.entities.model_registry")
+        if name in ("model_registry", "run_status"):  # modules, which MLflow loads with this one
+            return import_module(f"gitml.entities.{name}")
         if name not in _MLFLOW_NAMES:
             raise AttributeError(f"module 'gitml.entities' has no attribute '{name}'")
         module, attribute = _MLFLOW_NAMES[name]

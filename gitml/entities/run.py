@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, NamedTuple, Union
 
+from gitml.errors import UsageError
+
 if TYPE_CHECKING:
     from gitml.entities.project import ProjectState  # most runs are of none
 
@@ -34,6 +36,37 @@ class RunStatus(str, Enum):
     def is_final(self) -> bool:
         """Whether nothing more is expected of the run."""
         return self in (RunStatus.FINISHED, RunStatus.FAILED, RunStatus.KILLED)
+
+    # Where MLflow has them
+
+    @staticmethod
+    def from_string(status: str) -> RunStatus:
+        """Find a status by MLflow's word for it.
+
+        Raises:
+            UsageError: There is none.
+        """
+        try:
+            return RunStatus[status]
+        except KeyError:
+            raise UsageError(
+                f"status {status!r} is unknown", hint="use one of " + ", ".join(s.name for s in RunStatus)
+            ) from None
+
+    @staticmethod
+    def to_string(status: RunStatus) -> str:
+        """Give MLflow's word for a status, as in `run.info.status`."""
+        return RunStatus(status).name
+
+    @staticmethod
+    def is_terminated(status: RunStatus) -> bool:
+        """Whether nothing more is expected of a run of that status."""
+        return RunStatus(status).is_final
+
+    @staticmethod
+    def all_status() -> list[RunStatus]:
+        """List every status."""
+        return list(RunStatus)
 
 
 class MetricPoint(NamedTuple):

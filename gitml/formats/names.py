@@ -43,6 +43,8 @@ def check_name(kind: str, name: Any) -> str:
         )
     if not name.isascii() or not name.isprintable():
         found = _FORBIDDEN.search(name)
+        if found and "\ud800" <= found.group() <= "\udfff":
+            raise InvalidNameError(kind, name, "it is not UTF-8", hint="see the encoding of your terminal")
         if found:
             mark = unicodedata.name(found.group(), f"U+{ord(found.group()):04X}")
             raise InvalidNameError(

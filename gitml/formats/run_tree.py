@@ -34,7 +34,8 @@ RECORD_FILES = (RUN_FILE, PARAMS_FILE, METRICS_FILE, TAGS_FILE, INPUTS_FILE, NOT
 EXPERIMENT_FILE = "experiment.yaml"
 MODEL_FILE = "model.yaml"
 ATTRIBUTES_FILE = ".gitattributes"
-OUTPUT_FILE = "logs/output.log"
+LOGS = "logs"
+OUTPUT_FILE = f"{LOGS}/output.log"
 HISTORY = "history"
 ARTIFACTS = "artifacts"
 ENVIRONMENT = "environment"
@@ -217,7 +218,7 @@ def _run_facts(facts: dict[str, Any]) -> dict[str, Any]:
         "experiment": str(get("experiment", DEFAULT_EXPERIMENT)),
         "experiment_id": str(get("experiment_id", DEFAULT_EXPERIMENT_ID)),
         "parent_id": get("parent"),
-        "status": _STATUS[facts["status"]],
+        "status": _status(facts["status"]),
         "start_ms": parse_time(facts["start"]),
         "end_ms": None if end is None else parse_time(end),
         "duration_s": get("duration_s"),
@@ -250,6 +251,12 @@ def _project_state(facts: dict[str, Any]) -> ProjectState:
 
 _STATUS = {status.value: status for status in RunStatus}
 _NO_CODE = CodeState()
+
+
+def _status(text: object) -> RunStatus:
+    if not isinstance(text, str) or text not in _STATUS:
+        raise ValueError(f"status {text!r:.80} is none of {', '.join(_STATUS)}")
+    return _STATUS[text]
 
 
 def _code_state(code: dict[str, Any]) -> CodeState:

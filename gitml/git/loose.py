@@ -18,6 +18,7 @@ from gitml.errors import DamagedError
 
 _LEVEL = 1  # a run's files are small: git packs them better later, at its leisure
 _MODE = 0o444
+_ATTEMPTS = 20
 _KINDS = {b"commit": 1, b"tree": 2, b"blob": 3, b"tag": 4}  # as packs number them
 
 
@@ -77,11 +78,7 @@ class LooseObjects:
 def _write_new(folder: str, path: str, content: bytes) -> None:
     temporary = f"{folder}/tmp_obj_{uuid.uuid4().hex}"  # noqa: S108 - git's own name for it
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-    try:
-        fd = os.open(temporary, flags, _MODE)
-    except FileNotFoundError:
-        os.makedirs(folder, exist_ok=True)
-        fd = os.open(temporary, flags, _MODE)
+    fd = _open_in(folder, temporary, flags)
     try:
         try:
             view = memoryview(zlib.compress(content, _LEVEL))
@@ -93,3 +90,13 @@ def _write_new(folder: str, path: str, content: bytes) -> None:
     except BaseException:
         os.unlink(temporary)
         raise
+
+
+def _open_in(folder: str, path: str, flags: int) -> int:
+    """Open a new file in a folder that a `git gc` removes whenever it is empty."""
+    for _ in range(_ATTEMPTS):
+        try:
+            return os.open(path, flags, _MODE)
+        except FileNotFoundError:
+            os.makedirs(folder, exist_ok=True)
+    return os.open(path, flags, _MODE)

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-import re
 import sqlite3
+import threading
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from gitml.errors import UsageError
 from gitml.index import schema
+
+if TYPE_CHECKING:
+    import regex
+
+_SEARCH_PATIENCE_S = 1.0  # what a regular expression may take for one text
 
 _PATIENCE_S = 15.0
 _SUFFIXES = ("", "-journal", "-wal", "-shm")
@@ -71,13 +78,44 @@ def _connect(path: str) -> sqlite3.Connection:
     return connection
 
 
+class SlowPatternError(UsageError):
+    """A filter's regular expression takes too long for a text."""
+
+    def __init__(self, pattern: str) -> None:
+        super().__init__(
+            f"the regular expression '{pattern}' takes too long: more than {_SEARCH_PATIENCE_S:g} s for one text",
+            hint="write it without a repeated part of repeated parts, as '(a+)+' is",
+        )
+
+
+_failed = threading.local()
+
+
+def take_failure() -> BaseException | None:
+    """Give what made a function of ours fail within SQLite, which tells only that one did; then forget it."""
+    failure: BaseException | None = getattr(_failed, "by", None)
+    _failed.by = None
+    return failure
+
+
 @lru_cache(maxsize=256)
-def _compiled(pattern: str) -> re.Pattern[str]:
-    return re.compile(pattern)
+def _compiled(pattern: str) -> regex.Pattern[str]:
+    import regex  # 15 ms, only for who searches; it can be told to give up, Python's own can't
+
+    return regex.compile(pattern)
 
 
 def _search(pattern: str, text: object) -> bool:
-    return isinstance(text, str) and _compiled(pattern).search(text) is not None
+    try:
+        return isinstance(text, str) and (
+            _compiled(pattern).search(text, timeout=_SEARCH_PATIENCE_S, concurrent=True) is not None
+        )
+    except TimeoutError:
+        _failed.by = SlowPatternError(pattern)
+        raise
+    except BaseException as err:  # Ctrl-C
+        _failed.by = err
+        raise
 
 
 def remove(path: Path) -> None:

@@ -22,7 +22,7 @@ from gitml.errors import DamagedError
 from gitml.git.repo import GitRepo
 from gitml.git.runs_branch import RUNS_REF, refuse_foreign
 from gitml.index import lookups, schema
-from gitml.index.connection import is_unavailable, open_file, open_private, remove
+from gitml.index.connection import is_unavailable, open_file, open_private, remove, take_failure
 from gitml.index.frame import Columns, columns
 from gitml.index.live_rows import LiveRow, put_live
 from gitml.index.search import Query, count, search
@@ -259,7 +259,13 @@ class Index:
             connection = self._open()
             if not was_open and self._live:
                 self._store_live(connection)
-        return work(connection)
+        try:
+            return work(connection)
+        except sqlite3.OperationalError:
+            failure = take_failure()
+            if failure is None:
+                raise
+            raise failure from None
 
     def _open(self) -> sqlite3.Connection:
         if self._connection is None:
@@ -307,7 +313,7 @@ class Index:
                 _note_boundary(private, boundary)
                 self._publish(private, old)
                 return
-            refuse_foreign(self._git.commit_info(tip))
+            refuse_foreign(self._git, self._git.commit_info(tip))
             known = old if _boundary(self._open()) == boundary else None
             commits, start = unseen_commits(self._git, known, tip)
             if start == old and len(commits) <= _SMALL:

@@ -38,6 +38,9 @@ class Attribute:
     aliases: tuple[str, ...] = ()
 
 
+# What the address of a run's artifacts has before the run's id.
+ADDRESS_START = "runs:/"
+
 _ATTRIBUTES = (
     Attribute("run_id", Type.TEXT, "run_id", ("id", "run_uuid")),
     Attribute("run_name", Type.TEXT, "name", ("name", "run name", "runname")),
@@ -84,7 +87,7 @@ _SYSTEM_TAGS = {
 _DATASET_KEYS = ("name", "digest", "context")
 _STATS = ("last", "min", "max", "step", "count")
 _QUOTED = re.compile(
-    r"""(?P<kind>\w+)\.(?P<quote>[`"])(?P<key>.*)(?P=quote)(?:\.(?P<stat>\w+))?""", re.DOTALL
+    r"""(?P<kind>\w+)\.(?P<quote>[`"'])(?P<key>.*)(?P=quote)(?:\.(?P<stat>\w+))?""", re.DOTALL
 )
 
 

@@ -28,7 +28,7 @@ from gitml.index.expressions import (
     Order,
     Value,
 )
-from gitml.index.fields import ATTRIBUTES, Type
+from gitml.index.fields import ADDRESS_START, ATTRIBUTES, Type
 from gitml.index.literals import storable
 from gitml.index.schema import METRIC, NEWEST_FIRST, PARAM, TAG
 from gitml.index.values import BOOLEAN, NULL
@@ -121,7 +121,7 @@ def _joined(parts: list[Sql], word: str) -> Sql:
 def _about(field: Field, test: str, values: list[object]) -> Sql:
     """Apply a test, written with {} for the field's column, to what the run has."""
     if field.kind is Kind.ATTRIBUTE and field.key != "note":
-        column = f"r.{ATTRIBUTES[field.key].column}"
+        column = _attribute_column(field)
         return f"({column} IS NOT NULL AND {test.replace('{}', column)})", values
     if field.kind is Kind.ATTRIBUTE:
         return f"r.run_n IN (SELECT run_n FROM note WHERE {test.replace('{}', 'text')})", values  # noqa: S608
@@ -133,6 +133,12 @@ def _about(field: Field, test: str, values: list[object]) -> Sql:
     key = _KEY.format(kind=kind)
     test = test.replace("{}", column)
     return f"r.run_n IN (SELECT run_n FROM {table} WHERE key_id = {key} AND {test})", [field.key, *values]  # noqa: S608
+
+
+def _attribute_column(field: Field) -> str:
+    attribute = ATTRIBUTES[field.key]
+    column = f"r.{attribute.column}"
+    return f"('{ADDRESS_START}' || {column})" if attribute.type is Type.ADDRESS else column
 
 
 def _present(field: Field) -> Sql:
@@ -186,7 +192,8 @@ def _equal_text(field: Field, value: str) -> Sql:
     if field.kind is Kind.ATTRIBUTE and ATTRIBUTES[field.key].type is Type.COMMIT and _HEX.fullmatch(value):
         return "({} GLOB ?)", [value.lower() + "*"]
     if field.kind is Kind.ATTRIBUTE and ATTRIBUTES[field.key].type is Type.ADDRESS:
-        parts = list(dict.fromkeys(value.split("/")))
+        # Any address with the run's id in it will do: MLflow's name servers and folders.
+        parts = [ADDRESS_START + part for part in dict.fromkeys(value.split("/"))]
         return f"({{}} IN ({', '.join('?' * len(parts))}))", list(parts)
     if field.kind is Kind.PARAM and value.lower() in ("true", "false"):
         return f"({{}} = ? OR (type = {BOOLEAN} AND {{}} = ?))", [value, value.lower()]

@@ -7,6 +7,7 @@ a character. What names stand for and whether values fit is for `checks`.
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -34,11 +35,18 @@ class FilterSyntaxError(UsageError):
         start = max(0, position - _WINDOW)
         shown = expression[start : position + _WINDOW]
         line = "".join(character if character.isprintable() else " " for character in shown)
-        caret = " " * (position - start) + "^"
+        caret = " " * sum(map(_cells, line[: position - start])) + "^"
         super().__init__(f"the {what} can't be read: {problem}\n  {line}\n  {caret}", hint=hint)
         self.expression = expression
         self.position = position
         self.problem = problem
+
+
+def _cells(letter: str) -> int:
+    """Count the terminal cells that a printable letter takes."""
+    if unicodedata.category(letter) in ("Mn", "Me"):
+        return 0
+    return 2 if unicodedata.east_asian_width(letter) in ("W", "F") else 1
 
 
 @dataclass(frozen=True, slots=True)

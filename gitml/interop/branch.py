@@ -48,7 +48,7 @@ def append_records(repo: Repo, records: Sequence[Record], reason: str) -> None:
             now = time.time_ns() // 1_000_000_000
             if base is not None:
                 parent = repo.git.commit_info(base)
-                refuse_foreign(parent)
+                refuse_foreign(repo.git, parent)
                 # A clock that runs backwards must not put a child before its parent.
                 now = max(now, parent.time_ms // 1000)
             if repo.git.move_ref(RUNS_REF, tip, _write(repo, records, base, now), reason):

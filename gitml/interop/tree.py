@@ -159,9 +159,12 @@ class RunBuilder:
         if summary is None:
             return
         metrics[name] = summary
-        path = f"{run_tree.HISTORY}/{names.metric_path(name)}"
-        data = curve.lines
-        if len(data) > self._repo.settings.history_limit and self._packer is not None:
+        self._place_text(f"{run_tree.HISTORY}/{names.metric_path(name)}", curve.lines, built)
+
+    def _place_text(self, path: str, data: bytes, built: Built) -> None:
+        """Place a curve, or what a program printed; behind a pointer when it is long, or reads like one."""
+        is_plain = len(data) <= self._repo.settings.history_limit and decode_pointer(data) is None
+        if not is_plain and self._packer is not None:
             pointer = self._repo.objects.put_bytes(data, lfs=self._lfs)
             built.pointers[path] = pointer.lfs
             data = encode_pointer(pointer)
@@ -202,7 +205,8 @@ class RunBuilder:
         if self._packer is None:
             return
         for path, data in source.kept.items():
-            self._place(path, data, built)
+            place = self._place_text if path == run_tree.OUTPUT_FILE else self._place
+            place(path, data, built)
         facts = {"from": self._kind, "digest": built.digest, **source.facts}
         if fitted.changed:
             facts["renamed"] = fitted.changed

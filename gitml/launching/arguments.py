@@ -16,6 +16,7 @@ from gitml.entities.run import ParamValue
 from gitml.errors import InvalidNameError
 from gitml.formats.names import check_name
 from gitml.formats.scalars import parse_scalar
+from gitml.tracking.secrets import is_secret_of, token_kinds
 
 MAX_PARAMS = 500
 MAX_VALUE_CHARACTERS = 500
@@ -24,6 +25,8 @@ MAX_ITEMS = 100
 _OPTION = re.compile(r"--?([A-Za-z][\w.:/-]*)(?:=(.*))?", re.DOTALL)
 _ATTACHED_NUMBER = re.compile(r"-([A-Za-z])([0-9].*)", re.DOTALL)
 _ASSIGNMENT = re.compile(r"\+{0,2}([A-Za-z_][\w./@-]*)=(.*)", re.DOTALL)
+# After an option: not the second half of `--conn "Server=x;User=a"`, `--b64 Zm9v=`, `--expr a==b`.
+_OWN_ASSIGNMENT = re.compile(r"\+{0,2}[A-Za-z_][\w./-]*=(?!=)(?!.*[;&,\s][^;&,=]*=).+", re.DOTALL)
 _NUMBER = re.compile(
     r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?|[-+]?\.?(?:inf|nan)", re.IGNORECASE
 )
@@ -105,13 +108,16 @@ def _option(name: str, values: list[str]) -> tuple[str, ParamValue]:
 
 
 def _values_after(words: list[str], at: int, option: str) -> list[str]:
-    """Say which words belong to an option: one, or numbers as long as they last."""
+    """Say which words belong to an option: one, or numbers as long as they last; of a secret's, any one."""
     if at >= len(words) or option.lstrip("-") in _NEVER_WITH_VALUE:
         return []
     first = words[at]
+    if is_secret_of(option, first):
+        return [first]
     if first.startswith("-") and first != "-" and not _NUMBER.fullmatch(first):
         return []
-    if (option.startswith("--") or option == _HYDRA_MULTIRUN) and _ASSIGNMENT.fullmatch(first):
+    own = _ASSIGNMENT if option == _HYDRA_MULTIRUN else _OWN_ASSIGNMENT if option.startswith("--") else None
+    if own is not None and own.fullmatch(first):
         return []  # `--amp layers=3`: a flag, and a param of its own
     end = at + 1
     if _NUMBER.fullmatch(first):
@@ -150,4 +156,4 @@ def _is_usable(name: str) -> bool:
         check_name("param", name)
     except InvalidNameError:
         return False
-    return True
+    return not token_kinds(name)

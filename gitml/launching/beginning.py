@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
+from contextlib import nullcontext
 from pathlib import Path
 
-from gitml.errors import RefusedError
-from gitml.launching.child_environment import experiment_of, wrapper_run_id
+from gitml.errors import InvalidNameError, NotFoundError, RefusedError
+from gitml.launching.child_environment import RUN_VARIABLE, experiment_of, wrapper_run_id
 from gitml.launching.command_line import CommandLine
 from gitml.launching.request import LaunchRequest
 from gitml.repo import Repo
 from gitml.tracking.capture import environ_subset
 from gitml.tracking.live import LiveRun
 from gitml.tracking.secrets import redact_command
-from gitml.tracking.start import live_facts, resume_run, start_run, what_it_runs_in
+from gitml.tracking.start import (
+    check_facts,
+    live_facts,
+    resume_run,
+    start_run,
+    what_it_runs_in,
+    withdrawn_on_error,
+)
 
 
 def start_requested(repo: Repo, request: LaunchRequest, line: CommandLine) -> LiveRun:
@@ -22,9 +31,16 @@ def start_requested(repo: Repo, request: LaunchRequest, line: CommandLine) -> Li
     Raises:
         GitmlError: The request is wrong, or the run can't be started.
     """
+    check_facts(request.tags, request.params, request.note)
+    check_facts(None, request.assumed_params, None)
+    # What somebody else's live run holds is never taken away, that of a dead process included.
+    is_new = request.run_id is None or not repo.journal.folder(request.run_id).exists()
     live = _begin(repo, request, line) if request.run_id is None else _resume(repo, request, request.run_id)
-    if request.assumed_params:
-        live.assume_params(request.assumed_params)
+    with withdrawn_on_error(repo, live) if is_new else nullcontext():
+        if request.run_id is not None:
+            _add_to(live, request)
+        if request.assumed_params:
+            live.assume_params(request.assumed_params)
     return live
 
 
@@ -65,11 +81,14 @@ def _resume(repo: Repo, request: LaunchRequest, run_id: str) -> LiveRun:
         raise RefusedError(
             f"run '{run_id[:8]}' is running in another process", hint=f"gitml watch {run_id[:8]}"
         )
+    return live
+
+
+def _add_to(live: LiveRun, request: LaunchRequest) -> None:
     live_facts(live, request.tags, request.params, request.note)
     if request.project is not None:  # its command has the paths of this machine
         command = redact_command(request.recorded_command or request.command)[0]
         live.update(command=command, project=request.project)
-    return live
 
 
 def _known_files(request: LaunchRequest) -> Mapping[str, bytes]:
@@ -102,4 +121,24 @@ def _parent_id(repo: Repo, request: LaunchRequest) -> str | None:
         from gitml.tracking.resolve import resolve_run  # needs the index, which recording does not
 
         return resolve_run(repo, request.parent).id
-    return wrapper_run_id(repo, request.environment)
+    return _wrapper(repo, request)
+
+
+def _wrapper(repo: Repo, request: LaunchRequest) -> str | None:
+    """Find the run that the environment says we are in; one that is not there is told, and none."""
+    outer = wrapper_run_id(repo, request.environment)
+    if outer is None:
+        return None
+    try:
+        if not repo.journal.folder(outer).exists():
+            from gitml.tracking.history import get_run  # needs the index
+
+            get_run(repo, outer)
+    except (NotFoundError, InvalidNameError):
+        warnings.warn(
+            f"{RUN_VARIABLE} says that this is part of run '{outer}', which is not here; it is no part of one",
+            UserWarning,
+            stacklevel=2,
+        )
+        return None
+    return outer

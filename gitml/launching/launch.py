@@ -140,6 +140,7 @@ class _Session:
         self._noticed = noticed
         self._redacted = redacted
         self._ends_in_line = False
+        self._losses: tuple[str, ...] = ()
 
     def run(self, rules: tuple[Rule, ...], grace_s: float) -> Outcome:
         """Run the program, unless a signal came first."""
@@ -182,6 +183,7 @@ class _Session:
                 self._noticed += scanner.finish()
         self._ends_in_line = result.ends_in_line
         self._noticed += result.problems
+        self._losses = result.losses
         return process_outcome(result, self._signals.last_ending)
 
     def assume_params(self, line: CommandLine) -> None:
@@ -249,7 +251,7 @@ class _Session:
                 exit_code=outcome.exit_code,
                 duration_s=duration_s,
             )
-        notices = [*self._noticed, *(f"not recorded: {trouble}" for trouble in self._live.troubles)]
+        notices = [*self._noticed, *(f"not recorded: {trouble}" for trouble in self._live.lost)]
         return LaunchResult(
             self._run.id,
             self._run.name,
@@ -262,6 +264,7 @@ class _Session:
             tuple(dict.fromkeys(notices)),
             tuple(dict.fromkeys(self._redacted)),
             self._ends_in_line,
+            self._losses,
         )
 
     @contextmanager

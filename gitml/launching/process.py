@@ -15,7 +15,8 @@ from gitml.errors import UsageError
 from gitml.launching.output_log import OutputLog
 from gitml.launching.relay import Relay, Source
 from gitml.launching.signals import SignalRelay
-from gitml.launching.spawn import Placement, ensure_standard_streams, spawn
+from gitml.launching.spawn import Placement, spawn
+from gitml.launching.streams import ensure_standard_streams
 from gitml.launching.terminal import UserTerminal
 
 STDIN, STDOUT, STDERR = 0, 1, 2
@@ -30,12 +31,14 @@ class ProcessResult:
         signal: The signal that ended it, None if it exited by itself.
         ends_in_line: Whether the last thing on the terminal was an unfinished line.
         problems: Sentences about what could not be relayed or recorded.
+        losses: Sentences about output that nobody gets to see.
     """
 
     exit_code: int
     signal: int | None = None
     ends_in_line: bool = False
     problems: tuple[str, ...] = ()
+    losses: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,9 +128,10 @@ def run_process(
         missing = log.close()
     problems = tuple(relay.problems) + ((missing,) if missing else ())
     code = os.waitstatus_to_exitcode(status)
-    if code < 0:
-        return ProcessResult(128 - code, -code, relay.ends_in_line, problems)
-    return ProcessResult(code, None, relay.ends_in_line, problems)
+    number = -code if code < 0 else None
+    return ProcessResult(
+        code if number is None else 128 + number, number, relay.ends_in_line, problems, tuple(relay.losses)
+    )
 
 
 def stdout_is_terminal(pty: bool | None) -> bool:

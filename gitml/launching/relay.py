@@ -13,12 +13,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from gitml.launching.keyboard import Keyboard
-from gitml.launching.signals import SignalRelay
+from gitml.launching.signals import ENDING, SignalRelay
 from gitml.launching.spawn import Placement
 from gitml.launching.terminal import UserTerminal
 
 _CHUNK = 1 << 16
 _PIPE_CAPACITY = 1 << 20  # the most that a program can have left in a pipe
+_SENT = (*ENDING, signal.SIGUSR1, signal.SIGUSR2)  # these may be for the program alone
+_LEFT_BEHIND = "processes that the program left behind still run; what they print from now on is lost: redirect it to a file"
 _POLL_S = 0.05  # only where signals can't wake us
 
 
@@ -57,6 +59,7 @@ class Relay:
 
     Attributes:
         problems: Sentences about what went wrong on the way.
+        losses: Sentences about output that nobody gets to see.
         ends_in_line: Whether the last output had no line end.
     """
 
@@ -72,6 +75,7 @@ class Relay:
         grace_s: float,
     ) -> None:
         self.problems: list[str] = []
+        self.losses: list[str] = []
         self.ends_in_line = False
         self._pid: int | None = pid
         self._group = pid
@@ -85,6 +89,7 @@ class Relay:
         self._log = log
         self._grace_s = grace_s
         self._held_return = False
+        self._sent: set[int] = set()
         self._status: int | None = None
         self._deadline: float | None = None
         self._selector = selectors.DefaultSelector()
@@ -102,6 +107,8 @@ class Relay:
             while not self._finished():
                 self._turn()
             self._drain()
+            if self._open:
+                self.losses.append(_LEFT_BEHIND)
         except Exception as error:  # noqa: BLE001 - the program must not suffer for a fault of ours
             self.problems.append(f"output was relayed and recorded only in part: {error!r}")
         finally:
@@ -164,6 +171,8 @@ class Relay:
             return
         # A signal handler must not meet a process id that is free for others again.
         pid, self._pid = self._pid, None
+        if self._sent:
+            self._end_what_it_leaves(pid)
         done, status = os.waitpid(pid, os.WNOHANG)
         if done == 0:
             self._pid = pid
@@ -189,9 +198,12 @@ class Relay:
         if not data:
             self._close(source)
             return 0
+        logged = self._as_logged(data) if source.adds_returns else data
         if source.target not in self._mute:
-            self._show(source, data)
-        self._log(self._as_logged(data) if source.adds_returns else data)
+            # In the background our terminal is not raw, and adds its own returns.
+            is_raw = self._terminal is not None and self._terminal.is_raw
+            self._show(source, data if is_raw or not source.adds_returns else logged)
+        self._log(logged)
         return len(data)
 
     def _show(self, source: Source, data: bytes) -> None:
@@ -205,9 +217,12 @@ class Relay:
         except OSError as err:
             self._mute.add(source.target)
             if err.errno != errno.EIO:  # a terminal that hung up needs no explanation
-                self.problems.append(f"output could not be shown from some point on: {err.strerror}")
+                reason = (err.strerror or str(err)).lower()
+                self.losses.append(
+                    f"output could not be shown from some point on: {reason}; the record has it"
+                )
         else:
-            self.ends_in_line = not data.endswith(b"\n")
+            self.ends_in_line = self.ends_in_line if not data else not data.endswith(b"\n")
 
     def _as_logged(self, data: bytes) -> bytes:
         """Undo the carriage returns that a terminal adds at line ends."""
@@ -264,17 +279,42 @@ class Relay:
     def _forward(self, number: int) -> bool:
         """Hand a signal to the program; called from within signal handlers.
 
+        What we are sent is for the program alone, as it would be without us; what a
+        terminal sends to all in its foreground goes to its whole group.
+
         Returns:
             False if that must be tried again.
         """
         pid = self._pid
         if pid is None:
             return False
-        if self._placement is not Placement.OURS:
+        if self._placement is Placement.OURS:
+            if number not in (signal.SIGINT, signal.SIGQUIT) or not _typed_on_our_terminal():
+                _send(os.kill, pid, number)
+        elif number not in _SENT or self._is_the_terminals(number):
             _send(os.killpg, self._group, number)
-        elif number not in (signal.SIGINT, signal.SIGQUIT) or not _typed_on_our_terminal():
+        else:
+            self._sent.add(number)
             _send(os.kill, pid, number)
         return True
+
+    def _is_the_terminals(self, number: int) -> bool:
+        """Whether a signal to us is probably one that our terminal sent to all in its foreground."""
+        if self._terminal is None or number not in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
+            return False
+        return number == signal.SIGHUP or (not self._terminal.is_raw and _typed_on_our_terminal())
+
+    def _end_what_it_leaves(self, pid: int) -> None:
+        """Hand a signal that ended the program on to those of its group: `sh -c 'a; b'` leaves `a` behind."""
+        ended = None
+        if hasattr(os, "waitid"):  # before its id, which is the group's too, is free for others again
+            ended = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        if (
+            ended is not None
+            and ended.si_code in (os.CLD_KILLED, os.CLD_DUMPED)
+            and ended.si_status in self._sent
+        ):
+            _send(os.killpg, self._group, ended.si_status)
 
     def _follow_terminal(self, number: int) -> None:
         if number == signal.SIGWINCH:

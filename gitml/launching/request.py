@@ -98,6 +98,7 @@ class LaunchResult:
         warnings: Sentences about what was not recorded.
         redactions: Sentences about secrets that a placeholder was recorded for.
         ends_in_line: Whether the program left an unfinished line on the terminal.
+        losses: Sentences about output that nobody gets to see.
     """
 
     run_id: str
@@ -111,3 +112,4 @@ class LaunchResult:
     warnings: tuple[str, ...]
     redactions: tuple[str, ...] = ()
     ends_in_line: bool = False
+    losses: tuple[str, ...] = ()

@@ -11,12 +11,18 @@ from __future__ import annotations
 
 import codecs
 import re
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from gitml.entities.run import Number
 from gitml.errors import GitmlError, UsageError
 
+if TYPE_CHECKING:
+    import regex
+
+PATIENCE_S = 1.0  # what a rule may take for one line
 AUTO = "auto"
 MAX_LINE_CHARACTERS = 4096
 
@@ -48,7 +54,12 @@ class Scalar:
     step: int | None
 
 
-Rule = Callable[[str], Iterator[Scalar]]
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One `--scalars` option; `find` raises TimeoutError where a line takes it too long."""
+
+    text: str
+    find: Callable[[str], Iterator[Scalar]]
 
 
 def compile_rule(text: str) -> Rule:
@@ -58,27 +69,35 @@ def compile_rule(text: str) -> Rule:
         UsageError: The regular expression is wrong or has no usable groups.
     """
     if text == AUTO:
-        return _find_auto
-    try:
-        pattern = re.compile(text)
-    except re.error as err:
-        at = f" at character {err.pos + 1}" if err.pos is not None else ""
-        raise UsageError(
-            f"--scalars '{text}' is no regular expression{at}: {err.msg}", hint="or use --scalars auto"
-        ) from err
+        return Rule(text, _find_auto)
+    pattern = _compiled(text)
     names = set(pattern.groupindex)
     if {"key", "value"} <= names:
-        return lambda line: _find_named(pattern, line, "key", "value")
+        return Rule(text, lambda line: _find_named(pattern, line, "key", "value"))
     if names - {"step", "key", "value"}:
         metrics = tuple(name for name in pattern.groupindex if name != "step")
-        return lambda line: _find_groups(pattern, line, metrics)
+        return Rule(text, lambda line: _find_groups(pattern, line, metrics))
     unnamed = [number for number in range(1, pattern.groups + 1) if number not in pattern.groupindex.values()]
     if len(unnamed) == 2:
-        return lambda line: _find_named(pattern, line, unnamed[0], unnamed[1])
+        return Rule(text, lambda line: _find_named(pattern, line, unnamed[0], unnamed[1]))
     raise UsageError(
         f"--scalars '{text}' does not say which part is the metric",
         hint=r"name it with a group: --scalars 'loss (?P<loss>[\d.]+)'",
     )
+
+
+def _compiled(text: str) -> regex.Pattern[str]:
+    import regex  # unlike Python's own it can be told to give up: `(x+x+)+y` takes that one for ever
+
+    try:
+        return regex.compile(text)
+    except (regex.error, OverflowError, RecursionError) as err:
+        position = getattr(err, "pos", None)
+        at = f" at character {position + 1}" if position is not None else ""
+        reason = getattr(err, "msg", err)
+        raise UsageError(
+            f"--scalars '{text}' is no regular expression{at}: {reason}", hint="or use --scalars auto"
+        ) from err
 
 
 class ScalarScanner:
@@ -93,7 +112,8 @@ class ScalarScanner:
     """
 
     def __init__(self, rules: Sequence[Rule], record: Callable[[str, Number, int | None], None]) -> None:
-        self._rules = tuple(rules)
+        self._rules = list(rules)
+        self._given_up: list[str] = []
         self._record = record
         self._decode = codecs.getincrementaldecoder("utf-8")("replace")
         self._line = ""
@@ -112,17 +132,31 @@ class ScalarScanner:
         self._scan(self._line + self._decode.decode(b"", final=True))
         self._line = ""
         if self._rules and not self._found:
-            return ["nothing that was printed matches --scalars"]
-        return list(self._refused.values())
+            return [*self._given_up, "nothing that was printed matches --scalars"]
+        return [*self._given_up, *self._refused.values()]
 
     def _scan(self, line: str) -> None:
         if not line:
             return
         line = _CONTROL_SEQUENCES.sub("", line[:MAX_LINE_CHARACTERS])
-        for rule in self._rules:
-            for scalar in rule(line):
-                self._found += 1
-                self._keep(scalar)
+        for rule in list(self._rules):
+            started = time.monotonic()
+            try:
+                for scalar in rule.find(line):
+                    self._found += 1
+                    self._keep(scalar)
+            except TimeoutError:
+                self._give_up(rule)
+            else:
+                if time.monotonic() - started > 2 * PATIENCE_S and rule.text != AUTO:  # over many matches
+                    self._give_up(rule)
+
+    def _give_up(self, rule: Rule) -> None:
+        """Use a rule no more: what is printed comes faster than it is done with a line."""
+        self._rules.remove(rule)
+        self._given_up.append(
+            f"--scalars '{rule.text}' took more than {PATIENCE_S:g} s for a line and was switched off there"
+        )
 
     def _keep(self, scalar: Scalar) -> None:
         try:
@@ -141,22 +175,22 @@ def _find_auto(line: str) -> Iterator[Scalar]:
                 yield Scalar(match["key"], value, step)
 
 
-def _find_named(pattern: re.Pattern[str], line: str, key: str | int, value: str | int) -> Iterator[Scalar]:
-    for match in pattern.finditer(line):
+def _find_named(pattern: regex.Pattern[str], line: str, key: str | int, value: str | int) -> Iterator[Scalar]:
+    for match in pattern.finditer(line, timeout=PATIENCE_S, concurrent=True):
         number = _printed_number(match[value])
         if number is not None and match[key]:
             yield Scalar(match[key].strip(), number, _step_of(match))
 
 
-def _find_groups(pattern: re.Pattern[str], line: str, names: Sequence[str]) -> Iterator[Scalar]:
-    for match in pattern.finditer(line):
+def _find_groups(pattern: regex.Pattern[str], line: str, names: Sequence[str]) -> Iterator[Scalar]:
+    for match in pattern.finditer(line, timeout=PATIENCE_S, concurrent=True):
         for name in names:
             number = _printed_number(match[name])
             if number is not None:
                 yield Scalar(name, number, _step_of(match))
 
 
-def _step_of(match: re.Match[str]) -> int | None:
+def _step_of(match: regex.Match[str]) -> int | None:
     return _to_step(match["step"]) if "step" in match.re.groupindex else None
 
 

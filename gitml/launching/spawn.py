@@ -33,15 +33,6 @@ class CommandNotStartedError(GitmlError):
         self.exit_code = code
 
 
-def ensure_standard_streams() -> None:
-    """Open what is closed of the descriptors 0 to 2, so that no pipe of ours lands there."""
-    for number in range(3):
-        try:
-            os.fstat(number)
-        except OSError:
-            os.open(os.devnull, os.O_RDWR)
-
-
 def spawn(
     command: Sequence[str],
     environment: Mapping[str, str],

@@ -60,7 +60,10 @@ def _compare(repo: Repo, path: Path, beside: Path, progress: Reach | None) -> st
         )
         wrong: set[str] = set()
         for table in _tables(connection):
-            found = _differences(connection, table)
+            try:
+                found = _differences(connection, table)
+            except sqlite3.OperationalError as err:  # a full disk kept it from being made
+                return f"it is not whole: {err}"
             if found and not table.by_run:
                 return f"its table of {table.name}s is not that of the branch"
             wrong |= found

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from gitml.entities.run import MetricSummary, Number
 from gitml.tracking.direction import lower_is_better
 
+BEST = "*"  # stands beside the best value: colour alone would not reach everybody
+
 # Measured, but no goal: machines, clocks, and what is set rather than achieved.
 _NO_GOAL = re.compile(
     r"system/|(?:.*[/_.-])?(?:epochs?|steps?|iter(?:ations?)?|lr|learning_rate|seed|samples|batch(?:es)?|counts?|points)"
@@ -26,16 +28,35 @@ def arrow(metric: str) -> str:
     return "↓" if lower_is_better(metric) else "↑"
 
 
-def best_index(metric: str, values: Sequence[Number | None]) -> int | None:
-    """Find the best value, the first of equals; None if there is nothing to choose from.
+def best_indices(metric: str, values: Sequence[Number | None]) -> tuple[int, ...]:
+    """Find the best value, wherever it occurs; nowhere if there is nothing to choose from.
 
     Missing values and NaN never win; where all values are the same, none does.
     """
-    known = [(value, i) for i, value in enumerate(values) if value is not None and value == value]
-    if not has_goal(metric) or len({value for value, _ in known}) < 2:
-        return None
-    sign = 1 if lower_is_better(metric) else -1
-    return min(known, key=lambda item: (sign * item[0], item[1]))[1]
+    known = {value for value in values if value is not None and value == value}
+    if not has_goal(metric) or len(known) < 2:
+        return ()
+    best = min(known) if lower_is_better(metric) else max(known)
+    return tuple(i for i, value in enumerate(values) if value == best)
+
+
+def mark_best(
+    metric: str, values: Sequence[Number | None], texts: Sequence[str]
+) -> tuple[list[str], tuple[int, ...]]:
+    """Mark the best values with a sign, and fill the others so that digits stay below digits.
+
+    Returns:
+        The texts, and which of them are the best; as they were if none is.
+    """
+    best = best_indices(metric, values)
+    return [text + (BEST if i in best else " ") for i, text in enumerate(texts)] if best else list(
+        texts
+    ), best
+
+
+def best_index(metric: str, values: Sequence[Number | None]) -> int | None:
+    """Find the best value, the first of equals; None if there is nothing to choose from."""
+    return next(iter(best_indices(metric, values)), None)
 
 
 def best_point(metric: str, summary: MetricSummary) -> tuple[Number, int]:

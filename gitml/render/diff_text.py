@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 from gitml.entities.run import Run
-from gitml.render.better import arrow, best_index, has_goal
+from gitml.render.better import arrow, best_indices, has_goal, mark_best
 from gitml.render.fields import SHORT_ID
 from gitml.render.ink import Ink
 from gitml.render.numbers import (
@@ -16,13 +17,20 @@ from gitml.render.numbers import (
     format_percent,
     format_size,
 )
-from gitml.render.table import Cell, Column, Table, draw
-from gitml.render.text import clean, clip, plural
+from gitml.render.table import GAP, Cell, Column, Table, draw
+from gitml.render.text import clean, clip, clip_apart, plural, shorten, width
 from gitml.tracking.diff import ABSENT, FileContent, Row, RunDiff, Value, judge
 
-_LONGEST = 48
+_LONGEST, _LONGEST_NAME = 48, 16
 MACHINE = "system/"  # metrics of the machine: they always differ, and say little about the run
 Writer = Callable[[Value], str]
+
+
+class _Limits(NamedTuple):
+    """How many cells a key and a value take at most; None for as many as they need."""
+
+    key: int | None
+    value: int | None
 
 
 def diff_text(
@@ -40,16 +48,18 @@ def diff_text(
     lines = [*_heading(diff, ink), ""]
     facts = tuple(row for row in diff.facts if row.key not in ("commit", "dirty", "branch"))
     for title, rows, write in (
-        ("params", diff.params, format_value),
+        ("params", diff.params, whole_value),
         ("metrics", diff.metrics, _metric_value),
-        ("data", diff.data, _digest_value),
-        ("packages", diff.packages, format_value),
-        ("system", diff.system, format_value),
+        ("data", diff.data, whole_value),
+        ("packages", diff.packages, whole_value),
+        ("system", diff.system, whole_value),
         ("files", diff.files, file_value),
-        ("tags", diff.tags, format_value),
-        ("run", facts, format_value),
+        ("tags", diff.tags, whole_value),
+        ("run", facts, whole_value),
     ):
-        if everything or title not in ("tags", "run"):
+        # Tags are worth a line only where they differ: most runs have none.
+        quiet = title == "run" or (title == "tags" and all(row.same for row in rows))
+        if everything or not quiet:
             lines += section(title, rows, write, diff.runs, ink, cells, everything=everything)
     return "\n".join([*lines, *_code(diff, ink, stat=stat)]) + "\n"
 
@@ -95,7 +105,8 @@ def _pair_section(
             title, f"{hidden} (--all)" if "machine" in hidden else "the same" if rows else "none", ink
         )
     metrics = title == "metrics"
-    body = [_pair_row(row, write, ink, metrics=metrics) for row in shown]
+    limits = _limits(shown, 2, cells)
+    body = [_pair_row(row, write, limits, ink, metrics=metrics) for row in shown]
     columns = [
         Column("", narrowest=16),
         Column("", right=True, narrowest=8),
@@ -111,14 +122,30 @@ def _pair_section(
     return lines
 
 
-def _pair_row(row: Row, write: Writer, ink: Ink, *, metrics: bool) -> tuple[Cell, ...]:
+def _limits(rows: Sequence[Row], values: int, cells: int | None) -> _Limits:
+    """Share a line's cells out, so that no value is cut after it was chosen what to show of it."""
+    if cells is None:
+        return _Limits(None, None)
+    key = min(_LONGEST, max(16, cells // 3))
+    used = min(key, max((width(clean(row.key)) for row in rows), default=0)) + len("  ↓")
+    arrows = len("  ->") if values == 2 else 0
+    return _Limits(key, max(8, min(_LONGEST, (cells - used - arrows - len(GAP) * values) // values)))
+
+
+def _texts(row: Row, write: Writer, limits: _Limits) -> list[str]:
+    texts = [write(value) for value in row.values]
+    return texts if limits.value is None else clip_apart(texts, limits.value)
+
+
+def _pair_row(row: Row, write: Writer, limits: _Limits, ink: Ink, *, metrics: bool) -> tuple[Cell, ...]:
     before, after = row.values
-    key = f"  {clip(clean(row.key), _LONGEST)}" + (ink.sign(arrow(row.key)) if metrics else "")
+    texts = [ink.sign(text) for text in _texts(row, write, limits)]
+    key = f"  {shorten(clean(row.key), limits.key)}" + (ink.sign(arrow(row.key)) if metrics else "")
     cells = (
         Cell(key),
-        Cell(ink.sign(write(before)), "" if row.same else "red"),
+        Cell(texts[0], "" if row.same else "red"),
         Cell("=" if row.same else ink.sign("→"), "dim"),
-        Cell(ink.sign(write(after)), "" if row.same else "green"),
+        Cell(texts[1], "" if row.same else "green"),
     )
     if not metrics:
         return cells
@@ -142,18 +169,22 @@ def _wide_section(
         return _summary(
             title, f"{hidden} (--all)" if "machine" in hidden else "the same" if rows else "none", ink
         )
-    columns = (
-        Column(title, narrowest=16),
-        *(Column(clip(clean(run.name), 16), right=True, narrowest=8) for run in runs),
-    )
+    limits = _limits(shown, len(runs), cells)
+    metrics = title == "metrics"
+    marked = metrics and any(best_indices(row.key, [_number(value) for value in row.values]) for row in shown)
+    room = " " if marked else ""
     body = []
     for row in shown:
-        best = best_index(row.key, [_number(value) for value in row.values]) if title == "metrics" else None
-        mark = ink.sign(arrow(row.key)) if title == "metrics" else ""
-        texts = [
-            Cell(ink.sign(write(v)), "bold green" if i == best else "") for i, v in enumerate(row.values)
-        ]
-        body.append((Cell(f"  {clip(clean(row.key), _LONGEST)}{mark}"), *texts))
+        texts = _texts(row, write, limits)
+        best: tuple[int, ...] = ()
+        if marked:
+            texts, best = mark_best(row.key, [_number(value) for value in row.values], texts)
+            texts = texts if best else [text + room for text in texts]
+        key = f"  {shorten(clean(row.key), limits.key)}" + (ink.sign(arrow(row.key)) if metrics else "")
+        styles = ["bold green" if i in best else "" for i in range(len(texts))]
+        body.append((Cell(key), *(Cell(ink.sign(t), style) for t, style in zip(texts, styles, strict=True))))
+    names = [shorten(clean(run.name), None if cells is None else _LONGEST_NAME) + room for run in runs]
+    columns = (Column(title, narrowest=16), *(Column(name, right=True, narrowest=8) for name in names))
     lines = draw(Table(columns, tuple(body)), cells=cells, ink=ink).lines
     if hidden:
         lines.append(ink.paint(f"  {hidden} (--all)", "dim"))
@@ -181,20 +212,21 @@ def _code(diff: RunDiff, ink: Ink, *, stat: bool) -> list[str]:
 
 
 def format_value(value: Value) -> str:
-    """Write a value of a comparison."""
+    """Write a value of a comparison, not too long for a line."""
+    return clip(whole_value(value), _LONGEST)
+
+
+def whole_value(value: Value) -> str:
+    """Write a value of a comparison, however long."""
     if value is ABSENT:
         return MISSING
     if isinstance(value, (str, int, float, list)) or value is None:
-        return clip(format_param(value), _LONGEST)
-    return clip(clean(str(value)), _LONGEST)
+        return format_param(value)
+    return clean(str(value))
 
 
 def _metric_value(value: Value) -> str:
     return format_number(_number(value))
-
-
-def _digest_value(value: Value) -> str:
-    return MISSING if value is ABSENT else clip(clean(str(value)), 24)
 
 
 def file_value(value: Value) -> str:

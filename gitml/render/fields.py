@@ -5,13 +5,13 @@ from __future__ import annotations
 import difflib
 import re
 import time
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from gitml.entities.run import Run
 from gitml.errors import UsageError
 from gitml.render.numbers import format_age, format_duration, format_param, utc_text
-from gitml.render.text import clean
+from gitml.render.text import clean, clean_block
 
 SHORT_ID = 7
 
@@ -45,6 +45,7 @@ _ALIASES = {
     "code_commit": "code.commit", "when": "start", "time": "duration_s",
 }  # fmt: skip
 _STATS = ("last", "min", "max", "step", "min_step", "max_step", "count")
+_QUOTED = re.compile(r"`(?P<name>[^`]+)`(?:\.(?P<stat>last|min|max|step|min_step|max_step|count))?")
 _PREFIXES = {
     "metrics": "metrics", "metric": "metrics", "m": "metrics",
     "params": "params", "param": "params", "p": "params",
@@ -96,8 +97,21 @@ class FormatError(UsageError):
         super().__init__(f"--format has {what}", hint="gitml help formats lists what it can have")
 
 
-def find_field(name: str, runs: Sequence[Run]) -> str:
+class Names(NamedTuple):
+    """The names of metrics, params and tags that there are."""
+
+    metrics: Collection[str] = ()
+    params: Collection[str] = ()
+    tags: Collection[str] = ()
+
+
+def find_field(name: str, runs: Sequence[Run], elsewhere: Names = Names()) -> str:  # noqa: B008  # immutable
     """Find the full name of a field: 'acc' may be `metrics.acc`, `params.acc` or `tags.acc`.
+
+    Args:
+        name: As written; backticks may stand around what is a name for sure.
+        runs: The runs shown.
+        elsewhere: Names that runs not shown have.
 
     Raises:
         UnknownColumnError: None of the runs has it.
@@ -106,24 +120,68 @@ def find_field(name: str, runs: Sequence[Run]) -> str:
     attribute = _ALIASES.get(plain_name, plain_name)
     if attribute.startswith(("attributes.", "attribute.")):
         attribute = attribute.partition(".")[2]
+        attribute = _ALIASES.get(attribute, attribute)
     if attribute in ATTRIBUTES:
         return attribute
-    prefix, dot, key = plain_name.partition(".")
-    if dot and prefix in _PREFIXES and any(_has(run, _PREFIXES[prefix], key) for run in runs):
-        return f"{_PREFIXES[prefix]}.{key}"
-    for kind in ("metrics", "params", "tags"):
-        if any(_has(run, kind, plain_name) for run in runs):
-            return f"{kind}.{plain_name}"
-    raise UnknownColumnError(name, [*ATTRIBUTES, *known_fields(runs)])
+    known = {
+        kind: dict.fromkeys(key for run in runs for key in getattr(run, kind)).keys()
+        | getattr(elsewhere, kind)
+        for kind in Names._fields
+    }
+    prefix, dot, key = name.partition(".")
+    asked = [(_PREFIXES[prefix], key)] if dot and prefix in _PREFIXES else []
+    for kind, spelled in [*asked, *((kind, name) for kind in known)]:
+        if kind == "metrics":
+            field = metric_field(spelled, known[kind])
+            if field is not None:
+                return field
+        elif spelled.replace("`", "") in known[kind]:
+            return f"{kind}.{spelled.replace('`', '')}"
+    raise UnknownColumnError(
+        name, [*ATTRIBUTES, *(f"{kind}.{key}" for kind in known for key in sorted(known[kind]))]
+    )
+
+
+def metric_field(key: str, metrics: Collection[str]) -> str | None:
+    """Find the full name of a metric or of one of its statistics, as filters do.
+
+    'loss.min' is the smallest value of 'loss' wherever there is such a metric, and else a
+    metric of that name; '`loss.min`' is always the metric. Full names have backticks only
+    where there are both.
+    """
+    quoted = _QUOTED.fullmatch(key)
+    name, stat = (quoted["name"], quoted["stat"]) if quoted else _split(key)
+    if stat is None or name not in metrics:
+        name, stat = (name if quoted and stat is None else key), None
+    if name not in metrics:
+        return None
+    if stat is not None:
+        return f"metrics.`{name}`.{stat}" if f"{name}.{stat}" in metrics else f"metrics.{name}.{stat}"
+    base, suffix = _split(name)
+    return f"metrics.`{name}`" if suffix is not None and base in metrics else f"metrics.{name}"
+
+
+def _split(key: str) -> tuple[str, str | None]:
+    name, dot, stat = key.rpartition(".")
+    return (name, stat) if dot and stat in _STATS else (key, None)
 
 
 def known_fields(runs: Sequence[Run]) -> list[str]:
     """Name the metrics, params and tags that some run has, in the order logged."""
-    found: dict[str, None] = {}
-    for kind in ("metrics", "params", "tags"):
-        for run in runs:
-            found.update((f"{kind}.{key}", None) for key in getattr(run, kind))
-    return list(found)
+    metrics = dict.fromkeys(key for run in runs for key in run.metrics)
+    found = [metric_field(f"`{key}`", metrics) or f"metrics.{key}" for key in metrics]
+    for kind in ("params", "tags"):
+        found += [f"{kind}.{key}" for key in dict.fromkeys(key for run in runs for key in getattr(run, kind))]
+    return found
+
+
+def field_title(field: str) -> str:
+    """Name a field in a heading: without its kind."""
+    kind, _, key = field.partition(".")
+    if kind == "metrics":
+        quoted = _QUOTED.fullmatch(key)
+        return f"{quoted['name']}.{quoted['stat']}" if quoted and quoted["stat"] else key
+    return key if kind in ("params", "tags") else field
 
 
 def field_value(run: Run, field: str) -> Any:
@@ -139,32 +197,34 @@ def field_value(run: Run, field: str) -> Any:
 
 
 def split_metric(run: Run, key: str) -> tuple[str, str]:
-    """Split 'loss.min' into metric and statistic; a metric of that whole name goes first."""
-    name, dot, stat = key.rpartition(".")
-    if key in run.metrics or not dot or stat not in _STATS:
-        return key, "last"
-    return name, stat
+    """Split 'loss.min' into metric and statistic where the run has such a metric; see `metric_field`."""
+    quoted = _QUOTED.fullmatch(key) if key.startswith("`") else None
+    if quoted:
+        return quoted["name"], quoted["stat"] or "last"
+    name, stat = _split(key)
+    return (name, stat) if stat is not None and name in run.metrics else (key, "last")
 
 
-def _has(run: Run, kind: str, key: str) -> bool:
-    if kind == "metrics":
-        return split_metric(run, key)[0] in run.metrics
-    return key in getattr(run, kind)
-
-
-def fill_template(template: str, run: Run) -> str:
+def fill_template(template: str, run: Run, metrics: Collection[str] = (), *, safe: bool = False) -> str:
     r"""Fill git-like placeholders from a run.
 
     `%h` `%H` `%s` … and `%(metrics.acc)`, `%(params.lr)`, `%(tags.team)`,
     `%(status)`; `%n` is a line end, `%x09` a byte by its number, `%%` a percent sign.
 
+    Args:
+        template: The template.
+        run: The run.
+        metrics: The names of metrics that there are, see `metric_field`.
+        safe: Whether what the run holds is made safe to look at on a terminal.
+
     Raises:
         FormatError: A placeholder means nothing.
     """
+    shown = clean_block if safe else str
 
     def fill(match: re.Match[str]) -> str:
         if match["field"] is not None:
-            return _field_text(run, match["field"])
+            return shown(_field_text(run, match["field"], metrics))
         if match["hex"] is not None:
             return chr(int(match["hex"], 16))
         letter = match["letter"]
@@ -172,17 +232,19 @@ def fill_template(template: str, run: Run) -> str:
             return "\n" if letter == "n" else "%"
         if letter not in _LETTERS:
             raise FormatError(f"the unknown placeholder '%{letter}'")
-        return _LETTERS[letter](run)
+        return shown(_LETTERS[letter](run))
 
     return _PLACEHOLDER.sub(fill, template)
 
 
-def _field_text(run: Run, name: str) -> str:
+def _field_text(run: Run, name: str, metrics: Collection[str]) -> str:
     attribute = _ALIASES.get(name, name)
     if attribute not in ATTRIBUTES:
         prefix, dot, key = name.partition(".")
         if not dot or prefix not in _PREFIXES or not key:
             raise FormatError(f"the unknown field '%({clean(name)})'")
-        attribute = f"{_PREFIXES[prefix]}.{key}"
+        kind = _PREFIXES[prefix]
+        found = metric_field(key, {*metrics, *run.metrics}) if kind == "metrics" else None
+        attribute = found or f"{kind}.{key}"
     value = field_value(run, attribute)
     return "" if value is None else value if isinstance(value, str) else format_param(value)

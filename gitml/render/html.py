@@ -58,6 +58,11 @@ _STATUS_CLASS = {
 }
 
 
+def shown_metrics(run: Run) -> list[str]:
+    """Name the metrics that `run_html` shows."""
+    return list(run.metrics)[:_SHOWN_ROWS]
+
+
 def run_html(run: Run, curves: Mapping[str, Sequence[Number]] | None = None) -> str:
     """Draw a run.
 
@@ -200,7 +205,7 @@ def _code(run: Run) -> str:
 def _metrics(run: Run, curves: Mapping[str, Sequence[Number]]) -> str:
     if not run.metrics:
         return ""
-    shown = list(run.metrics)[:_SHOWN_ROWS]
+    shown = shown_metrics(run)
     heading = '<tr><th>metric</th><th class="n">last</th><th class="n">best</th><th class="n">at step</th><th></th></tr>'
     body = ""
     for key in shown:

@@ -6,7 +6,7 @@ from typing import Any
 
 from gitml.registry.comparison import ModelDiff
 from gitml.render.diff_listing import diff_document, diff_records, rows_document, rows_records
-from gitml.render.diff_text import diff_text, format_value, section
+from gitml.render.diff_text import diff_text, section, whole_value
 from gitml.render.ink import Ink
 from gitml.render.listing import Listing
 from gitml.render.model_documents import version_document
@@ -34,7 +34,7 @@ def model_diff_text(
 def _value(value: Value) -> str:
     if isinstance(value, str) and value.startswith("sha256:"):
         return clip(value, _DIGEST)
-    return format_value(value)
+    return whole_value(value)
 
 
 def model_diff_document(diff: ModelDiff, *, everything: bool) -> dict[str, Any]:

@@ -133,13 +133,37 @@ def local_text(ms: int) -> str:
     return f"{datetime.fromtimestamp(ms / 1000, tz=timezone.utc).astimezone():%Y-%m-%d %H:%M}"
 
 
-def mean_and_spread(values: Sequence[Number]) -> str:
-    """Write the mean of a group, with the sample standard deviation from two values on."""
-    finite = [float(value) for value in values if math.isfinite(value)]
-    if not finite:
-        return MISSING
-    if len(finite) == 1:
-        return format_number(finite[0])
-    from statistics import fmean, stdev  # one caller in many needs it, at 6 ms
+def mean_and_deviation(values: Sequence[Number]) -> tuple[float | None, float | None]:
+    """Give mean and sample standard deviation as IEEE arithmetic has them: NaN and infinities count.
 
-    return f"{format_number(fmean(finite))} ± {stdev(finite):.2g}"
+    Returns:
+        None for the mean of nothing, and for the deviation of fewer than two values.
+    """
+    if not values:
+        return None, None
+    numbers = [float(value) for value in values]
+    if not all(map(math.isfinite, numbers)):
+        return sum(numbers) / len(numbers), math.nan if len(numbers) > 1 else None
+    from statistics import fmean, mean, stdev  # one caller in many needs it, at 6 ms
+
+    try:
+        middle = fmean(numbers)
+    except OverflowError:  # the sum is too large for a float, the mean is not
+        middle = mean(numbers)
+    try:
+        return middle, stdev(numbers) if len(numbers) > 1 else None
+    except OverflowError:
+        return middle, math.inf
+
+
+def mean_and_spread(values: Sequence[Number]) -> str:
+    """Write the mean of a group, with the sample standard deviation from two values on.
+
+    Example:
+        >>> [mean_and_spread(v) for v in ([1, 2], [1, float("nan")], [1, float("inf")], [])]
+        ['1.5 ± 0.71', 'nan', 'inf', '–']
+    """
+    mean, deviation = mean_and_deviation(values)
+    if mean is None or deviation is None or deviation != deviation:
+        return format_number(mean)
+    return f"{format_number(mean)} ± {deviation:.2g}"

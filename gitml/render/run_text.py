@@ -14,11 +14,12 @@ from gitml.render.ink import STATUS_STYLE, Ink
 from gitml.render.numbers import format_duration, format_number, format_param, format_size, local_text
 from gitml.render.sparkline import sparkline
 from gitml.render.table import Cell, Column, Table, draw
-from gitml.render.text import clean, clean_block, clip, width
+from gitml.render.text import clean, clean_block, clip, shorten, width
 
 LABEL = 9
 _SHOWN_METRICS = 20
 _SHOWN_FILES = 6
+_SHOWN_IN_PIPE = 50  # where lines have no end but readers have
 _LONGEST = 60
 _DOT = " · "
 
@@ -154,12 +155,16 @@ def _params(run: Run, ink: Ink, cells: int | None, *, everything: bool) -> list[
         longest = max(width(key) for key in pairs)
         rows = [f"  {key}{' ' * (longest - width(key) + 2)}{value}" for key, value in pairs.items()]
         return [ink.paint("params", "dim"), *rows, ""]
-    texts = [f"{key} {clip(value, _LONGEST)}" for key, value in pairs.items()]
-    return [_label("params", ink) + ink.sign(_as_many_as_fit(texts, (cells or 96) - LABEL, "--params")), ""]
+    most = None if cells is None else _LONGEST
+    texts = [f"{key} {shorten(value, most)}" for key, value in pairs.items()]
+    return [_label("params", ink) + ink.sign(_as_many_as_fit(texts, cells, "--params")), ""]
 
 
-def _as_many_as_fit(texts: Sequence[str], room: int, option: str) -> str:
+def _as_many_as_fit(texts: Sequence[str], cells: int | None, option: str) -> str:
     """Join texts with dots, and say how many did not fit and how to see them."""
+    if cells is None:
+        return _DOT.join(texts[:_SHOWN_IN_PIPE]) + _left(len(texts) - _SHOWN_IN_PIPE, option)
+    room = cells - LABEL
     shown, used = 1, 0  # one is shown even if it has to be cut
     for count, text in enumerate(texts, start=1):
         used += width(text) + (len(_DOT) if count > 1 else 0)
@@ -172,7 +177,7 @@ def _as_many_as_fit(texts: Sequence[str], room: int, option: str) -> str:
 
 
 def _left(count: int, option: str) -> str:
-    return f"{_DOT}(+{count}, {option})" if count else ""
+    return f"{_DOT}(+{count}, {option})" if count > 0 else ""
 
 
 def _metrics(page: RunPage, ink: Ink, cells: int | None, *, everything: bool) -> list[str]:
@@ -212,13 +217,13 @@ def _metric_row(page: RunPage, key: str, ink: Ink) -> tuple[Cell, ...]:
 
 def _tail(page: RunPage, ink: Ink, cells: int | None, *, everything: bool) -> list[str]:
     run, lines = page.run, []
-    room = (cells or 96) - LABEL
     if run.tags:
-        texts = [clip(f"{clean(key)}={clean(value)}", _LONGEST) for key, value in run.tags.items()]
+        most = None if cells is None else _LONGEST
+        texts = [shorten(f"{clean(key)}={clean(value)}", most) for key, value in run.tags.items()]
         if everything:
             lines += [ink.paint("tags", "dim"), *(f"  {clean(k)}={clean(v)}" for k, v in run.tags.items())]
         else:
-            lines.append(_label("tags", ink) + ink.sign(_as_many_as_fit(texts, room, "--params")))
+            lines.append(_label("tags", ink) + ink.sign(_as_many_as_fit(texts, cells, "--params")))
     if page.files:
         files = [
             f"{clean(file.path)} {format_size(file.size)}" + (" (purged)" if file.purged else "")
@@ -227,7 +232,7 @@ def _tail(page: RunPage, ink: Ink, cells: int | None, *, everything: bool) -> li
         left = [""] * (len(page.files) - len(files))
         option = f"gitml artifacts list {run.id[:SHORT_ID]}"
         text = (
-            _as_many_as_fit(files, room, option) if not left else _DOT.join(files) + _left(len(left), option)
+            _as_many_as_fit(files, cells, option) if not left else _DOT.join(files) + _left(len(left), option)
         )
         lines.append(_label("files", ink) + ink.sign(text))
     for child in page.children:

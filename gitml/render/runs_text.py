@@ -8,13 +8,20 @@ from typing import Any
 from gitml.entities.run import Run
 from gitml.render.as_json import run_document
 from gitml.render.better import arrow, has_goal
-from gitml.render.fields import ATTRIBUTES, SHORT_ID, field_value, known_fields
+from gitml.render.fields import ATTRIBUTES, SHORT_ID, field_title, field_value, known_fields
 from gitml.render.ink import STATUS_STYLE, Ink
 from gitml.render.listing import Listing
-from gitml.render.numbers import format_age, format_number, format_param, mean_and_spread
+from gitml.render.numbers import (
+    MISSING,
+    format_age,
+    format_number,
+    format_param,
+    mean_and_deviation,
+    mean_and_spread,
+)
 from gitml.render.runs_table import Selection
 from gitml.render.table import Cell, Column, Table
-from gitml.render.text import clean, clip, width
+from gitml.render.text import clean, clip, shorten, width
 
 PORCELAIN_FIELDS = (
     "id", "status", "name", "experiment", "start", "duration_s", "code.commit", "code.dirty", "user", "parent",
@@ -24,6 +31,7 @@ _CSV_FIELDS = (
     "code.dirty", "parent", "command", "exit_code", "error", "note",
 )  # fmt: skip
 _HEADLINE_METRICS = 3
+_LONGEST = 40
 
 
 def runs_listing(runs: Sequence[Run], columns: Sequence[str] | None, selection: Selection) -> Listing:
@@ -61,7 +69,7 @@ def one_line(run: Run, selection: Selection, ink: Ink, now_ms: int, cells: int |
 
 def headline(run: Run, selection: Selection, ink: Ink) -> str:
     """Write the first few metrics of a run: those that vary among its neighbours first."""
-    wanted = [name[len("metrics.") :] for name in selection.columns if name.startswith("metrics.")]
+    wanted = [name[len("metrics.") :].strip("`") for name in selection.columns if name.startswith("metrics.")]
     keys = [key for key in dict.fromkeys((*wanted, *run.metrics)) if key in run.metrics and has_goal(key)]
     return " ".join(
         f"{clean(key)}={ink.sign(format_number(run.metrics[key].last))}" for key in keys[:_HEADLINE_METRICS]
@@ -98,39 +106,60 @@ def group_runs(runs: Sequence[Run], field: str) -> list[tuple[Any, list[Run]]]:
 
 
 def groups_table(
-    groups: Sequence[tuple[Any, list[Run]]], field: str, metrics: Sequence[str], ink: Ink
+    groups: Sequence[tuple[Any, list[Run]]],
+    field: str,
+    metrics: Sequence[str],
+    ink: Ink,
+    *,
+    whole: bool = False,
 ) -> Table:
-    """Set groups of runs: how many, and mean ± standard deviation of each metric."""
-    columns = [Column(clean(field.partition(".")[2] or field)), Column("n", right=True)]
+    """Set groups of runs: how many, and mean ± standard deviation of each metric.
+
+    Where not all runs of a group have a metric, the number of those that do stands beside it.
+
+    Args:
+        groups: Values with the runs that have them.
+        field: What they are values of.
+        metrics: Which metrics.
+        ink: How to write.
+        whole: Whether nothing is cut, however long.
+    """
+    longest = None if whole else _LONGEST
+    columns = [Column(clean(field_title(field))), Column("n", right=True)]
     columns += [
-        Column(clip(clean(key), 40) + ink.sign(arrow(key)), right=True, drop=20, name=clean(key))
+        Column(shorten(clean(key), longest) + ink.sign(arrow(key)), right=True, drop=20, name=clean(key))
         for key in metrics
     ]
     rows = [
         (
-            Cell(ink.sign("–") if value is None else clip(format_param(value), 40)),
+            Cell(ink.sign(MISSING) if value is None else shorten(format_param(value), longest)),
             Cell(str(len(members))),
-            *(Cell(ink.sign(mean_and_spread(_known(members, key)))) for key in metrics),
+            *(Cell(ink.sign(_mean_text(members, key))) for key in metrics),
         )
         for value, members in groups
     ]
     return Table(tuple(columns), tuple(rows))
 
 
+def _mean_text(members: Sequence[Run], metric: str) -> str:
+    known = _known(members, metric)
+    counted = f" (n {len(known)})" if 0 < len(known) < len(members) else ""
+    return mean_and_spread(known) + counted
+
+
 def groups_listing(groups: Sequence[tuple[Any, list[Run]]], field: str, metrics: Sequence[str]) -> Listing:
     """Make groups ready for programs."""
-    from statistics import fmean, stdev
-
     records = []
     for value, members in groups:
         record: dict[str, Any] = {field: value, "n": len(members)}
         for key in metrics:
-            known = [float(number) for number in _known(members, key)]
-            record[f"metrics.{key}.mean"] = fmean(known) if known else None
-            record[f"metrics.{key}.sd"] = stdev(known) if len(known) > 1 else None
+            mean, deviation = mean_and_deviation(_known(members, key))
+            record |= {f"metrics.{key}.mean": mean, f"metrics.{key}.sd": deviation}
+        record |= {f"metrics.{key}.n": len(_known(members, key)) for key in metrics}
         records.append(record)
     return Listing.of("groups", records)
 
 
 def _known(runs: Sequence[Run], metric: str) -> list[Any]:
-    return [run.metrics[metric].last for run in runs if metric in run.metrics]
+    values = (field_value(run, f"metrics.{metric}") for run in runs)
+    return [value for value in values if value is not None]

@@ -79,18 +79,16 @@ def _fit(columns: Sequence[Column], widths: list[int], cells: int | None) -> tup
     if cells is None:
         return shown, []
 
-    def too_wide(sizes: Sequence[int]) -> int:
-        return sum(sizes[i] for i in shown) + len(GAP) * (len(shown) - 1) - cells
-
     narrow = [_least(column, size) for column, size in zip(columns, widths, strict=True)]
-    while too_wide(narrow) > 0:
-        droppable = [i for i in shown if columns[i].drop]
-        if not droppable:
+    excess = _across(narrow) - cells
+    for i in sorted(shown, key=lambda i: (columns[i].drop, i), reverse=True):
+        if excess <= 0 or not columns[i].drop:
             break
-        victim = max(droppable, key=lambda i: (columns[i].drop, i))
-        shown.remove(victim)
-        left_out.append(victim)
-    excess = too_wide(widths)
+        left_out.append(i)
+        excess -= narrow[i] + len(GAP)
+    gone = set(left_out)
+    shown = [i for i in shown if i not in gone]
+    excess = _across([widths[i] for i in shown]) - cells
     for i in reversed(shown):
         if excess <= 0:
             break
@@ -98,6 +96,10 @@ def _fit(columns: Sequence[Column], widths: list[int], cells: int | None) -> tup
         widths[i] -= cut
         excess -= cut
     return shown, [columns[i].name for i in sorted(left_out) if columns[i].name]
+
+
+def _across(sizes: Sequence[int]) -> int:
+    return sum(sizes) + len(GAP) * (len(sizes) - 1)
 
 
 def _least(column: Column, size: int) -> int:

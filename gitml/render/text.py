@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Sequence
 
 # Controls, line and paragraph separators, and marks that reorder or hide what follows.
 _UNSAFE = re.compile(
@@ -38,6 +39,21 @@ def clean(text: str) -> str:
 def clean_block(text: str) -> str:
     """Make several lines safe: as `clean`, but line ends and tabs stay."""
     return _UNSAFE.sub(_escape, text.replace("\r\n", "\n"))
+
+
+def clean_data(text: str) -> str:
+    """Make data for programs safe to look at: as `clean_block`, but the NULs that end records stay."""
+    return "\0".join(map(clean_block, text.split("\0")))
+
+
+def clean_json(text: str) -> str:
+    """Make JSON safe to look at, by JSON's own escapes: it stays the same document."""
+    return _UNSAFE.sub(_json_escape, text)
+
+
+def _json_escape(match: re.Match[str]) -> str:
+    units = match.group().encode("utf-16-be", "surrogatepass").hex()
+    return "".join(f"\\u{units[i : i + 4]}" for i in range(0, len(units), 4))
 
 
 def clean_output(text: str, *, colour: bool) -> str:
@@ -88,6 +104,8 @@ def clip(text: str, cells: int) -> str:
     """Shorten text to a number of cells, with '…' where something was cut."""
     if width(text) <= cells:
         return text
+    if text.isascii():
+        return text[: cells - 1] + "…" if cells > 0 else ""
     kept: list[str] = []
     room = cells - 1
     for cluster, size in _clusters(text):
@@ -96,6 +114,38 @@ def clip(text: str, cells: int) -> str:
         kept.append(cluster)
         room -= size
     return "".join(kept) + "…" if cells > 0 else ""
+
+
+def shorten(text: str, cells: int | None) -> str:
+    """As `clip`; None is for where nothing is cut, such as a pipe."""
+    return text if cells is None else clip(text, cells)
+
+
+def clip_apart(texts: Sequence[str], cells: int) -> list[str]:
+    """Clip texts; those that differ only in what would be cut are shown from near there on.
+
+    Example:
+        >>> clip_apart(["/data/runs/2026/a.csv", "/data/runs/2026/b.csv"], 12)
+        ['…26/a.csv', '…26/b.csv']
+    """
+    clipped = [clip(text, cells) for text in texts]
+    looks: dict[str, set[str]] = {}
+    for text, look in zip(texts, clipped, strict=True):
+        looks.setdefault(look, set()).add(text)
+    alike = next((sorted(group) for group in looks.values() if len(group) > 1), None)
+    if alike is None:
+        return clipped
+    # Of sorted texts the first and the last have the least in common.
+    start = max(0, _in_common(alike[0], alike[-1]) - cells // 4)
+    return [
+        clip("…" + text[start:], cells) if start < len(text) and start else clip(text, cells)
+        for text in texts
+    ]
+
+
+def _in_common(one: str, other: str) -> int:
+    pairs = enumerate(zip(one, other))  # noqa: B905  # one may be the beginning of the other
+    return next((i for i, (a, b) in pairs if a != b), min(len(one), len(other)))
 
 
 def pad(text: str, cells: int, *, right: bool = False) -> str:

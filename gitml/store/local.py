@@ -152,8 +152,7 @@ class ObjectStore:
         oid = hashlib.sha256(data).hexdigest()
         if not self._is_kept(oid, len(data)):
             with self._new_file() as (stream, temporary):
-                stream.write(data)
-                stream.flush()
+                _write_all(stream, memoryview(data))
                 self._publish(temporary, oid)
         return Pointer(oid, len(data), lfs)
 

@@ -23,8 +23,10 @@ Key = tuple[str, str]  # path and object id
 _FILES = frozenset(
     (*run_tree.RECORD_FILES, run_tree.EXPERIMENT_FILE, run_tree.MODEL_FILE, run_tree.ATTRIBUTES_FILE)
 )
-_FOLDERS = frozenset((run_tree.ARTIFACTS, run_tree.HISTORY, run_tree.ENVIRONMENT, run_tree.CODE, PURGED))
-_WITH_POINTERS = (f"{run_tree.ARTIFACTS}/", f"{run_tree.HISTORY}/")
+_FOLDERS = frozenset(
+    (run_tree.ARTIFACTS, run_tree.HISTORY, run_tree.LOGS, run_tree.ENVIRONMENT, run_tree.CODE, PURGED)
+)
+_WITH_POINTERS = (f"{run_tree.ARTIFACTS}/", f"{run_tree.HISTORY}/", f"{run_tree.LOGS}/")
 _RULES_OF_GIT = frozenset((".gitattributes", ".gitmodules"))
 _WHAT = {b"120000": "a link", b"160000": "a submodule", b"100755": "an executable file"}
 _ENTRIES = {size: re.compile(rb"([0-7]+) ([^\0]*)\0(.{%d})" % size, re.DOTALL) for size in (20, 32)}

@@ -22,6 +22,8 @@ if not TYPE_CHECKING:  # or every misspelt name would be known to type checkers
 
     def __getattr__(name):  # noqa: ANN001, ANN202 - Python's own protocol
         """Load one of MLflow's names."""
+        if name in ("client", "fluent"):  # modules, which MLflow loads with this one
+            return import_module(f"gitml.tracking.{name}")
         if name == "MlflowClient":
             return import_module("gitml.api.client").Client
         if name in __all__:

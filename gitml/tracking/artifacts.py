@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import os
+import threading
+import uuid
+import warnings
 from contextlib import suppress
 from pathlib import Path
 
 from gitml.errors import NotFoundError, UsageError
 from gitml.formats.names import artifact_tree_path, check_artifact_path
 from gitml.formats.pointer import decode_pointer, encode_pointer
-from gitml.journal import TEMPORARY
+from gitml.journal import MAX_KEPT, TEMPORARY, Trouble
 from gitml.progress import Advance
 from gitml.store.local import ObjectStore
 from gitml.store.threads import open_pool
 
 _PARALLEL_FROM = 8
+_LISTED = 10
 
 
 class LinkOutsideError(UsageError):
@@ -29,22 +33,32 @@ class LinkOutsideError(UsageError):
         self.target = target
 
 
+class FilesLeftOutWarning(UserWarning):
+    """A folder has what can't be kept as a file."""
+
+
 class ArtifactWriter:
     """Puts files into the `artifacts/` of one live run."""
 
-    def __init__(self, folder: Path, store: ObjectStore, inline_limit: int, *, lfs: bool) -> None:
+    def __init__(
+        self, folder: Path, store: ObjectStore, inline_limit: int, report: Trouble, *, lfs: bool
+    ) -> None:
         """Say where files go.
 
         Args:
             folder: The live run's `artifacts/`.
             store: Where large ones go.
             inline_limit: Bytes up to which a file stays as it is.
+            report: Whom to tell of trouble with the disk.
             lfs: Which kind of pointer stands in for the others.
         """
         self._folder = folder
         self._store = store
         self._inline_limit = inline_limit
+        self._report = report
         self._lfs = lfs
+        self._waiting: dict[str, bytes] = {}
+        self._mutex = threading.Lock()
 
     def add(self, source: Path, into: str, progress: Advance | None) -> None:
         """Add a file, or a folder under its own name."""
@@ -81,10 +95,10 @@ class ArtifactWriter:
         ]
         if len(files) < _PARALLEL_FROM:
             for path, name in files:
-                self._add_file(path, name, progress)
+                self._try_to_add(path, name, progress)
             return
         with open_pool(min(8, os.cpu_count() or 2), "gitml-artifacts") as pool:
-            for done in [pool.submit(self._add_file, path, name, progress) for path, name in files]:
+            for done in [pool.submit(self._try_to_add, path, name, progress) for path, name in files]:
                 done.result()
 
     def add_bytes(self, data: bytes, name: str) -> None:
@@ -95,6 +109,21 @@ class ArtifactWriter:
         else:
             pointer = self._store.put_bytes(data, lfs=self._lfs)
             self._place(name, encode_pointer(pointer))
+
+    def flush(self) -> list[str]:
+        """Try again to write what was kept in memory; name what still waits."""
+        with self._mutex:
+            waiting, self._waiting = self._waiting, {}
+        for name, data in waiting.items():
+            self._place(name, data)
+        return [f"artifact '{name}'" for name in self._waiting]
+
+    def _try_to_add(self, source: Path, name: str, progress: Advance | None) -> None:
+        """Add one file of many; the others are kept if it can't be."""
+        try:
+            self._add_file(source, name, progress)
+        except OSError as err:
+            self._report(err, f"artifact '{name}'", True)
 
     def _add_file(self, source: Path, name: str, progress: Advance | None) -> None:
         if source.stat().st_size <= self._inline_limit:
@@ -109,7 +138,7 @@ class ArtifactWriter:
 
     def _place(self, name: str, data: bytes) -> None:
         target = self._folder / artifact_tree_path(name)
-        temporary = self._folder.parent / f"{TEMPORARY}{os.getpid()}-{id(data):x}"
+        temporary = self._folder.parent / f"{TEMPORARY}{uuid.uuid4().hex}"
         try:
             temporary.write_bytes(data)
             _move_new(temporary, target)
@@ -120,7 +149,15 @@ class ArtifactWriter:
                 raise UsageError(
                     f"artifact '{name}' would be both a file and a folder", hint="log it under another path"
                 ) from None
-            raise
+            self._keep(name, data, err)
+
+    def _keep(self, name: str, data: bytes, err: OSError) -> None:
+        """Keep what a full disk did not take, to try it again."""
+        with self._mutex:
+            room = MAX_KEPT - sum(map(len, self._waiting.values()))
+            if len(data) <= room:
+                self._waiting[name] = data
+        self._report(err, f"artifact '{name}'", len(data) > room)
 
 
 def _move_new(source: Path, target: Path) -> None:
@@ -135,20 +172,41 @@ def _files(folder: Path) -> list[tuple[Path, str]]:
     """List the files below a folder with their relative paths, links checked.
 
     A link to a file within the folder is kept as that file; a link to a folder
-    within it is not followed, since its files are there already.
+    within it is not followed, since its files are there already. What is no
+    file, such as a pipe or a link to nothing, is left out with a warning.
 
     Raises:
         LinkOutsideError: A link leads out of the folder.
     """
     top = folder.resolve()
     found: list[tuple[Path, str]] = []
+    left: list[str] = []
     for here, folders, files in os.walk(folder):
         for name in (*folders, *files):
             path = Path(here, name)
-            if path.is_symlink() and not path.resolve().is_relative_to(top):
-                raise LinkOutsideError(path, path.resolve())
+            # Not Path.resolve, which before Python 3.13 fails at links in a circle.
+            if path.is_symlink() and not (target := Path(os.path.realpath(path))).is_relative_to(top):
+                raise LinkOutsideError(path, target)
         folders.sort()
-        found += [
-            (Path(here, name), Path(here, name).relative_to(folder).as_posix()) for name in sorted(files)
-        ]
-    return [(path, relative) for path, relative in found if path.is_file()]
+        for path in (Path(here, name) for name in sorted(files)):
+            relative = path.relative_to(folder).as_posix()
+            if path.is_file():
+                found.append((path, relative))
+            else:
+                left.append(f"'{relative}' ({_kind(path)})")
+    if left:
+        more = f" and {len(left) - _LISTED} more" if len(left) > _LISTED else ""
+        warnings.warn(
+            f"'{folder}' has what can't be kept: {', '.join(left[:_LISTED])}{more}",
+            FilesLeftOutWarning,
+            stacklevel=6,
+        )
+    return found
+
+
+def _kind(path: Path) -> str:
+    if path.is_symlink():
+        return "a link to nothing" if not os.path.lexists(os.path.realpath(path)) else "a link in a circle"
+    if path.is_fifo():
+        return "a pipe"
+    return "a socket" if path.is_socket() else "no regular file"

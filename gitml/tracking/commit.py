@@ -55,7 +55,7 @@ def finish_run(
             nothing is lost and the next gitml command commits it.
     """
     try:
-        complete = live.flush() and not live.troubles
+        complete = not live.lost
         start = live.facts().start_ms
         end = max(time.time_ns() // 1_000_000, start)
         live.update(
@@ -75,7 +75,7 @@ def commit_live(repo: Repo, run_id: str) -> str:
     """Commit a live folder as it is and remove it; safe to repeat after a crash."""
     run, tree = write_run_tree(repo, run_id)
     commit = append_record(repo, tree, commit_message.run_message(run))
-    _forget(repo, run_id)
+    forget_live(repo, run_id)
     return commit
 
 
@@ -92,7 +92,7 @@ def record_live(repo: Repo, run_id: str) -> str:
     return append_record(repo, tree, commit_message.run_message(run, "so far"))
 
 
-def _forget(repo: Repo, run_id: str) -> None:
+def forget_live(repo: Repo, run_id: str) -> None:
     """Remove what only a live run needs; the folder last, so that this can be repeated."""
     ref = LIVE_REFS + run_id
     pinned = repo.git.tip(ref)
@@ -145,7 +145,7 @@ def rescue(repo: Repo, run_id: str, status: RunStatus = RunStatus.KILLED, error:
     if run.status.is_final:
         _, tree = write_run_tree(repo, run_id)
         if any(repo.git.commit_info(commit).tree == tree for commit in _records(repo, run_id)):
-            _forget(repo, run_id)
+            forget_live(repo, run_id)
             return False
     else:
         end = max(run.start_ms, _last_change_ms(repo, run_id))
@@ -225,7 +225,7 @@ def append_record(repo: Repo, tree: str, message: str) -> str:
             base = _tip_to_begin_at(repo) if tip is None else tip
             if base is not None:
                 parent = git.commit_info(base)
-                refuse_foreign(parent)
+                refuse_foreign(git, parent)
                 # A clock that runs backwards must not put a child before its parent.
                 now = max(now, parent.time_ms // 1000)
             commit = git.write_commit(

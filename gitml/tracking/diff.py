@@ -99,11 +99,13 @@ class RunDiff:
 
     @property
     def differs(self) -> bool:
-        """Whether anything that makes or measures a run differs.
+        """Whether anything that makes, measures or marks a run differs.
 
-        Names, times and tags do not count: no two runs share them.
+        `facts` do not count: names, times and circumstances such as the host and the commit.
         """
-        sections = (self.params, self.metrics, self.data, self.packages, self.system, self.files)
+        sections = (
+            self.params, self.metrics, self.tags, self.data, self.packages, self.system, self.files,
+        )  # fmt: skip
         rows_differ = any(not row.same for section in sections for row in section)
         return rows_differ or not self.code.same
 

@@ -66,7 +66,7 @@ def set_note(repo: Repo, run_id: str, text: str) -> None:
 
 def rename_run(repo: Repo, run_id: str, name: str) -> None:
     """Give a run another name, live or not."""
-    check_name("run", name)
+    name = redacted_text("run's name", check_name("run", name))
 
     def rename_live(live: LiveRun) -> None:
         live.update(name=name)

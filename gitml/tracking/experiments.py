@@ -14,13 +14,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from gitml.entities.run import DEFAULT_EXPERIMENT, DEFAULT_EXPERIMENT_ID, Experiment
-from gitml.errors import DamagedError, NotFoundError, RefusedError
+from gitml.errors import DamagedError, DeletedError, InvalidNameError, NotFoundError, RefusedError
 from gitml.formats import commit_message, run_tree
 from gitml.formats.names import check_name
 from gitml.git.repo import TreeEntry
 from gitml.repo import Repo
 from gitml.tracking.commit import append_record
 from gitml.tracking.redaction import redacted_tags
+from gitml.tracking.secrets import redact_text
 
 
 class ExperimentNotFoundError(NotFoundError):
@@ -97,9 +98,21 @@ def experiment_named(repo: Repo, name: str) -> Experiment:
         if experiment.name == name:
             return experiment
     now = time.time_ns() // 1_000_000
-    return Experiment(
-        free_id(name, {experiment.id for experiment in known}), check_name("experiment", name), now, now
-    )
+    _check_new_name(name)
+    return Experiment(free_id(name, {experiment.id for experiment in known}), name, now, now)
+
+
+def _check_new_name(name: str) -> None:
+    """Accept a name for an experiment; not a token, as what names one can't be a placeholder.
+
+    Raises:
+        InvalidNameError: It can't be used.
+    """
+    clean, kinds = redact_text(check_name("experiment", name))
+    if kinds:
+        raise InvalidNameError(
+            "experiment", clean, f"it looks like a secret ({', '.join(kinds)})", hint="choose another name"
+        )
 
 
 def free_id(name: str, taken: set[str]) -> str:
@@ -119,7 +132,7 @@ def create_experiment(repo: Repo, name: str, tags: Mapping[str, str] | None = No
         ExperimentExistsError: The name is taken.
         InvalidNameError: The name can't be used.
     """
-    check_name("experiment", name)
+    _check_new_name(name)
     taken = find_experiment(repo, name)
     if taken is not None and taken.name == name:
         raise ExperimentExistsError(taken)
@@ -131,14 +144,28 @@ def ensure_experiment(repo: Repo, name: str) -> Experiment:
     """The experiment of a name, recorded if it is new.
 
     Raises:
-        RefusedError: It was deleted.
+        DeletedError: It was deleted.
     """
     found = find_experiment(repo, check_name("experiment", name))
     if found is None:
         return create_experiment(repo, name)
-    if found.deleted_ms is not None:
-        raise ExperimentExistsError(found)
+    refuse_deleted(found)
     return found
+
+
+def refuse_deleted(experiment: Experiment) -> None:
+    """Refuse to write to an experiment that was deleted.
+
+    Raises:
+        DeletedError: It was.
+    """
+    if experiment.deleted_ms is not None:
+        raise DeletedError("experiment", experiment.name, f"gitml experiments restore '{experiment.name}'")
+
+
+def deleted_experiments(repo: Repo) -> dict[str, Experiment]:
+    """Find the experiments that were deleted, by id, as the index knows them."""
+    return {found.id: found for found in repo.index.experiments() if found.deleted_ms is not None}
 
 
 def rename_experiment(repo: Repo, name_or_id: str, new_name: str) -> Experiment:
@@ -148,7 +175,7 @@ def rename_experiment(repo: Repo, name_or_id: str, new_name: str) -> Experiment:
         ExperimentExistsError: The new name is taken.
         RefusedError: It is the default experiment.
     """
-    check_name("experiment", new_name)
+    _check_new_name(new_name)
     taken = find_experiment(repo, new_name)
     if taken is not None and taken.name == new_name:
         raise ExperimentExistsError(taken)

@@ -22,6 +22,7 @@ from gitml.progress import Advance, Reach
 from gitml.repo import Repo
 from gitml.tracking import purges, united
 from gitml.tracking.commit import rescue_orphans
+from gitml.tracking.damage import warn_of_damage
 from gitml.tracking.run_record import base_of
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ def refresh(repo: Repo, progress: Reach | None = None) -> list[str]:
     live = [LiveRow(run_id, journal.signature(run_id), _loader(repo, run_id)) for run_id in journal.ids()]
     repo.index.catch_up(progress)
     repo.index.put_live(live)
+    warn_of_damage(repo)
     return rescued
 
 
@@ -337,12 +339,17 @@ def _export(repo: Repo, run: Run, artifact: Artifact, destination: Path, progres
 
 
 def read_output(repo: Repo, run: Run) -> bytes:
-    """Read what the program printed; empty if nothing was kept."""
+    """Read what the program printed; empty if nothing was kept.
+
+    Raises:
+        OutputPurgedError: It was so much that it was an object, and that was purged.
+        ObjectMissingError: It is behind a pointer whose object is nowhere to be had.
+    """
     if run.live:
         file = repo.journal.folder(run.id) / run_tree.OUTPUT_FILE
         if file.exists():
             return file.read_bytes()
-    return united.read_file(repo, run, run_tree.OUTPUT_FILE) or b""
+    return united.read_output(repo, run) or b""
 
 
 def read_environment(repo: Repo, run: Run) -> dict[str, bytes]:

@@ -7,10 +7,8 @@ it is told once, what can be kept is kept, and the run is marked incomplete.
 
 from __future__ import annotations
 
-import fcntl
 import os
 import threading
-import warnings
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
@@ -35,25 +33,12 @@ from gitml.journal import (
 from gitml.progress import Advance
 from gitml.repo import Repo
 from gitml.tracking.artifacts import ArtifactWriter
+from gitml.tracking.params_file import ParamsFile
 from gitml.tracking.redaction import redacted_tags, redacted_text, redacted_value
-from gitml.tracking.values import clean_text, flatten_params, same_param, to_number, to_param
+from gitml.tracking.troubles import Troubles
+from gitml.tracking.values import clean_text, distinct_params, flatten_params, to_number, to_param, to_whole
 
 _MAX_OPEN = 256
-
-
-class ParamChangedError(RefusedError):
-    """A param was logged again with another value."""
-
-    exit_code = 2
-
-    def __init__(self, key: str, old: ParamValue, new: ParamValue) -> None:
-        super().__init__(
-            f"param '{key}' is {old!r:.80} already and can't become {new!r:.80}",
-            hint="params are set once; use a tag or a metric for what changes, or start a nested run",
-        )
-        self.key = key
-        self.old = old
-        self.new = new
 
 
 class RunEndedError(RefusedError):
@@ -64,10 +49,6 @@ class RunEndedError(RefusedError):
             f"run '{run_id[:8]}' has ended", hint="start a new one, or resume it: start_run(run_id=…)"
         )
         self.run_id = run_id
-
-
-class IncompleteRunWarning(UserWarning):
-    """Something a run should have recorded could not be written."""
 
 
 class LiveRun:
@@ -91,18 +72,25 @@ class LiveRun:
         self.owner = owner
         self.strict = strict
         self.ended = False
-        self.troubles: list[str] = []
+        self._troubles = Troubles(run_id, strict=strict)
+        self._waiting: list[str] = []
         self._journal = repo.journal
         self._lock = lock
         self._series: dict[str, AppendFile] = {}
         self._opened = count()
-        self._names = AppendFile(folder / METRICS_FILE, self._report)
-        self._output = AppendFile(folder / run_tree.OUTPUT_FILE, self._report)
+        report = self._troubles.add
+        self._names = AppendFile(folder / METRICS_FILE, report)
+        self._output = AppendFile(folder / run_tree.OUTPUT_FILE, report)
+        self._tags = AppendFile(folder / run_tree.TAGS_FILE, report)
+        self._inputs = AppendFile(folder / run_tree.INPUTS_FILE, report)
+        self._assumed = AppendFile(folder / ASSUMED_FILE, report)
+        self._params = ParamsFile(folder / run_tree.PARAMS_FILE, report)
         self._mutex = threading.RLock()
         self._artifacts = ArtifactWriter(
             folder / run_tree.ARTIFACTS,
             repo.objects,
             repo.settings.inline_limit,
+            report,
             lfs=repo.settings.artifacts_url is None,
         )
 
@@ -134,9 +122,9 @@ class LiveRun:
             step = next(series.steps)
         else:
             if type(step) is not int:
-                step = int(step)
+                step = to_whole(key, "step", step)
             series.steps = count(step + 1)
-        now = time_ns() // 1_000_000 if timestamp_ms is None else timestamp_ms
+        now = time_ns() // 1_000_000 if timestamp_ms is None else to_whole(key, "timestamp", timestamp_ms)
         line = b"%d\t%d\t%r\n" % (step, now, value)
         # One system call per point; this is the hot path, so no call in between.
         try:
@@ -149,9 +137,14 @@ class LiveRun:
     def log_metrics(
         self, metrics: Mapping[str, Number], step: int | None = None, timestamp_ms: int | None = None
     ) -> None:
-        """Log one value of each of several metrics; see `log_metric`."""
-        for key, value in metrics.items():
-            self.log_metric(key, value, step, timestamp_ms)
+        """Log one value of each of several metrics, or on a wrong one none; see `log_metric`."""
+        step = None if step is None else to_whole("step", "step", step)
+        numbers = {self._metric_name(key): to_number(key, value) for key, value in metrics.items()}
+        for key, number in numbers.items():
+            self.log_metric(key, number, step, timestamp_ms)
+
+    def _metric_name(self, key: str) -> str:
+        return key if key in self._series else check_name("metric", key)
 
     def _new_series(self, key: str) -> AppendFile:
         self._refuse_if_ended()
@@ -160,7 +153,7 @@ class LiveRun:
             if key in self._series:
                 return self._series[key]
             path = self._journal.history_path(self.run_id, key)
-            series = AppendFile(path, self._report)
+            series = AppendFile(path, self._troubles.add)
             series.steps = count(_step_after(path))
             if next(self._opened) >= _MAX_OPEN:
                 self._close_oldest()
@@ -192,28 +185,20 @@ class LiveRun:
 
     def log_params(self, params: Mapping[str, Any]) -> None:
         """Record several params: all of them, or on a wrong one none."""
-        self._add_params(dict(flatten_params(params)))
+        self._add_params(distinct_params(flatten_params(params)))
 
     def assume_params(self, params: Mapping[str, Any]) -> None:
         """Record params that hold unless the program itself logs others by these names."""
         self._refuse_if_ended()
         clean = {key: redacted_value("param", key, value) for key, value in flatten_params(params)}
         lines = "".join(yaml.dump_line(key, value) for key, value in clean.items())
-        self._append(self.folder / ASSUMED_FILE, lines.encode())
+        self._assumed.append(lines.encode())
 
     def _add_params(self, params: dict[str, ParamValue]) -> None:
         self._refuse_if_ended()
         clean = {key: redacted_value("param", key, value) for key, value in params.items()}
-        path = self.folder / run_tree.PARAMS_FILE
-        with self._mutex, self._locked(path) as fd:
-            if fd is None:
-                return
-            known = yaml.load_journal(_read_all(fd), source=run_tree.PARAMS_FILE)
-            for key, value in clean.items():
-                if key in known and not same_param(known[key], value):
-                    raise ParamChangedError(key, known[key], value)
-            lines = "".join(yaml.dump_line(k, v) for k, v in clean.items() if k not in known)
-            self._write(fd, lines.encode(), run_tree.PARAMS_FILE)
+        with self._mutex:
+            self._params.add(clean)
 
     def set_tag(self, key: str, value: Any) -> None:
         """Set a tag; a later value replaces an earlier one."""
@@ -224,12 +209,12 @@ class LiveRun:
         self._refuse_if_ended()
         clean = redacted_tags(tags)
         lines = "".join(yaml.dump_line(key, value) for key, value in clean.items())
-        self._append(self.folder / run_tree.TAGS_FILE, lines.encode())
+        self._tags.append(lines.encode())
 
     def delete_tag(self, key: str) -> None:
         """Remove a tag; harmless if there is none."""
         self._refuse_if_ended()
-        self._append(self.folder / run_tree.TAGS_FILE, yaml.dump_line(check_name("tag", key), None).encode())
+        self._tags.append(yaml.dump_line(check_name("tag", key), None).encode())
 
     def set_note(self, text: str) -> None:
         """Set the run's note, replacing an earlier one."""
@@ -241,7 +226,7 @@ class LiveRun:
         self._refuse_if_ended()
         check_name("data set", dataset.name)
         dataset = replace(dataset, source=redacted_text("data set's source", dataset.source))
-        self._append(self.folder / run_tree.INPUTS_FILE, run_tree.encode_input(dataset))
+        self._inputs.append(run_tree.encode_input(dataset))
 
     # Files
 
@@ -311,18 +296,33 @@ class LiveRun:
 
     def flush(self) -> bool:
         """Try again to write what could not be written; say whether all is."""
-        written = [series.flush() for series in self._files()]
-        return all(written)
+        return not self._unwritten()
+
+    @property
+    def lost(self) -> list[str]:
+        """What the record lacks because the disk failed, a sentence each."""
+        return self._troubles.summary(self._unwritten())
+
+    def _unwritten(self) -> list[str]:
+        """Try again to write what waits, while there is a folder to write to; name what still waits."""
+        if not self.ended and self.folder.exists():
+            files = [file.path.name for file in self._files() if not file.flush()]
+            with self._mutex:
+                params = [] if self._params.flush() else [self._params.path.name]
+            self._waiting = [*files, *params, *self._artifacts.flush()]
+        return self._waiting
 
     def _files(self) -> list[AppendFile]:
-        return [*self._series.values(), self._names, self._output]
+        return [
+            *self._series.values(), self._names, self._output, self._tags, self._inputs, self._assumed
+        ]  # fmt: skip
 
     def close(self) -> None:
         """Let go of files and lock. The run stays live unless it was committed."""
-        self.ended = True
         try:
             self.flush()
         finally:
+            self.ended = True
             with self._mutex:
                 for file in self._files():
                     file.close()
@@ -335,41 +335,8 @@ class LiveRun:
         if self.ended:
             raise RunEndedError(self.run_id)
 
-    def _report(self, err: OSError, what: str) -> None:
-        if self.strict:
-            raise err
-        first = not self.troubles
-        if len(self.troubles) < 100:
-            self.troubles.append(f"{what}: {err.strerror or err}")
-        if first:
-            warnings.warn(
-                f"run '{self.run_id[:8]}' could not write {what}: {err.strerror or err}; "
-                "the program goes on, gitml tries again and reports at the end of the run",
-                IncompleteRunWarning,
-                stacklevel=4,
-            )
-
     def _surviving(self, what: str) -> _Surviving:
-        return _Surviving(self, what)
-
-    def _append(self, path: Path, data: bytes) -> None:
-        file = AppendFile(path, self._report)
-        file.append(data)
-        file.close()
-
-    def _locked(self, path: Path) -> _LockedFile:
-        return _LockedFile(path, self._report)
-
-    def _write(self, fd: int, data: bytes, name: str) -> None:
-        if not data:
-            return
-        try:
-            written = os.write(fd, data)
-            if written < len(data):
-                os.ftruncate(fd, os.fstat(fd).st_size - written)
-                raise OSError(28, os.strerror(28), name)  # ENOSPC: nothing half-written stays
-        except OSError as err:
-            self._report(err, f"{name} ({len(data):,} bytes lost)")
+        return _Surviving(self._troubles, what)
 
     def _replace(self, name: str, data: bytes) -> None:
         temporary = self.folder / f"{TEMPORARY}{os.getpid()}-{threading.get_ident()}"
@@ -384,14 +351,14 @@ class LiveRun:
         except OSError as err:
             with suppress(OSError):
                 temporary.unlink(missing_ok=True)
-            self._report(err, name)
+            self._troubles.add(err, name, True)
 
 
 class _Surviving:
     """Turns an OSError of the disk into a report; gitml's own errors pass."""
 
-    def __init__(self, live: LiveRun, what: str) -> None:
-        self._live = live
+    def __init__(self, troubles: Troubles, what: str) -> None:
+        self._troubles = troubles
         self._what = what
 
     def __enter__(self) -> None:
@@ -399,35 +366,9 @@ class _Surviving:
 
     def __exit__(self, kind: object, err: BaseException | None, trace: object) -> bool:
         if isinstance(err, OSError) and not isinstance(err, GitmlError):
-            self._live._report(err, f"artifact '{self._what}'")  # noqa: SLF001 - one class in two parts
+            self._troubles.add(err, f"artifact '{self._what}'", True)
             return True
         return False
-
-
-class _LockedFile:
-    """A file opened for read and append, locked against other processes."""
-
-    def __init__(self, path: Path, report: Any) -> None:
-        self._path = path
-        self._report = report
-        self._fd = -1
-
-    def __enter__(self) -> int | None:
-        try:
-            self._fd = os.open(self._path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o666)
-            fcntl.flock(self._fd, fcntl.LOCK_EX)
-        except OSError as err:
-            self._report(err, self._path.name)
-            return None
-        return self._fd
-
-    def __exit__(self, *_: object) -> None:
-        if self._fd >= 0:
-            os.close(self._fd)
-
-
-def _read_all(fd: int) -> bytes:
-    return os.pread(fd, os.fstat(fd).st_size, 0)
 
 
 def _step_after(path: Path) -> int:

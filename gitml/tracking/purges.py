@@ -42,6 +42,13 @@ class HistoryPurgedError(PurgedError):
         self.metric = metric
 
 
+class OutputPurgedError(PurgedError):
+    """What a program printed, so much that it was an object, was dropped for good."""
+
+    def __init__(self, purge: Purge) -> None:
+        super().__init__("what the program printed", purge)
+
+
 def of_records(git: GitRepo, commits: Sequence[str]) -> dict[str, Purge]:
     """Read the tombstones of a run's newest records, by object; a damaged one tells nothing."""
     found: dict[str, Purge] = {}

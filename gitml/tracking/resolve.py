@@ -3,13 +3,14 @@
 A name is, in this order: a full id, `@` (the newest), `@~N` (the N-th before),
 `@{best:METRIC}`, a unique prefix of an id (4 characters or more), a run's name,
 the commit of a record, or a branch, tag or commit of the code, which means the
-newest run made from it.
+newest run made from it. git's `@`, which is its HEAD, is never meant.
 """
 
 from __future__ import annotations
 
 import difflib
 import re
+from datetime import datetime, timezone
 
 from gitml.entities.run import Run
 from gitml.errors import NotFoundError, UsageError
@@ -19,7 +20,8 @@ from gitml.tracking.direction import lower_is_better
 from gitml.tracking.history import RunNotFoundError, get_run, refresh
 
 MIN_PREFIX = 4
-_RELATIVE = re.compile(r"@(?:~([0-9]{1,9}))?")
+_RELATIVE = re.compile(r"@((?:~[0-9]{0,9}|\^)*)")
+_STEP = re.compile(r"[~^]([0-9]*)")
 _BEST = re.compile(r"@\{best:(.+)\}", re.DOTALL)
 _HEX = re.compile(r"[0-9a-f]{4,64}")
 
@@ -28,11 +30,17 @@ class AmbiguousNameError(UsageError):
     """A prefix or name fits several runs."""
 
     def __init__(self, name: str, matches: list[Run], hint: str) -> None:
-        lines = "".join(f"\n  {run.id[:8]}  {run.name}  {run.status.value}" for run in matches[:10])
+        lines = "".join(f"\n  {_described(run)}" for run in matches[:10])
         more = f"\n  … {len(matches) - 10} more" if len(matches) > 10 else ""
         super().__init__(f"run '{name}' is ambiguous ({len(matches)} matches){lines}{more}", hint=hint)
         self.name = name
         self.matches = tuple(run.id for run in matches)
+
+
+def _described(run: Run) -> str:
+    started = datetime.fromtimestamp(run.start_ms / 1000, tz=timezone.utc).astimezone()
+    deleted = "  deleted" if run.deleted_ms is not None else ""
+    return f"{run.id[:8]}  {run.name}  {run.status.value}  {started:%Y-%m-%d %H:%M}{deleted}"
 
 
 def resolve_run(repo: Repo, name: str) -> Run:
@@ -48,6 +56,7 @@ def resolve_run(repo: Repo, name: str) -> Run:
         or _by_best(repo, name)
         or _by_id(repo, name)
         or _by_name(repo, name)
+        or _by_id(repo, name.lower())
         or _by_record(repo, name)
         or _by_code(repo, name)
         or _not_found(repo, name)
@@ -63,9 +72,11 @@ def _by_position(repo: Repo, name: str) -> Run | None:
     match = _RELATIVE.fullmatch(name)
     if match is None:
         return None
-    back = int(match[1] or 0)
+    back = sum(int(count or 1) for count in _STEP.findall(match[1]))
     found = repo.index.search(Query(limit=1, offset=back))
     if not found:
+        if back == 0:
+            raise NotFoundError("there are no runs yet", hint="gitml run python train.py")
         raise NotFoundError(f"there are fewer than {back + 1} runs", hint="gitml log lists them")
     return found[0]
 
@@ -117,11 +128,17 @@ def _by_name(repo: Repo, name: str) -> Run | None:
 
 
 def _by_record(repo: Repo, name: str) -> Run | None:
-    run_id = repo.index.run_of_commit(name) if _HEX.fullmatch(name) else None
+    commit = name.lower()
+    run_id = repo.index.run_of_commit(commit) if _HEX.fullmatch(commit) else None
     return get_run(repo, run_id) if run_id else None
 
 
 def _by_code(repo: Repo, name: str) -> Run | None:
+    if name[:1] == "@" and name[1:2] in ("{", "~", "^"):
+        raise NotFoundError(
+            f"'{name}' is no position of a run",
+            hint="@ is the newest run, @~1 the one before, @{best:METRIC} the best; a commit of git's is HEAD@{1}",
+        )
     commit = repo.git.resolve_commit(name)
     if commit is None:
         return None

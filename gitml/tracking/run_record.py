@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 
 from gitml.entities.run import MetricSummary, Run
 from gitml.errors import DamagedError
@@ -21,6 +23,7 @@ from gitml.repo import Repo
 
 _ARTIFACTS = run_tree.ARTIFACTS + "/"
 _HISTORY = run_tree.HISTORY + "/"
+_LOGS = run_tree.LOGS + "/"
 _ENVIRONMENT = run_tree.ENVIRONMENT + "/"
 
 
@@ -39,7 +42,7 @@ def write_run_tree(repo: Repo, run_id: str) -> tuple[Run, str]:
     for name, entry in files:
         if name in run_tree.RECORD_FILES:
             continue
-        data = read_file(entry.path)
+        data = _read_output(repo, entry) if name == run_tree.OUTPUT_FILE else read_file(entry.path)
         if name.startswith(_HISTORY):
             whole = history.whole_lines(data)
             data, summary = _sound(whole, name)
@@ -64,7 +67,7 @@ def write_run_tree(repo: Repo, run_id: str) -> tuple[Run, str]:
 
 
 def _note_pointer(pointers: dict[str, bool], name: str, data: bytes) -> None:
-    if name.startswith((_ARTIFACTS, _HISTORY)):
+    if name.startswith((_ARTIFACTS, _HISTORY, _LOGS)):
         pointer = decode_pointer(data) if len(data) < MAX_BYTES else None
         if pointer is not None:
             pointers[name] = pointer.lfs
@@ -79,6 +82,19 @@ def _sound(data: bytes, name: str) -> tuple[bytes, MetricSummary | None]:
     except DamagedError:
         data = history.sound_lines(data)
         return data, history.summarize(data, source=name)
+
+
+def _read_output(repo: Repo, entry: os.DirEntry[str]) -> bytes:
+    """Read what the program printed, or put it into the store and give its pointer.
+
+    So it is with what is long, and with what reads like a pointer, which it would be taken for.
+    """
+    size = entry.stat().st_size
+    data = read_file(entry.path) if size <= repo.settings.history_limit else b""
+    if size == len(data) and decode_pointer(data) is None:
+        return data
+    pointer = repo.objects.put_file(Path(entry.path), lfs=repo.settings.artifacts_url is None)
+    return encode_pointer(pointer)
 
 
 def _as_pointer(repo: Repo, data: bytes) -> bytes:

@@ -109,3 +109,10 @@ ASSIGNMENT = (
     r"(?:(?:bearer|basic|token)[ \t]+)?"
     r"(?:\"(?P<double>[^\"\n]*)\"|'(?P<single>[^'\n]*)'|(?P<bare>[^\s,;\"'&|)\]}(]+))"
 )
+# What curl is given to log in with: as two words joined by a space, and within a line of a shell.
+CURL_USER = r"(?:-[a-zA-Z]*[uU]|--user|--proxy-user) (?P<user>[^:\s]*):(?!\[redacted)."
+CURL_LINE = (
+    r"(?P<before>(?<![\w./-])(?:[\w./-]*/)?curl(?![\w.-])[^\n|;&]{0,400}?\s"
+    r"(?:-[a-zA-Z]*[uU]|--user|--proxy-user)(?:[ \t=]{1,4})[\"']?[^:\s\"']{0,100}:)"
+    r"(?!\[redacted|[$\"'\s])[^\s\"';|&]+"
+)

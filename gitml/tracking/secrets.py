@@ -42,6 +42,8 @@ def redact_text(text: str) -> tuple[str, list[str]]:
     kinds: list[str] = []
     if _has_marker(text):
         text = _redact_tokens(text, kinds)
+    if "curl" in text:
+        text = _redact_curl_users(text, kinds)
     if ("=" in text or ":" in text) and _NAME_HINT.search(text):
         text = _redact_assignments(text, kinds)
     return text, kinds
@@ -75,8 +77,8 @@ def redact_value(key: str, value: ParamValue) -> tuple[ParamValue, list[str]]:
 def redact_command(argv: Sequence[str]) -> tuple[tuple[str, ...], list[str]]:
     """Redact a command line, argument by argument.
 
-    Understands `--password X`, `--api-key=X`, `NAME=X`, `curl -u user:X`,
-    credentials in URLs and everything `redact_text` knows.
+    Understands `--password X`, `--api-key=X`, `NAME=X`, `curl -u user:X` (also of a curl
+    that `env` or `timeout` starts), credentials in URLs and everything `redact_text` knows.
 
     Args:
         argv: The program and its arguments.
@@ -87,12 +89,13 @@ def redact_command(argv: Sequence[str]) -> tuple[tuple[str, ...], list[str]]:
     kept: list[str] = []
     kinds: list[str] = []
     pending = ""  # the option whose value may come next
+    calls_curl = False
     for position, argument in enumerate(argv):
-        if _holds_user_and_password(argv, position):
-            user = argument.partition(":")[0]
-            new, found = f"{user}:{_placeholder('password')}", ["password"]
+        user = re.match(shapes.CURL_USER, f"{argv[position - 1]} {argument}") if calls_curl else None
+        if user is not None:
+            new, found = f"{user['user']}:{_placeholder('password')}", ["password"]
             pending = ""
-        elif pending and not _is_option(argument):
+        elif pending and (not _is_option(argument) or is_secret_of(pending, argument)):
             redacted, found = redact_value(pending, argument)
             new, pending = str(redacted), ""
         else:
@@ -100,9 +103,28 @@ def redact_command(argv: Sequence[str]) -> tuple[tuple[str, ...], list[str]]:
             pending = argument.lstrip("-") if _is_option(argument) and "=" not in argument else ""
         kept.append(new)
         kinds += found
+        calls_curl = calls_curl or re.fullmatch(r"(?:.*[/\\])?curl(?:\.exe)?", argument) is not None
     if "aws access key" in kinds:
         kept = [_redact_lone_aws_secret(argument, kinds) for argument in kept]
     return tuple(kept), list(dict.fromkeys(kinds))
+
+
+def is_secret_of(option: str, word: str) -> bool:
+    """Whether the word after an option is its secret, whatever it looks like.
+
+    That holds of all that follows `--password` and the like, but for what can only
+    be an option of its own: `--verbose`, `-v`, `-vv`. After `--key` and `--token`,
+    which name many things, every option counts as one.
+
+    Args:
+        option: The option, with or without its dashes.
+        word: The word that comes after it.
+    """
+    name = option.lstrip("-")
+    kind = name_kind(name) if _NAME_HINT.search(name) else None
+    if kind is None or not _is_option(word):
+        return kind is not None
+    return not kind.endswith("?") and re.fullmatch(r"--.*|-(.)\1*|-[\w.-]+=.*", word) is None
 
 
 def token_kinds(text: str) -> list[str]:
@@ -212,6 +234,13 @@ def _redact_tokens(text: str, kinds: list[str]) -> str:
     return _tokens().sub(replace, text)
 
 
+def _redact_curl_users(text: str, kinds: list[str]) -> str:
+    text, count = re.subn(shapes.CURL_LINE, rf"\g<before>{_placeholder('password')}", text)
+    if count and "password" not in kinds:
+        kinds.append("password")
+    return text
+
+
 def _redact_aws_secrets(text: str, kinds: list[str]) -> str:
     """Redact the 40 characters near an access key; on their own they look like anything."""
     key = re.search(r"(?:AKIA|ASIA)[A-Z0-9]{16}", text)
@@ -298,14 +327,6 @@ def _redact_list(key: str, values: list[ParamValue]) -> tuple[ParamValue, list[s
 
 def _is_option(argument: str) -> bool:
     return re.match(r"--?[A-Za-z][\w.-]*(?:=|$)", argument) is not None
-
-
-def _holds_user_and_password(argv: Sequence[str], position: int) -> bool:
-    program = argv[0].replace("\\", "/").rpartition("/")[2]
-    option = argv[position - 1] if position else ""
-    if program == "curl":
-        return option in ("-u", "--user", "--proxy-user") and ":" in argv[position]
-    return False
 
 
 def _redact_argument(argument: str) -> tuple[str, list[str]]:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gitml.config import CodeMode
 from gitml.entities.run import DEFAULT_EXPERIMENT, DEFAULT_EXPERIMENT_ID, CodeState, Run, RunStatus
-from gitml.errors import RefusedError, UsageError
+from gitml.errors import DeletedError, RefusedError, UsageError
 from gitml.formats import run_tree, yaml
 from gitml.formats.names import check_name, check_run_id
 from gitml.formats.pointer import decode_pointer
@@ -26,10 +26,11 @@ from gitml.tracking.capture import (
     current_directory,
     inherited_code,
 )
-from gitml.tracking.commit import check_branch, rescue_orphans
+from gitml.tracking.commit import check_branch, forget_live, rescue_orphans
 from gitml.tracking.live import LiveRun
 from gitml.tracking.redaction import redacted_text
 from gitml.tracking.secrets import redact_command
+from gitml.tracking.values import clean_text, flatten_params, to_tag
 from gitml.tracking.words import random_name
 
 if TYPE_CHECKING:
@@ -101,9 +102,11 @@ def start_run(  # noqa: PLR0913 - the facts that a run can begin with, all by na
 
     Raises:
         InvalidNameError: A name can't be used.
+        InvalidValueError: A value can't be recorded.
         NotFoundError: There is no such experiment.
         RefusedError: The experiment was deleted, or there is a run of that id.
     """
+    check_facts(tags, params, note)
     check_branch(repo)
     rescue_orphans(repo)
     home = _experiment(repo, experiment, experiment_id)
@@ -137,8 +140,23 @@ def start_run(  # noqa: PLR0913 - the facts that a run can begin with, all by na
     except OSError as err:
         raise NotWritableError(repo.root, err) from err
     live = LiveRun(repo, run_id, folder, lock, owner=True, strict=strict)
-    live_facts(live, tags, params, note)
+    with withdrawn_on_error(repo, live):
+        live_facts(live, tags, params, note)
     return live
+
+
+@contextmanager
+def withdrawn_on_error(repo: Repo, live: LiveRun) -> Iterator[None]:
+    """Take a live run away again where what is done here to begin it fails, so that nobody records it."""
+    try:
+        yield
+    except BaseException:
+        try:
+            if live.owner:
+                forget_live(repo, live.run_id)
+        finally:
+            live.close()
+        raise
 
 
 def what_it_runs_in(
@@ -164,6 +182,21 @@ def what_it_runs_in(
 
 def _in_their_folder(environment: Mapping[str, bytes]) -> dict[str, bytes]:
     return {f"{run_tree.ENVIRONMENT}/{file}": data for file, data in environment.items()}
+
+
+def check_facts(tags: Mapping[str, Any] | None, params: Mapping[str, Any] | None, note: str | None) -> None:
+    """Refuse first tags, params or a note that can't be recorded, before there is a run of them.
+
+    Raises:
+        InvalidNameError: A name can't be used.
+        InvalidValueError: A value can't be recorded.
+    """
+    for key, value in (tags or {}).items():
+        to_tag(check_name("tag", key), value)
+    for _ in flatten_params(params or {}):
+        pass
+    if note:
+        clean_text(note)
 
 
 def live_facts(
@@ -206,15 +239,17 @@ def resume_run(
 
     Raises:
         RunNotFoundError: There is no such run.
-        RefusedError: It was deleted.
+        DeletedError: It was deleted, itself or with its experiment.
     """
     with suppress(NotLiveError):
         return _take_or_join(repo, run_id, strict)
-    from gitml.tracking.history import get_run  # the index is needed only to find an ended run
+    from gitml.tracking.history import get_run, read_output  # the index: only to find an ended run
 
     run = get_run(repo, run_id)
     if run.deleted_ms is not None:
-        raise RefusedError(f"run '{run_id}' was deleted", hint=f"gitml runs restore {run_id[:8]}")
+        raise DeletedError("run", run_id, f"gitml runs restore {run_id[:8]}")
+    if (home := experiments.deleted_experiments(repo).get(run.experiment_id)) is not None:
+        experiments.refuse_deleted(home)
     from gitml.tracking.united import settle
 
     run = settle(repo, run)
@@ -235,8 +270,8 @@ def resume_run(
             with repo.objects.open(pointer) as stream:
                 data = stream.read()
         files[f"{run_tree.HISTORY}/{entry.path}"] = data
-    output = repo.git.read_path(base, run_tree.OUTPUT_FILE)
-    if output is not None:
+    output = read_output(repo, run)
+    if output:
         files[run_tree.OUTPUT_FILE] = output
     _pin(repo, run_id, run.code)
     try:
@@ -260,10 +295,7 @@ def _experiment(repo: Repo, name: str | None, experiment_id: str | None) -> tupl
         if experiment_id is not None
         else experiments.experiment_named(repo, check_name("experiment", name))
     )
-    if found.deleted_ms is not None:
-        raise RefusedError(
-            f"experiment '{found.name}' was deleted", hint=f"gitml experiments restore '{found.name}'"
-        )
+    experiments.refuse_deleted(found)
     return found.id, found.name
 
 

@@ -18,7 +18,7 @@ from gitml.formats.pointer import decode_attributes, decode_pointer, encode_attr
 from gitml.git.repo import TreeEntry
 from gitml.repo import Repo
 from gitml.tracking.commit import append_record
-from gitml.tracking.purges import HistoryPurgedError, of_records
+from gitml.tracking.purges import HistoryPurgedError, OutputPurgedError, of_records
 
 _HISTORY = run_tree.HISTORY + "/"
 Files = Mapping[str, TreeEntry]
@@ -93,6 +93,18 @@ def read_file(repo: Repo, run: Run, path: str) -> bytes | None:
     states = [files_of(repo, head) for head in heads]
     entry = unite_files(states, base).get(path)
     return None if entry is None else repo.git.read_blob(entry.oid)
+
+
+def read_output(repo: Repo, run: Run) -> bytes | None:
+    """Read what a run's program printed, fetched if it is long and not here; None if nothing was kept.
+
+    Raises:
+        OutputPurgedError: It was an object, which was purged.
+        ObjectMissingError: It is behind a pointer whose object is nowhere to be had.
+    """
+    data = read_file(repo, run, run_tree.OUTPUT_FILE)
+    heads = sides(repo, run)[0] or [run.commit or ""]
+    return None if data is None else _content(repo, data, run_tree.OUTPUT_FILE, heads, fetch=True)
 
 
 def read_curve(repo: Repo, run: Run, path: str, *, fetch: bool = True) -> bytes | None:
@@ -186,6 +198,8 @@ def _content(repo: Repo, data: bytes, path: str, heads: Sequence[str], *, fetch:
     if not repo.objects.has(pointer.oid, pointer.size):
         purge = of_records(repo.git, heads).get(pointer.oid)
         if purge is not None:
+            if path == run_tree.OUTPUT_FILE:
+                raise OutputPurgedError(purge)
             raise HistoryPurgedError(metric_name(path.removeprefix(_HISTORY)), purge)
         if fetch:
             from gitml.sync.objects import ensure_here  # stores of remotes: few histories are so long

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from gitml.entities.run import Number, ParamValue
@@ -49,6 +50,20 @@ def to_number(key: str, value: object) -> Number:
         ) from None
 
 
+def to_whole(key: str, part: str, value: Any) -> int:
+    """Make a metric's step or timestamp a whole number.
+
+    Raises:
+        InvalidValueError: It is none.
+    """
+    if type(value) is int:
+        return value
+    try:
+        return int(value)
+    except (TypeError, ValueError, OverflowError):
+        raise InvalidValueError("metric", key, f"its {part} {value!r:.80} is no whole number") from None
+
+
 def flatten_params(
     params: Mapping[Any, Any], prefix: str = "", depth: int = 0
 ) -> Iterator[tuple[str, ParamValue]]:
@@ -66,6 +81,22 @@ def flatten_params(
             yield from flatten_params(value, f"{key}.", depth + 1)
         else:
             yield check_name("param", key), to_param(key, value)
+
+
+def distinct_params(items: Iterable[tuple[str, ParamValue]]) -> dict[str, ParamValue]:
+    """Collect params by name.
+
+    Raises:
+        InvalidValueError: A name is there twice, with two values.
+    """
+    params: dict[str, ParamValue] = {}
+    for key, value in items:
+        if not same_param(params.setdefault(key, value), value):
+            raise InvalidValueError(
+                "param", key, f"it is given twice, as {params[key]!r:.80} and as {value!r:.80}",
+                hint="params are set once; use a tag or a metric for what changes",
+            )  # fmt: skip
+    return params
 
 
 def to_param(key: str, value: object, depth: int = 0) -> ParamValue:
@@ -101,11 +132,22 @@ def _plain_param(key: str, value: object, depth: int) -> ParamValue:
             return _plain_param(key, item(), depth + 1) if depth < MAX_PARAM_DEPTH else str(value)
         except (TypeError, ValueError, RuntimeError):
             return clean_text(str(value))
-    if isinstance(value, int):
-        return int(value)
-    if isinstance(value, float):
-        return float(value)
+    if isinstance(value, int | float):
+        return int(value) if isinstance(value, int) else float(value)
+    if isinstance(value, Mapping) and depth:  # in a list: there is no name to flatten it to
+        return clean_text(json.dumps(_parts(key, value, depth), ensure_ascii=False))
     return clean_text(str(value))
+
+
+def _parts(key: str, value: object, depth: int) -> Any:
+    """Make what is in a mapping in a list into what JSON has words for."""
+    if isinstance(value, Mapping):
+        if depth >= MAX_PARAM_DEPTH:
+            return str(value)
+        return {str(name): _parts(key, part, depth + 1) for name, part in value.items()}
+    if isinstance(value, list | tuple) and depth < MAX_PARAM_DEPTH:
+        return [_parts(key, part, depth + 1) for part in value]
+    return _plain_param(key, value, MAX_PARAM_DEPTH)
 
 
 def to_tag(key: str, value: object) -> str:

@@ -147,7 +147,6 @@ def test_images(mlflow):
         mlflow.log_image(np.ones((2, 2, 1), dtype=bool), "b.bmp")
         for wrong in (
             np.zeros((3,)),
-            np.full((2, 2), 2.0),
             np.zeros((2, 2, 5), np.uint8),
             np.full((2, 2), 300),
         ):
@@ -168,10 +167,154 @@ def test_images(mlflow):
     assert series.path.startswith("images/train~dog+step+3+timestamp+7+")
 
 
+@pytest.mark.parametrize(
+    ("floats", "drawn"),
+    [
+        ([[0.0, 1.0, 2.0, -2.0]], [[127, 191, 255, 0]]),
+        ([[2.0, 2.0]], [[0, 0]]),
+        ([[0.5, float("nan"), float("inf")]], [[127, 0, 255]]),
+        ([[-1.0, 3.0, float("nan"), float("-inf")]], [[0, 255, 0, 0]]),
+    ],
+    ids=["wide", "constant", "not finite", "wide and not finite"],
+)
+def test_floats_that_are_no_brightness_are_rescaled(mlflow, floats, drawn):
+    pytest.importorskip("PIL")
+    with mlflow.start_run() as run, pytest.warns(UserWarning, match="the picture") as caught:
+        mlflow.log_image(np.array(floats), "a.png")
+    assert {Path(warning.filename).name for warning in caught} == {Path(__file__).name}
+    assert np.asarray(mlflow.artifacts.load_image(f"runs:/{run.run_id}/a.png")).tolist() == drawn
+
+
+def test_an_image_of_its_own(mlflow, tmp_path):
+    pytest.importorskip("PIL")
+    pixels = np.arange(24, dtype=np.uint8).reshape(2, 4, 3)
+    image = mlflow.Image(pixels)
+    image.save(tmp_path / "a.png")
+    assert image.size == (4, 2)
+    for same in (image, mlflow.Image(tmp_path / "a.png"), mlflow.Image(image.to_pil()), mlflow.Image(image)):
+        assert (same.to_array() == pixels).all()
+    assert image.to_list() == pixels.reshape(8, 3).tolist()
+    assert mlflow.Image([[1, 2]]).to_list() == [1, 2]
+    with mlflow.start_run() as run:
+        mlflow.log_image(image, "a.png")
+    assert (np.asarray(mlflow.artifacts.load_image(f"runs:/{run.run_id}/a.png")) == pixels).all()
+    assert mlflow.Image(pixels).resize((2, 2)).size == (2, 2)
+    (tmp_path / "b.png").write_text("no picture")
+    for wrong in (5, tmp_path / "b.png", tmp_path / "none.png", "text"):
+        with pytest.raises(MlflowException):
+            mlflow.Image(wrong)
+
+
+@pytest.mark.parametrize("name", ["t.json", "x/t.parquet"])
+def test_pictures_in_tables(mlflow, name):
+    pillow = pytest.importorskip("PIL.Image")
+    if name.endswith("parquet"):
+        pytest.importorskip("pyarrow")
+    pixels = np.full((300, 400, 3), 7, np.uint8)
+    table = pd.DataFrame({"q": ["b", "c"], "img": [None, pillow.new("RGB", (3, 2))]}, index=[5, 6])
+    with mlflow.start_run() as run:
+        mlflow.log_table({"q": "a", "img": mlflow.Image(pixels)}, name)
+        mlflow.log_table(table, name)
+        with pytest.raises(MlflowException, match="'img' has pictures and something else"):
+            mlflow.log_table({"img": [mlflow.Image(pixels), "text"]}, name)
+    assert isinstance(table.loc[6, "img"], pillow.Image)
+    loaded = mlflow.load_table(name, run_ids=[run.run_id])
+    assert loaded["q"].tolist() == ["a", "b", "c"]
+    first, none, second = loaded["img"]
+    assert none is None
+    folder = f"table_images/{name.partition('.')[0]}"
+    files = {file.path for file in mlflow.artifacts.list_artifacts(f"runs:/{run.run_id}/{folder}")}
+    assert files == {cell[key] for cell in (first, second) for key in ("filepath", "compressed_filepath")}
+    assert first["type"] == "image"
+    whole = mlflow.artifacts.load_image(f"runs:/{run.run_id}/{first['filepath']}")
+    assert (np.asarray(whole) == pixels).all()
+    small = mlflow.artifacts.load_image(f"runs:/{run.run_id}/{first['compressed_filepath']}")
+    assert (small.format, small.size) == ("WEBP", (256, 192))
+
+
+@pytest.mark.parametrize("how", ["id", "uri", "client", "live"])
+@pytest.mark.parametrize(
+    ("path", "put"),
+    [("d/sub/b.txt", "b.txt"), ("d/sub", "sub/b.txt"), ("d", "d/sub/b.txt"), ("", "d/sub/b.txt")],
+)
+def test_a_download_has_its_own_name_only(mlflow, in_repo, how, path, put):
+    with mlflow.start_run() as run:
+        mlflow.log_text("new", "d/sub/b.txt")
+        mlflow.log_text("x" * 200_000, "d/sub/big.txt")
+        uri = f"runs:/{run.run_id}/{path}"
+        if how == "live":
+            found = mlflow.artifacts.download_artifacts(uri, dst_path="out/1")
+    Path("out/1", put).parent.mkdir(parents=True, exist_ok=True)
+    if how != "live":
+        Path("out/1", put).write_text("old")
+        found = {
+            "id": lambda: mlflow.artifacts.download_artifacts(
+                run_id=run.run_id, artifact_path=path, dst_path="out/1"
+            ),
+            "uri": lambda: mlflow.artifacts.download_artifacts(uri, dst_path="out/1", registry_uri=None),
+            "client": lambda: mlflow.MlflowClient().download_artifacts(run.run_id, path, "out/1"),
+        }[how]()
+    assert found == str((in_repo / "out" / "1" / (path.rpartition("/")[2])).absolute())
+    assert Path("out/1", put).read_text() == "new"
+    assert {entry.name for entry in Path("out/1").iterdir()} == {put.partition("/")[0]}
+    if put == "sub/b.txt":
+        assert Path("out/1/sub/big.txt").stat().st_size == 200_000
+
+
+def test_a_download_replaces_no_folder_and_leaves_by_no_link(mlflow, tmp_path):
+    with mlflow.start_run() as run:
+        mlflow.log_text("new", "d/sub/b.txt")
+    (tmp_path / "a" / "b.txt").mkdir(parents=True)
+    (tmp_path / "b").mkdir()
+    (tmp_path / "b" / "sub").write_text("a file")
+    (tmp_path / "c").mkdir()
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "c" / "sub").symlink_to(tmp_path / "elsewhere")
+    for path, folder, said in (
+        ("d/sub/b.txt", "a", "is a folder"),
+        ("d/sub", "b", "is a file"),
+        ("d/sub", "c", "leads out of"),
+        ("d/nope", "a", "no artifact 'd/nope'"),
+    ):
+        with pytest.raises(MlflowException, match=said):
+            mlflow.artifacts.download_artifacts(
+                run_id=run.run_id, artifact_path=path, dst_path=tmp_path / folder
+            )
+    assert list((tmp_path / "elsewhere").iterdir()) == []
+    assert [entry.name for entry in (tmp_path / "a").iterdir()] == ["b.txt"]
+
+
+@pytest.mark.parametrize("name", ["a.json", "a.yaml"])
+def test_dictionaries_with_values_of_libraries(mlflow, name):
+    class Named(dict):
+        pass
+
+    with mlflow.start_run() as run:
+        mlflow.log_dict(
+            {
+                "f": np.float32(1.5), "d": np.float64(0.1), "n": np.int64(3), "b": np.bool_(True),
+                "s": np.str_("x"), "a": np.arange(4).reshape(2, 2), "t": pd.Timestamp("2020-01-02"),
+                "m": np.array(["2020-01-02"], "datetime64[ns]"), "p": Path("a/b"), "c": 1 + 2j,
+                "k": np.float32, "named": Named(x=(1, np.int8(2))),
+            },
+            name,
+        )  # fmt: skip
+    assert mlflow.artifacts.load_dict(f"runs:/{run.run_id}/{name}") == {
+        "f": 1.5, "d": 0.1, "n": 3, "b": True, "s": "x", "a": [[0, 1], [2, 3]], "t": "2020-01-02 00:00:00",
+        "m": ["2020-01-02T00:00:00.000000000"], "p": "a/b", "c": "(1+2j)", "k": "<class 'numpy.float32'>",
+        "named": {"x": [1, 2]},
+    }  # fmt: skip
+
+
 def test_what_cannot_be_written_says_so(mlflow):
+    within = {}
+    within["itself"] = within
     with mlflow.start_run():
-        for name in ("a.json", "a.yaml"):
+        for wrong in ({(1, 2): 3}, within):
             with pytest.raises(MlflowException, match="can't be written"):
-                mlflow.log_dict({"x": object()}, name)
+                mlflow.log_dict(wrong, "a.json")
+        for wrong in (5, b"bytes", None):
+            with pytest.raises(MlflowException, match="not text"):
+                mlflow.log_text(wrong, "a.txt")
         with pytest.raises(MlflowException, match="there is no file"):
             mlflow.log_artifact("no/such/file")

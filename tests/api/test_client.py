@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 import shutil
 from pathlib import Path
 
@@ -206,3 +208,44 @@ def test_artifact_location_is_said_to_be_ignored(client):
 
 def test_gitml_is_exported_under_both_names():
     assert gitml.MlflowClient is gitml.Client
+
+
+def test_a_client_travels_to_other_processes(client, git_repo, tmp_path, monkeypatch):
+    run_id = client.create_run("0").info.run_id
+    client.strict = True
+    monkeypatch.chdir(tmp_path)
+    for other in (pickle.loads(pickle.dumps(client)), copy.deepcopy(client)):
+        assert type(other) is Client
+        assert (other.tracking_uri, other.strict) == (git_repo.as_uri(), True)
+        other.log_metric(run_id, "m", 1)
+        other.close()
+    client.set_terminated(run_id)
+    assert len(client.get_metric_history(run_id, "m")) == 2
+
+
+def test_calls_that_need_not_wait_give_what_can_be_waited_for(client):
+    run_id = client.create_run("0").info.run_id
+    client.log_param(run_id, "p", 1, synchronous=False).wait()
+    client.log_metric(run_id, "m", 1, synchronous=False).wait()
+    client.log_batch(run_id, params=[Param("q", 1)], synchronous=False).wait()
+    client.set_tag(run_id, "t", "v", synchronous=False).wait()
+    assert client.set_tag(run_id, "t", "v") is None
+    client.set_terminated(run_id)
+    assert client.get_run(run_id).data.params == {"p": 1, "q": 1}
+
+
+def test_tags_that_stand_for_facts(client):
+    run_id = client.create_run("0", run_name="kept").info.run_id
+    client.set_terminated(run_id)
+    client.delete_tag(run_id, "mlflow.runName")  # MLflow takes the tag away and leaves the name
+    assert client.get_run(run_id).info.run_name == "kept"
+    with pytest.raises(MlflowException, match="stands for what gitml recorded itself"):
+        client.delete_tag(run_id, "mlflow.user")
+
+
+def test_a_name_becomes_text(client):
+    run_id = client.create_run("0", run_name=5).info.run_id
+    client.set_terminated(run_id)
+    assert client.get_run(run_id).info.run_name == "5"
+    client.update_run(run_id, name=6)
+    assert client.get_run(run_id).info.run_name == "6"

@@ -233,3 +233,21 @@ def test_a_process_left_behind_adds_to_the_run_and_does_not_end_it_again(git_rep
         time.sleep(0.2)
     assert "late" in run["metrics"]
     assert (run["status"], run["exit_code"]) == ("failed", 3)
+
+
+def test_equal_small_files_of_many_threads_are_all_kept(mlflow, tmp_path):
+    """What is equal in memory can be one object in Python: no name may be made of that."""
+    folder = tmp_path / "package"
+    folder.mkdir()
+    for number in range(60):
+        (folder / f"{number}.py").touch()
+    for _ in range(5):
+        with mlflow.start_run() as run, ThreadPoolExecutor(4) as pool:
+            mlflow.log_artifacts(str(folder))
+            texts = [
+                pool.submit(mlflow.MlflowClient().log_text, run.run_id, "", f"t{number}")
+                for number in range(20)
+            ]
+            for done in texts:
+                done.result()
+        assert len(mlflow.artifacts.list_artifacts(run_id=run.run_id)) == 80

@@ -6,6 +6,10 @@ import hashlib
 import json
 import subprocess
 import sys
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
 
 import numpy as np
 import pandas as pd
@@ -90,9 +94,99 @@ def test_data_itself_is_no_data_set(mlflow, wrong):
 
 
 def test_a_metric_on_a_data_set(mlflow):
+    tested = mlflow.data.from_numpy(np.ones(2), name="test")
     with mlflow.start_run() as run:
-        mlflow.log_metric("acc", 0.5, dataset=mlflow.data.from_numpy(np.ones(2), name="test"))
+        mlflow.log_metric("acc", 0.5, dataset=tested)
+        mlflow.log_metric("acc", 0.6, dataset=tested)
+        mlflow.log_metrics({"f1": 0.6}, dataset=tested)
     assert [i.dataset.name for i in mlflow.get_run(run.run_id).inputs.dataset_inputs] == ["test"]
+
+
+@pytest.mark.filterwarnings("ignore::gitml.tracking.redaction.SecretRedactedWarning")
+def test_a_data_set_is_recorded_once_for_each_use(mlflow, frame):
+    trained = mlflow.data.from_pandas(frame, source="https://me:secret@example.org/a.csv", name="d")
+    with mlflow.start_run() as run:
+        mlflow.log_input()
+        assert mlflow.get_run(run.run_id).inputs.dataset_inputs == []
+        mlflow.log_input(trained, "train")
+        mlflow.log_input(trained, "train")
+        mlflow.log_inputs([trained, trained], ["train", "test"])
+    with mlflow.start_run(run_id=run.run_id):
+        mlflow.log_input(trained, "train")
+    inputs = mlflow.get_run(run.run_id).inputs.dataset_inputs
+    mlflow.MlflowClient().log_inputs(run.run_id, inputs)
+    assert [item.tags[0].value for item in mlflow.get_run(run.run_id).inputs.dataset_inputs] == [
+        "train",
+        "test",
+    ]
+
+
+def test_lists_of_inputs_go_together(mlflow):
+    one = mlflow.data.from_numpy(np.ones(2))
+    with mlflow.start_run() as run:
+        for arguments in (([one], ["a", "b"]), ([one, one], None, [{}]), (None, ["a"])):
+            with pytest.raises(MlflowException, match="an item for each of the"):
+                mlflow.log_inputs(*arguments)
+    assert mlflow.get_run(run.run_id).inputs.dataset_inputs == []
+
+
+def test_columns_of_one_name(mlflow):
+    double = pd.DataFrame([[1, 2.5]], columns=["a", "a"])
+    described = mlflow.data.from_pandas(double)
+    assert [(c["name"], c["type"]) for c in described.schema["mlflow_colspec"]] == [
+        ("a", "long"),
+        ("a", "double"),
+    ]
+    assert described.digest != mlflow.data.from_pandas(double[["a"]].iloc[:, ::-1]).digest
+
+
+def test_the_data_stays_with_its_description(frame):
+    described = data.from_pandas(frame, targets="c", predictions="a")
+    assert described.df is frame
+    assert (described.targets, described.predictions) == ("c", "a")
+    assert described == data.from_pandas(frame.copy(), targets="c", predictions="a")
+    features, targets = {"x": np.ones((3, 2))}, np.zeros(3)
+    arrays = data.from_numpy(features, targets=targets)
+    assert arrays.features is features
+    assert arrays.targets is targets
+    assert "df" not in arrays.to_dict() | described.to_dict()
+
+
+def test_where_data_came_from(mlflow, frame, tmp_path):
+    file = tmp_path / "d.csv"
+    file.write_text("a\n1\n")
+    with mlflow.start_run() as run:
+        for source in (file, "https://example.org/a.csv", "s3://b/a.csv", None):
+            mlflow.log_input(mlflow.data.from_pandas(frame, source=source), str(source))
+    inputs = mlflow.get_run(run.run_id).inputs.dataset_inputs
+    sources = [mlflow.data.get_source(item) for item in inputs]
+    assert [(source.source_type, source.to_dict()) for source in sources] == [
+        ("local", {"uri": str(file)}),
+        ("http", {"url": "https://example.org/a.csv"}),
+        ("s3", {"uri": "s3://b/a.csv"}),
+        ("code", {}),
+    ]
+    assert sources == [mlflow.data.get_source(item.dataset) for item in inputs]
+    assert sources[1].url == sources[1].uri == json.loads(sources[1].to_json())["url"]
+    assert mlflow.data.get_source(mlflow.data.from_file(file)).load() == str(file)
+    assert sources[0].load(tmp_path / "copy") == str(tmp_path / "copy" / "d.csv")
+    with pytest.raises(MlflowException, match="not known where"):
+        sources[3].load()
+    with pytest.raises(MlflowException, match="does not describe"):
+        mlflow.data.get_source("a.csv")
+
+
+def test_a_source_elsewhere_is_fetched(tmp_path):
+    (tmp_path / "a.csv").write_text("a\n1\n")
+    handler = partial(SimpleHTTPRequestHandler, directory=str(tmp_path))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        address = f"http://127.0.0.1:{server.server_port}/a.csv"
+        source = data.get_source(data.from_numpy(np.ones(2), source=address))
+        found = [source.load(tmp_path / "got"), source.load()]
+        server.shutdown()
+    assert found[0] == str(tmp_path / "got" / "a.csv")
+    assert [Path(path).read_text() for path in found] == ["a\n1\n"] * 2
 
 
 def test_digests_tell_content_apart(frame, tmp_path):

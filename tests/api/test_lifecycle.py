@@ -67,6 +67,42 @@ def test_parent_by_id(mlflow):
     assert mlflow.get_parent_run(child.run_id).info.run_id == parent.run_id
 
 
+def test_a_part_of_another_run_than_the_active_one_is_refused(mlflow):
+    with mlflow.start_run() as other:
+        pass
+    with mlflow.start_run() as parent:
+        with pytest.raises(MlflowException, match="can't be part of"):
+            mlflow.start_run(nested=True, parent_run_id=other.run_id)
+        assert mlflow.active_run() is parent
+        with mlflow.start_run(nested=True, parent_run_id=parent.run_id) as child:
+            pass
+    assert mlflow.get_parent_run(child.run_id).info.run_id == parent.run_id
+
+
+def test_the_active_run_can_be_entered_again(mlflow):
+    with mlflow.start_run() as run:
+        with mlflow.start_run(run_id=run.run_id, nested=True) as again:
+            mlflow.log_metric("m", 1)
+        assert (again.run_id, mlflow.active_run(), run.info.status) == (run.run_id, run, "RUNNING")
+        mlflow.log_metric("m", 2)
+        with pytest.raises(MlflowException, match="active already"):
+            mlflow.start_run(run_id=run.run_id)
+    found = mlflow.get_run(run.run_id)
+    assert (found.info.status, found.data.metrics) == ("FINISHED", {"m": 2})
+
+
+def test_a_run_of_another_experiment_than_the_chosen_one_is_not_resumed(mlflow):
+    with mlflow.start_run() as run:
+        pass
+    mlflow.set_experiment("other")
+    with pytest.raises(MlflowException, match="is in experiment 'Default', which is not the chosen one"):
+        mlflow.start_run(run_id=run.run_id)
+    assert mlflow.active_run() is None
+    mlflow.set_experiment("Default")
+    with mlflow.start_run(run_id=run.run_id):
+        pass
+
+
 def test_a_part_left_open_ends_with_its_parent(mlflow):
     with pytest.raises(RuntimeError), mlflow.start_run() as parent:
         child = mlflow.start_run(nested=True)
@@ -215,6 +251,25 @@ def test_a_wrapper_owns_its_run(mlflow, run_script):
     assert [mlflow.get_parent_run(part.info.run_id).info.run_id for part in parts] == [run.run_id]
 
 
+def test_a_run_that_the_environment_names_anew_is_joined(mlflow, run_script):
+    done = run_script(
+        """
+        import os
+        import gitml as mlflow
+
+        def begin():
+            with mlflow.start_run() as run:
+                return run.info.run_id
+
+        a, b = begin(), begin()
+        for run_id in (a, b, a):
+            os.environ["MLFLOW_RUN_ID"] = run_id
+            print(begin() == run_id, begin() == run_id)
+        """
+    )
+    assert done.stdout == "True False\n" * 3
+
+
 def test_the_repository_of_a_wrapper(mlflow, git_repo, tmp_path):
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
@@ -244,3 +299,13 @@ def test_system_metrics(mlflow):
     mlflow.disable_system_metrics_logging()
     with mlflow.start_run() as run:
         assert run.monitor is None
+
+
+def test_a_machine_that_cannot_be_measured_stops_no_run(mlflow, monkeypatch):
+    monkeypatch.setitem(sys.modules, "psutil", None)
+    with pytest.warns(RuntimeWarning, match=r"not recorded.*gitml\[system\]"):  # noqa: SIM117
+        with mlflow.start_run(log_system_metrics=True) as run:
+            mlflow.log_metric("m", 1)
+    assert mlflow.active_run() is None
+    found = mlflow.get_run(run.run_id)
+    assert (found.info.status, found.data.metrics) == ("FINISHED", {"m": 1})

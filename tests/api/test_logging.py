@@ -66,6 +66,51 @@ def test_a_param_is_set_once(mlflow):
     assert mlflow.get_run(run.run_id).data.params == {"lr": 0.1}
 
 
+@pytest.mark.parametrize(
+    "log",
+    [
+        lambda mlflow: mlflow.log_params({"a": {"b": 1}, "a.b": 2}),
+        lambda mlflow: mlflow.log_batch(params=[Param("new", 0), Param("a", "1"), Param("a", "2")]),
+        lambda mlflow: mlflow.log_batch(
+            params=[Param("a", {"b": 1}), Param("a.b", 2)], metrics=[Metric("m", 1, 1)]
+        ),
+    ],
+)
+def test_a_param_given_twice_with_two_values_is_refused(mlflow, log):
+    with mlflow.start_run() as run:
+        with pytest.raises(MlflowException, match="it is given twice, as '?1'? and as '?2'?") as caught:
+            log(mlflow)
+        assert caught.value.error_code == "INVALID_PARAMETER_VALUE"
+        mlflow.log_batch(params=[Param("same", 1), Param("same", 1)])
+    data = mlflow.get_run(run.run_id).data
+    assert (data.params, data.metrics) == ({"same": 1}, {})
+
+
+@pytest.mark.parametrize(
+    "log",
+    [
+        lambda mlflow: mlflow.log_metrics({"b": 2.0, "a": "x"}),
+        lambda mlflow: mlflow.log_metrics({"b": 2.0, "": 1}),
+        lambda mlflow: mlflow.log_metrics({"b": 2.0, "a": 1}, step="two"),
+        lambda mlflow: mlflow.log_batch(
+            [Metric("b", 1, 1), Metric("a", "x", 1)], [Param("p", 1)], [RunTag("t", "v")]
+        ),
+        lambda mlflow: mlflow.log_batch([Metric("b", 1, 1), Metric("a", 1, 1, "x")], [Param("p", 1)]),
+        lambda mlflow: mlflow.log_batch(
+            [Metric("b", 1, 1)], [Param("p", 1)], [RunTag("t", "v"), RunTag("", "v")]
+        ),
+        lambda mlflow: mlflow.log_batch([Metric("b", 1, 1)], [Param("p", 1), Param("", 1)]),
+        lambda mlflow: mlflow.log_batch([Metric("b", 1, 1)], tags=[RunTag("mlflow.runName", "")]),
+        lambda mlflow: mlflow.set_tags({"t": "v", "mlflow.runName": ""}),
+    ],
+)
+def test_a_wrong_item_keeps_the_whole_batch_out(mlflow, log):
+    with mlflow.start_run() as run, pytest.raises((MlflowException, ValueError)):
+        log(mlflow)
+    data = mlflow.get_run(run.run_id).data
+    assert (data.metrics, data.params, data.tags.get("t")) == ({}, {}, None)
+
+
 def test_steps_count_up_by_themselves(mlflow):
     with mlflow.start_run() as run:
         for value in (3.0, 2.0):
@@ -169,6 +214,7 @@ def test_unusual_names_survive(mlflow):
 def test_synchronous_is_accepted(mlflow):
     with mlflow.start_run():
         mlflow.log_metric("m", 1, synchronous=False).wait()
+        mlflow.log_param("p", 1, synchronous=False).wait()
         mlflow.log_params({"a": 1}, synchronous=False).wait()
         assert mlflow.log_metric("m", 1, synchronous=True) is None
         mlflow.flush_async_logging()

@@ -26,7 +26,7 @@ def declared_for_type_checkers() -> set[str]:
 
 
 def test_all_public_names_load_and_are_known_to_type_checkers():
-    loadable = {name for name in gitml.__all__ if name not in ("__version__", "strict")}
+    loadable = {name for name in gitml.__all__ if name not in ("__version__", "VERSION", "strict")}
     assert declared_for_type_checkers() == loadable
     for name in loadable:
         assert getattr(gitml, name) is not None
@@ -73,6 +73,38 @@ print("fine")
 def test_names_are_where_mlflow_has_them(run_script, first, then):
     done = run_script(MLFLOW_PLACES.format(first=first, then=then))
     assert done.stdout == "fine\n"
+
+
+MLFLOW_MODULES = """
+import gitml.artifacts, gitml.data, gitml.version, gitml.utils.mlflow_tags
+import gitml.tracking.client, gitml.tracking.fluent, gitml.entities.run_status
+from gitml.artifacts import download_artifacts, list_artifacts, load_dict, load_image, load_text
+from gitml.data import from_numpy, from_pandas
+from gitml.data.numpy_dataset import NumpyDataset
+from gitml.data.pandas_dataset import PandasDataset
+import gitml as mlflow
+assert mlflow.tracking.client.MlflowClient is mlflow.MlflowClient
+for name in mlflow.tracking.fluent.__all__:
+    assert getattr(mlflow.tracking.fluent, name) is getattr(mlflow, name), name
+assert not hasattr(mlflow.tracking.fluent, "autolog")
+assert not hasattr(mlflow.tracking.client, "autolog")
+assert mlflow.entities.run_status.RunStatus is mlflow.RunStatus
+assert mlflow.utils.mlflow_tags.MLFLOW_PARENT_RUN_ID == "mlflow.parentRunId"
+assert mlflow.VERSION == mlflow.version.VERSION == mlflow.__version__
+with mlflow.tracking.fluent.start_run() as run:
+    mlflow.tracking.fluent.log_metric("m", 1)
+    mlflow.log_text("x", "a.txt")
+assert [file.path for file in list_artifacts(run_id=run.info.run_id)] == ["a.txt"]
+assert mlflow.data.pandas_dataset.from_pandas is from_pandas is mlflow.data.from_pandas
+print("fine")
+"""
+
+
+@pytest.mark.parametrize(
+    "first", ["", "import gitml as m; m.tracking.fluent, m.utils.mlflow_tags, m.data, m.version\n"]
+)
+def test_modules_are_where_mlflow_has_them(run_script, first):
+    assert run_script(first + MLFLOW_MODULES).stdout == "fine\n"
 
 
 def test_import_loads_nothing_heavy():

@@ -236,5 +236,16 @@ def test_handles_draw_themselves(mlflow):
         html = thing._repr_html_()
         assert "<b>bold" not in html
         assert "bold" in html
-        assert set(thing._repr_mimebundle_()) == {"text/plain", "text/html"}
+        assert set(thing._repr_mimebundle_()) == {"text/plain", "text/html", "text/markdown"}
     assert "finished" in repr(runs[0])
+
+
+def test_nothing_is_found_where_nothing_is_wanted(mlflow):
+    with mlflow.start_run():
+        pass
+    assert mlflow.search_runs(max_results=0, output_format="list") == []
+    frame = mlflow.search_runs(max_results=0)
+    assert (len(frame), list(frame.columns[:2])) == (0, ["run_id", "experiment_id"])
+    assert mlflow.search_experiments(max_results=0) == []
+    with pytest.raises(mlflow.MlflowException, match="positive integer"):
+        mlflow.Client().search_runs(["0"], max_results=0)

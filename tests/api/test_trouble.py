@@ -28,6 +28,17 @@ with warnings.catch_warnings(record=True) as caught:
     warnings.simplefilter("always")
     for value in range(1, 1000):
         gitml.log_metric("loss", value)
+    for number in range(300):
+        gitml.log_param(f"early{number}", number)
+        gitml.set_tag(f"tag{number}", number)
+    gitml.log_text("kept", "early.txt")
+    gitml.log_text("x" * 5000, "text.txt")
+    try:
+        gitml.log_param("early299", -1)
+    except gitml.MlflowException:
+        pass
+    else:
+        sys.exit("a param was changed")
     assert len(caught) == 1, caught
     assert "the program goes on" in str(caught[0].message)
 allow(None)
@@ -36,15 +47,43 @@ gitml.log_param("after", 1)
 with warnings.catch_warnings(record=True) as caught:
     warnings.simplefilter("always")
     gitml.end_run()
-    assert ["is incomplete" in str(warning.message) for warning in caught] == [True], caught
+    assert not caught, caught
 print(run.run_id)
 """
     )
     found = mlflow.get_run(done.stdout.strip())
     assert [p.value for p in mlflow.get_metric_history(found.info.run_id, "loss")] == list(range(1001))
-    assert found.data.params == {"after": 1}
-    assert found.info.status == "FINISHED"
-    assert found.entity.incomplete
+    assert found.data.params == {**{f"early{number}": number for number in range(300)}, "after": 1}
+    assert [found.data.tags[f"tag{number}"] for number in range(300)] == list(map(str, range(300)))
+    assert mlflow.artifacts.load_text(f"{found.info.artifact_uri}/text.txt") == "x" * 5000
+    assert (found.info.status, found.entity.incomplete) == ("FINISHED", False)
+
+
+def test_a_disk_that_stays_full_is_told_once_and_by_name(mlflow, run_script):
+    run_script(
+        SMALL_FILES_ONLY
+        + """
+gitml.start_run(run_name="full")
+gitml.log_param("first", 1)
+open("source.bin", "wb").write(b"x" * 300_000)
+allow(9000)
+with warnings.catch_warnings(record=True) as caught:
+    warnings.simplefilter("always")
+    for number in range(1000):
+        gitml.set_tag(f"tag{number}", number)
+    gitml.log_artifact("source.bin")
+    gitml.log_text("x" * 200_000, "long.txt")
+    gitml.end_run()
+said = [str(warning.message) for warning in caught]
+assert len(said) == 2, said
+assert "tags.yaml" in said[0] and "kept in memory" in said[0], said
+for word in ("is incomplete", "tags.yaml", "artifact 'source.bin'", "artifact 'long.txt'"):
+    assert word in said[1], said
+"""
+    )
+    (run,) = mlflow.search_runs(output_format="list")
+    assert (run.info.run_name, run.entity.incomplete) == ("full", True)
+    assert mlflow.artifacts.list_artifacts(run_id=run.info.run_id) == []
 
 
 def test_strict_raises(mlflow, run_script):

@@ -239,6 +239,11 @@ def test_lists_are_redacted_item_by_item():
         (["env", "HF_TOKEN=abc", "train"], ["env", "HF_TOKEN=[redacted: token]", "train"]),
         (["train", "--password", "--verbose", "x"], ["train", "--password", "--verbose", "x"]),
         (["curl", "-u", "ada:hunter2", "x"], ["curl", "-u", "ada:[redacted: password]", "x"]),
+        (["env", "curl", "-su", "ada:hunter2", "x"], ["env", "curl", "-su", "ada:[redacted: password]", "x"]),
+        (["sh", "-c", "curl -s -u a:hunter2 x"], ["sh", "-c", "curl -s -u a:[redacted: password] x"]),
+        (["train", "--password", "-hunter2"], ["train", "--password", "[redacted: password]"]),
+        (["train", "--password", "-vv", "x"], ["train", "--password", "-vv", "x"]),
+        (["train", "--db-password", "p=x"], ["train", "--db-password", "[redacted: password]"]),
         (["git", "clone", "https://u:p4ss@h/x"], ["git", "clone", "https://u:[redacted: url password]@h/x"]),
         (["sh", "-c", "API_KEY=abc x"], ["sh", "-c", "API_KEY=[redacted: api key] x"]),
         (

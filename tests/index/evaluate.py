@@ -31,7 +31,7 @@ _ATTRIBUTES: dict[str, Callable[[Run], Any]] = {
     "status": lambda run: run.status.value,
     "user_id": lambda run: run.user,
     "host": lambda run: run.host,
-    "artifact_uri": lambda run: run.id,
+    "artifact_uri": lambda run: f"runs:/{run.id}",
     "start_time": lambda run: run.start_ms,
     "end_time": lambda run: run.end_ms,
     "duration": lambda run: run.duration_s,
@@ -125,7 +125,7 @@ def _equal(field: Field, value: Any, other: Any) -> bool:
     if field.kind is Kind.ATTRIBUTE:
         kind = ATTRIBUTES[field.key].type
         if kind is Type.ADDRESS:
-            return value in other.split("/")
+            return value.removeprefix("runs:/") in other.split("/")
         if kind is Type.COMMIT and re.fullmatch("[0-9a-fA-F]{4,63}", other):
             return value.startswith(other.lower())
         return value == other

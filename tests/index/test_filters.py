@@ -61,6 +61,12 @@ MLFLOW = {
     "created <= 1664067852747": Compare(attribute("start_time"), "<=", 1664067852747),
     "end_time < 1664067852747": Compare(attribute("end_time"), "<", 1664067852747),
     "artifact_uri = 'x/abc/artifacts'": Compare(attribute("artifact_uri"), "=", "x/abc/artifacts"),
+    "artifact_uri != 'x'": Compare(attribute("artifact_uri"), "!=", "x"),
+    "attributes.artifact_uri LIKE '%'": Like(attribute("artifact_uri"), "%"),
+    "artifact_uri IN ('x', 'y')": In(attribute("artifact_uri"), ("x", "y")),
+    "metrics.'loss' > 2": Compare(metric("loss"), ">", 2),
+    "params.'learning rate' = 'x'": Compare(param("learning rate"), "=", "x"),
+    "attributes.'run_name' = 'x'": Compare(attribute("run_name"), "=", "x"),
     "attributes.run_id IN ('a', 'b')": In(attribute("run_id"), ("a", "b")),
     'run_id NOT IN ("a",)': In(attribute("run_id"), ("a",), negated=True),
     "datasets.name = 'train'": Compare(Field(Kind.DATASET, "name"), "=", "train"),
@@ -204,8 +210,8 @@ WRONG = [
     ("duration > 'long'", 11, "not a duration", "5m"),
     ("dirty > true", 6, "=, != only", ""),
     ("dirty = 'perhaps'", 8, "true or false", ""),
-    ("artifact_uri LIKE 'x'", 13, "an address", ""),
-    ("artifact_uri != 'x'", 13, "= only", ""),
+    ("artifact_uri < 'x'", 13, "=, != only", ""),
+    ("'loss' > 2", 0, "a name", ""),
     ("metrics.a", 9, "expected a comparison", ""),
     ("datasets.size = 'x'", 0, "no 'size'", "datasets.name"),
     ("params.`` = 'x'", 0, "missing", ""),
@@ -228,6 +234,12 @@ def test_a_wrong_filter_points_at_the_character(text, position, problem, hint):
     lines = str(error).split("\n")
     assert lines[1] == f"  {text}"
     assert lines[2] == "  " + " " * position + "^"
+
+
+def test_the_mark_stands_below_the_character_on_a_terminal():
+    with pytest.raises(FilterSyntaxError) as caught:
+        parse_filter("name = '日本語e\u0301' foo")
+    assert str(caught.value).split("\n")[2] == "  " + " " * len("name = 'nihongo' ") + "^"
 
 
 def test_a_long_filter_is_shown_in_part():
@@ -276,6 +288,8 @@ def test_length_is_limited():
         ("metrics.loss.min", Order(metric("loss", "min"))),
         ("tags.mlflow.user", Order(attribute("user_id"))),
         ("note", Order(attribute("note"))),
+        ("artifact_uri DESC", Order(attribute("artifact_uri"), descending=True)),
+        ("metrics.'a b' DESC", Order(metric("a b"), descending=True)),
     ],
 )
 def test_sort_keys(text, order):

@@ -121,7 +121,11 @@ def about(field: Field):
         return of_type(field, OPS, TEXTS, text=True)
     kind = ATTRIBUTES[field.key].type
     if kind is Type.ADDRESS:
-        return st.builds(Compare, st.just(field), st.just("="), st.just("gitml/" + "0" * 31 + "1/artifacts"))
+        one = "0" * 31 + "1"
+        addresses = st.sampled_from([f"gitml/{one}/artifacts", f"runs:/{one}", one, "x", ""])
+        return of_type(field, EQUALS, addresses, text=True) | st.builds(
+            Like, st.just(field), st.sampled_from(["runs:/%", "%1", "RUNS:/_%"]), st.booleans(), st.booleans()
+        )
     if kind is Type.BOOLEAN:
         return of_type(field, EQUALS, st.booleans(), text=False)
     if kind in (Type.TEXT, Type.STATUS, Type.COMMIT):
@@ -186,7 +190,7 @@ def sort_key(order: Order, run):
 
 @given(
     different_runs,
-    fields.filter(lambda f: f.kind is not Kind.DATASET and f.key != "artifact_uri"),
+    fields.filter(lambda f: f.kind is not Kind.DATASET),
     st.booleans(),
 )
 def test_order_agrees_with_plain_python(some_runs, field, descending):

@@ -50,6 +50,13 @@ TABLE = [
     ("http://host/?a=1 /data/a=1 ./x=1 -1 -.5 -", {}),
     ("--config.lr 3 --a/b 4", {"config.lr": 3, "a/b": 4}),
     ("--inf .inf", {"inf": math.inf}),
+    ("--b64 Zm9v= --eq a==b --conn Server=x;User=a", {"b64": "Zm9v=", "eq": "a==b", "conn": "Server=x;User=a"}),
+    ("--amp +a=1 --bf16 ++b.c/d=[1,2] ~e", {"amp": True, "a": 1, "bf16": True, "b.c/d": [1, 2]}),
+    ("--multirun lr=0.1,0.2 --amp db=x,y", {"multirun": True, "lr": "0.1,0.2", "amp": True, "db": "x,y"}),
+    ("--password c2VjcmV0= --db-password p@ss=word! --account-key a=b", {
+        "password": "c2VjcmV0=", "db_password": "p@ss=word!", "account_key": "a=b"}),
+    ("--password -hunter2 --token a=b --key -x", {
+        "password": "-hunter2", "token": "a=b", "key": True, "x": True}),
 ]  # fmt: skip
 
 

@@ -23,7 +23,13 @@ def test_streams_stay_apart_and_are_logged_together(tmp_path: Path) -> None:
     )
     assert (done.returncode, done.stdout, done.stderr) == (3, b"out\nno line end", b"err\n")
     assert wrapped.log == b"out\nerr\nno line end"
-    assert wrapped.result == {"exit_code": 3, "signal": None, "problems": [], "ends_in_line": True}
+    assert wrapped.result == {
+        "exit_code": 3,
+        "signal": None,
+        "problems": [],
+        "ends_in_line": True,
+        "losses": [],
+    }
 
 
 @pytest.mark.parametrize("code", [0, 1, 2, 77, 255])
@@ -166,6 +172,25 @@ def test_signals_reach_the_programs_children(tmp_path: Path) -> None:
     wait_until(lambda: not is_alive(grandchild), "the grandchild ended")
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
+def test_a_program_that_handles_a_signal_gets_it_alone(tmp_path: Path, number: signal.Signals) -> None:
+    script = (
+        "import signal, subprocess, sys, time\n"
+        f"signal.signal({int(number)}, lambda n, f: seen.append(n))\n"
+        "seen = []\n"
+        "helper = subprocess.Popen(['sleep', '30'])\n"
+        "print('ready', flush=True)\n"
+        "while not seen: time.sleep(0.02)\n"
+        "time.sleep(0.3); print(helper.poll()); helper.kill()"
+    )
+    process = Wrapped(tmp_path).start(sys.executable, "-c", script)
+    assert process.stdout is not None
+    assert process.stdout.readline() == b"ready\n"
+    process.send_signal(number)
+    out, _ = process.communicate(timeout=TIMEOUT_S)
+    assert (out, process.returncode) == (b"None\n", 0)
+
+
 def test_ignored_signals_stay_ignored(tmp_path: Path) -> None:
     wrapped = Wrapped(tmp_path)
     process = wrapped.start(
@@ -199,6 +224,7 @@ def test_a_process_left_behind_does_not_hold_us(tmp_path: Path) -> None:
     started = time.monotonic()
     done = wrapped.run("sh", "-c", "sleep 45 & printf done")
     assert (done.returncode, done.stdout, wrapped.log) == (0, b"done", b"done")
+    assert "what they print from now on is lost" in wrapped.result["losses"][0]
     assert 0.9 < time.monotonic() - started < 15
 
 

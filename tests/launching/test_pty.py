@@ -242,7 +242,7 @@ def test_in_the_background_it_leaves_the_terminal_alone(tmp_path: Path) -> None:
     with Screen(["bash", "--norc", "--noprofile", "-i"], environment=child_environment(PS1="$ ")) as screen:
         screen.wait_for(rb"\$ ")
         screen.type(command.encode() + b" &\r")
-        screen.wait_for(b"frombehind")
+        screen.wait_for(b"frombehind\r\n")
         screen.type(b"echo still''here; wait; exit\r")
         screen.wait_for(b"stillhere")
         screen.wait()

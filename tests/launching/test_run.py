@@ -100,6 +100,64 @@ def test_wrong_requests_run_nothing(project: Project, arguments: list[str]) -> N
     assert project.live == []
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--tag", "a\nb=1"],
+        ["--tag", "x" * 251 + "=1"],
+        ["-P", "a\033=1"],
+        ["-P", "x" * 251 + "=1"],
+        ["-e", "gh" + "p_abcdefghijklmnopqrstuvwxyz0123456789"],
+        ["-n", "a\nb"],
+    ],
+)
+def test_names_that_cannot_be_leave_nothing_behind(project: Project, arguments: list[str]) -> None:
+    done = project.run(*arguments, "touch", "ran")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "can't be used" in done.stderr
+    assert "abcdefghij" not in done.stderr
+    assert (project.live, project.commits) == ([], [])
+    assert not (project.folder / "ran").exists()
+
+
+def test_going_on_with_what_contradicts_the_run_leaves_it_as_it_was(project: Project) -> None:
+    project.run("-q", "-P", "a=1", "true")
+    before = project.commits
+    done = project.run("--run-id", project.record().id, "-P", "a=2", "true")
+    assert (done.returncode, project.live, project.commits) == (2, [], before)
+
+
+def test_a_run_around_this_one_that_is_not_here(project: Project) -> None:
+    project.environment["GITML_RUN_ID"] = "nosuch"
+    assert "'nosuch', which is not here" in project.run("true").stderr
+    assert project.record().parent_id is None
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_closed_streams(project: Project, closed: str) -> None:
+    words = " ".join(f"'{word}'" for word in project.command("sh", "-c", "echo hi; exit 3"))
+    done = subprocess.run(
+        ["sh", "-c", f"{words} {closed}"],
+        cwd=project.folder,
+        env=project.environment,
+        check=False,
+        timeout=TIMEOUT_S,
+    )
+    assert (done.returncode, project.record().exit_code) == (3, 3)
+    assert project.read("logs/output.log") == b"hi\n"
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="a device of Linux")
+def test_output_that_cannot_be_shown_is_said_even_when_quiet(project: Project) -> None:
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(
+            project.command("-q", "echo", "hi"), cwd=project.folder, env=project.environment,
+            stdout=full, stderr=subprocess.PIPE, check=False, timeout=TIMEOUT_S,
+        )  # fmt: skip
+    assert done.returncode == 0
+    assert b"could not be shown from some point on: no space left on device; the record has it" in done.stderr
+
+
 def test_outside_a_repository(tmp_path: Path) -> None:
     done = subprocess.run(
         [*GITML, "run", "touch", "made"], cwd=tmp_path,
@@ -237,6 +295,15 @@ def test_runs_within_runs(project: Project, make_project: Callable[[str], Projec
     assert len(runs) == 5
     assert project.run("--parent", "outer", "true").returncode == 0
     assert project.record().parent_id == outer.id
+
+
+def test_a_secret_is_the_value_of_its_option_whatever_is_in_it(project: Project) -> None:
+    project.run(
+        "-q", "true", "--password", "c2VjcmV0cGFzc3dvcmQx=", "--db-password", "p@ss=word!", "--lr", "1"
+    )
+    run = project.record()
+    assert run.params == {"password": "[redacted: password]", "db_password": "[redacted: password]", "lr": 1}
+    assert not any(word in "".join(run.command) for word in ("c2Vj", "p@ss"))
 
 
 def test_secrets_on_the_command_line(project: Project) -> None:

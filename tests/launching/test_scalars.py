@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 
 import pytest
 from hypothesis import given
@@ -127,6 +128,19 @@ def test_nothing_found_is_said() -> None:
     scanner = ScalarScanner([compile_rule("auto")], lambda *_: None)
     scanner.feed(b"hello\n")
     assert scanner.finish() == ["nothing that was printed matches --scalars"]
+
+
+def test_a_rule_that_takes_for_ever_is_switched_off() -> None:
+    found: Found = []
+    rules = [compile_rule("(?P<a>(?:x|x)+)y"), compile_rule("b=(?P<b>.)")]
+    scanner = ScalarScanner(rules, lambda *scalar: found.append(scalar))
+    started = time.monotonic()
+    scanner.feed(b"x" * 60 + b" b=1\n" + b"x" * 60 + b" b=2\n")
+    assert scanner.finish() == [
+        "--scalars '(?P<a>(?:x|x)+)y' took more than 1 s for a line and was switched off there"
+    ]
+    assert found == [("b", 1, None), ("b", 2, None)]
+    assert time.monotonic() - started < 10
 
 
 @given(st.lists(st.binary(max_size=60), max_size=8))

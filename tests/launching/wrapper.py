@@ -39,7 +39,7 @@ def main() -> int:
     Path(result_file).write_text(
         json.dumps(
             {"exit_code": result.exit_code, "signal": result.signal, "problems": result.problems,
-             "ends_in_line": result.ends_in_line}
+             "ends_in_line": result.ends_in_line, "losses": result.losses}
         )
     )  # fmt: skip
     return result.exit_code

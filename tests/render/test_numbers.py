@@ -73,8 +73,12 @@ def test_changes_have_signs() -> None:
 
 def test_groups_have_mean_and_spread() -> None:
     assert mean_and_spread([1.0, 2.0, 3.0]) == "2 ± 1"
-    assert mean_and_spread([1.0, float("nan")]) == "1"
-    assert mean_and_spread([float("nan")]) == "–"
+    assert mean_and_spread([1.0, float("nan")]) == "nan"
+    assert mean_and_spread([1.0, float("inf")]) == "inf"
+    assert mean_and_spread([float("inf"), float("-inf")]) == "nan"
+    assert mean_and_spread([1e308, 1e308]) == "1e+308 ± 0"
+    assert mean_and_spread([float("nan")]) == "nan"
+    assert mean_and_spread([]) == "–"
 
 
 def test_times_before_1970_are_right() -> None:

@@ -79,8 +79,8 @@ def test_the_best_value_is_marked_by_the_metric_s_direction() -> None:
     lines = draw(runs_table(runs, selection, view, Ink()), ink=Ink(colour=True)).lines
     assert "acc↑" in lines[0]
     assert "loss↓" in lines[0]
-    assert "\x1b[1;32m0.9\x1b[0m" in lines[1]
-    assert "\x1b[1;32m0.1\x1b[0m" in lines[2]
+    assert "\x1b[1;32m0.9*\x1b[0m" in lines[1]
+    assert "\x1b[1;32m0.1*\x1b[0m" in lines[2]
     assert [(key, run.name) for key, run in leaders(runs, selection)] == [("acc", "one"), ("loss", "two")]
 
 
@@ -113,3 +113,40 @@ def test_letters_outside_ascii_are_gitml_s_own_only_where_they_can_be_shown() ->
     view = RunsView(now_ms=NOW_MS)
     lines = draw(runs_table(runs, select_fields(runs, view), view, Ink(unicode=False))).lines
     assert all(line.isascii() for line in lines)
+
+
+def test_equal_bests_are_all_marked_and_digits_stay_below_digits() -> None:
+    runs = [make_run(name, metrics={"acc": value}) for name, value in (("a", 0.9), ("b", 0.85), ("c", 0.9))]
+    view = RunsView(now_ms=NOW_MS)
+    lines = draw(runs_table(runs, select_fields(runs, view), view, Ink())).lines
+    assert [line.split()[-1] for line in lines[1:]] == ["0.9*", "0.85", "0.9*"]
+    assert {line.rindex("0.") + len(line.split()[-1].rstrip("*")) for line in lines[1:]} == {
+        lines[0].rindex("↑") + 1
+    }
+
+
+def test_columns_asked_for_outlast_all_others_but_the_id() -> None:
+    params = {f"param-{i}": "x" * 8 for i in range(3)}
+    runs = [make_run(f"a-long-name-{i}", params=params, note="a note", experiment=str(i)) for i in range(2)]
+    for cells, kept in ((70, 3), (44, 3), (34, 2)):
+        view = RunsView(columns=tuple(f"params.{key}" for key in params), now_ms=NOW_MS)
+        lines = draw(runs_table(runs, select_fields(runs, view), view, Ink()), cells=cells).lines
+        assert [word for word in lines[0].split() if word.startswith(("RUN", "param"))] == [
+            "RUN",
+            *list(params)[:kept],
+        ]
+        assert all(width(line) <= cells for line in lines)
+
+
+def test_wide_tables_are_fitted_quickly() -> None:
+    columns = [Column(f"column {i}", drop=i % 7 + 1, name=str(i)) for i in range(20_000)]
+    drawing = draw(table_of(Column("first"), *columns, rows=[["x"] * 20_001]), cells=80)
+    assert width(drawing.lines[0]) <= 80
+    assert len(drawing.left_out) > 19_000
+
+
+def test_a_choice_for_people_is_bounded() -> None:
+    runs = [make_run(name, params={f"p{i}": f"{name}{i}" for i in range(100)}) for name in ("a", "b")]
+    selection = select_fields(runs, RunsView(most=50))
+    assert len(selection.columns) == len(selection.left_out) == 50
+    assert len(select_fields(runs, RunsView()).columns) == 100

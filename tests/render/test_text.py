@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import unicodedata
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gitml.render.text import clean, clean_block, clean_output, clip, pad, width
+from gitml.render.text import clean, clean_block, clean_json, clean_output, clip, clip_apart, pad, width
 from tests.render.builder import HOSTILE
 
 ANYTHING = st.text(st.characters(codec=None), max_size=60)
@@ -76,3 +77,17 @@ def test_clipped_and_padded_text_fills_its_column_exactly(text: str, cells: int)
 
 def test_clipping_never_cuts_what_is_drawn_as_one() -> None:
     assert clip("👩\u200d🔬👩\u200d🔬", 3) == "👩\u200d🔬…"
+
+
+@pytest.mark.parametrize("cells", [8, 20, 48])
+@pytest.mark.parametrize("ends", [("1", "2"), ("", "2"), ("1" + "y" * 90, "2" + "y" * 90), ("語", "言")])
+def test_what_differs_far_on_still_looks_different(cells: int, ends: tuple[str, str]) -> None:
+    one, other = clip_apart(["x" * 200 + end for end in ends], cells)
+    assert one != other
+    assert max(width(one), width(other)) <= cells
+
+
+def test_json_stays_the_same_when_it_is_made_safe() -> None:
+    text = json.dumps({"a": "\x9b\u202e\U000e0041ü\n"}, ensure_ascii=False, indent=1)
+    assert json.loads(clean_json(text)) == json.loads(text)
+    assert clean_json(text).replace("ü", "").isascii()

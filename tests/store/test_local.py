@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import resource
 import subprocess
 import sys
 import threading
@@ -196,3 +197,19 @@ def test_a_writer_that_dies_leaves_no_half_object(store, tmp_path):
     for path in store.root.glob("objects/*/*/*"):
         assert path.name == whole.hexdigest()
         assert path.stat().st_size == source.stat().st_size
+
+
+def test_bytes_that_the_disk_takes_in_parts_are_whole_or_refused(store):
+    """One `write` takes at most 2 GiB, and on a full disk what there is room for."""
+    data = os.urandom(300_000)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, before[1]))
+    try:
+        with pytest.raises(OSError, match="too large"):
+            store.put_bytes(data)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert [path for path in store.root.rglob("*") if path.is_file()] == []
+    pointer = store.put_bytes(data)
+    with store.open(pointer) as stream:
+        assert stream.read() == data

@@ -7,13 +7,19 @@ import subprocess
 
 import pytest
 
+from gitml.entities.artifact import Pointer
+from gitml.entities.run import RunStatus
 from gitml.errors import RemoteError, UsageError
+from gitml.formats.pointer import encode_pointer
 from gitml.git.remote import NotKeptError, RemoteUnreachableError
 from gitml.repo import RUNS_REF
 from gitml.sync.join import ForeignHistoryError
 from gitml.sync.objects import ArtifactsNotSentError
 from gitml.sync.pushing import Way
 from gitml.sync.refusal import PushRefusedError
+from gitml.tracking import history
+from gitml.tracking.commit import finish_run
+from gitml.tracking.start import resume_run, start_run
 from tests.sync.conftest import BIG
 
 OID = hashlib.sha256(BIG).hexdigest()
@@ -324,3 +330,29 @@ def test_plain_git_push_and_fetch_work_as_well(clone, server, git):
     bob.push()
     ada.pull()
     assert ada.states() == bob.states()
+
+
+def test_long_output_travels_as_an_object(clone, server, git):
+    ada, bob = clone("ada"), clone("bob")
+    git(ada.folder, "config", "gitml.historyLimit", "1k")
+    long, fake = b"epoch 1 of many\n" * 500, encode_pointer(Pointer("0" * 64, 5, lfs=True))
+    ids = {}
+    with ada.open() as repo:
+        for name, printed in (("long", long), ("fake", fake), ("short", b"done\n")):
+            live = start_run(repo, name=name)
+            live.append_output(printed)
+            finish_run(repo, live, RunStatus.FINISHED)
+            ids[name] = live.run_id
+    ada.push()
+    bob.pull()
+    for person in (ada, bob):
+        with person.open() as repo:
+            printed = {name: history.read_output(repo, history.get_run(repo, ids[name])) for name in ids}
+        assert printed == {"long": long, "fake": fake, "short": b"done\n"}
+    assert len(git(bob.folder, "show", "gitml/runs~2:logs/output.log")) < 200
+    with bob.open() as repo:
+        live = resume_run(repo, ids["long"])
+        live.append_output(b"and on\n")
+        finish_run(repo, live, RunStatus.FINISHED)
+        assert history.read_output(repo, history.get_run(repo, ids["long"])) == long + b"and on\n"
+    git(bob.folder, "fsck", "--strict")

@@ -19,9 +19,11 @@ from gitml.git.runs_branch import ForeignBranchError
 from gitml.index import Query
 from gitml.repo import RUNS_REF, Repo
 from gitml.tracking import history
+from gitml.tracking.capture.code import CodeNotCapturedWarning
 from gitml.tracking.commit import OrphanedRunWarning, finish_run, rescue_orphans
-from gitml.tracking.live import IncompleteRunWarning
+from gitml.tracking.damage import DamagedRecordWarning
 from gitml.tracking.start import NotWritableError, attach_run, start_run
+from gitml.tracking.troubles import IncompleteRunWarning
 
 LOGGER = """
 import sys
@@ -278,16 +280,18 @@ def make_repository(place: Path, git) -> Path:
 
 
 @needs_root
-def test_a_full_disk_warns_once_keeps_what_it_can_and_never_stops_the_program(small_disk, git):
+def test_a_full_disk_warns_once_keeps_what_it_can_and_never_stops_the_program(small_disk, git, tmp_path):
     repo = Repo.open(make_repository(small_disk, git))
     live = start_run(repo, code="commit")
     live.log_metric("loss", 0.0)
+    large = tmp_path / "large.bin"
+    large.write_bytes(b"x" * 1_000_000)
     filler = small_disk / "filler"
     fill_disk(filler)
     with pytest.warns(IncompleteRunWarning, match="could not write") as told:
         for value in range(1, 2000):
             live.log_metric("loss", float(value))
-        live.log_artifact(sys.executable)
+        live.log_artifact(large)
     assert len(told) == 1, "once, not at every point"
     filler.unlink()
     live.log_metric("loss", 2000.0)
@@ -487,3 +491,72 @@ def test_the_id_of_a_dead_handle_can_be_joined_no_more(repo):
     finish_run(repo, live, RunStatus.FINISHED)
     with pytest.raises(Exception, match="not live"):
         attach_run(repo, live.run_id)
+
+
+def edited(git, git_repo: Path, path: str, text: str) -> str:
+    """Commit another version of one file of the newest record, as a person with plain git would."""
+    index = {**os.environ, "GIT_INDEX_FILE": str(git_repo / ".git" / "edit.index")}
+    blob = git(git_repo, "hash-object", "-w", "--stdin", input=text).strip()
+    git(git_repo, "read-tree", "gitml/runs", env=index)
+    git(git_repo, "update-index", "--add", "--cacheinfo", f"100644,{blob},{path}", env=index)
+    tree = git(git_repo, "write-tree", env=index).strip()
+    message = git(git_repo, "log", "-1", "--format=%B", "gitml/runs")
+    commit = git(git_repo, "commit-tree", tree, "-p", "gitml/runs", input=message).strip()
+    git(git_repo, "update-ref", "refs/heads/gitml/runs", commit)
+    return commit
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "why"),
+    [
+        ("params.yaml", "a: &a [x, x]\nb: &b [*a, *a]\nc: [*b, *b]\n", "params.yaml"),
+        ("params.yaml", "- a\n- list\n", "params.yaml"),
+        ("run.yaml", "id: 0\nstatus: evil\n", "run.yaml"),
+    ],
+)
+def test_a_record_that_cannot_be_read_is_told_until_a_later_one_stands_over_it(
+    repo, git, git_repo, path, text, why
+):
+    finish_run(repo, start_run(repo, name="only"), RunStatus.FINISHED)
+    sound = git(git_repo, "show", f"gitml/runs:{path}") if path == "run.yaml" else "lr: 0.5\n"
+    commit = edited(git, git_repo, path, text)
+    with pytest.warns(DamagedRecordWarning, match=commit[:12]) as told:
+        found = history.search(repo, Query())
+    assert why in str(told[0].message)
+    assert "gitml fsck" in str(told[0].message)
+    assert [run.name for run in found] == ["only"], "the record before it counts"
+    edited(git, git_repo, path, sound)
+    if path == "params.yaml":
+        (run,) = history.search(repo, Query())
+        assert run.params == {"lr": 0.5}
+
+
+def test_a_commit_of_somebody_else_on_top_can_be_taken_back(repo, git, git_repo):
+    finish_run(repo, start_run(repo, name="ours"), RunStatus.FINISHED)
+    tip = repo.git.tip(RUNS_REF)
+    tree = git(git_repo, "rev-parse", "main^{tree}").strip()
+    theirs = git(git_repo, "commit-tree", tree, "-p", "gitml/runs", "-m", "notes").strip()
+    git(git_repo, "update-ref", "refs/heads/gitml/runs", theirs)
+    with pytest.raises(ForeignBranchError, match=theirs[:12]) as caught:
+        history.search(repo, Query())
+    assert caught.value.exit_code == 2
+    command = caught.value.hint.rpartition(": ")[2]
+    assert command == f"git update-ref refs/heads/gitml/runs {tip[:12]}"
+    git(git_repo, *command.split()[1:])
+    assert [run.name for run in history.search(repo, Query())] == ["ours"]
+
+
+def test_a_damaged_staging_area_stops_no_training(repo, git_repo):
+    index = git_repo / ".git" / "index"
+    index.write_bytes(b"junk")
+    with pytest.warns(CodeNotCapturedWarning, match="git reset"):
+        live = start_run(repo)
+    finish_run(repo, live, RunStatus.FINISHED)
+    run = history.get_run(repo, live.run_id)
+    assert (run.code.commit, run.code.branch, run.code.tree) == (
+        repo.git.tip("refs/heads/main"),
+        "main",
+        None,
+    )
+    assert "uncommitted" in run.code.left_out[0]
+    assert index.read_bytes() == b"junk"

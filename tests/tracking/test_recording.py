@@ -17,7 +17,8 @@ from gitml.index import Query
 from gitml.repo import RUNS_REF
 from gitml.tracking import edit, experiments, history
 from gitml.tracking.commit import finish_run
-from gitml.tracking.live import ParamChangedError, RunEndedError
+from gitml.tracking.live import RunEndedError
+from gitml.tracking.params_file import ParamChangedError
 from gitml.tracking.redaction import SecretRedactedWarning
 from gitml.tracking.start import attach_run, resume_run, start_run
 

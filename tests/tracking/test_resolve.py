@@ -48,10 +48,16 @@ def three(_three, tmp_path):
         ("aaaa1111" * 4, "aaaa1111"),
         ("aaaa1", "aaaa1111"),
         ("bbbb", "bbbb3333"),
+        ("BBBB33", "bbbb3333"),
         ("brisk-heron", "aaaa1111"),
         ("@", "bbbb3333"),
         ("@~1", "aaaa2222"),
         ("@~2", "aaaa1111"),
+        ("@~", "aaaa2222"),
+        ("@^", "aaaa2222"),
+        ("@~~", "aaaa1111"),
+        ("@^~1", "aaaa1111"),
+        ("@~0", "bbbb3333"),
         ("@{best:accuracy}", "aaaa1111"),
         ("@{best:loss}", "aaaa2222"),
         ("main", "bbbb3333"),
@@ -86,6 +92,21 @@ def test_what_is_ambiguous_lists_the_candidates(three):
 def test_what_leads_nowhere_says_so(three, name):
     with pytest.raises(NotFoundError):
         resolve_run(three, name)
+
+
+@pytest.mark.parametrize("name", ["@{1}", "@{0}", "@{yesterday}", "@{best:}", "@^2", "@{best:loss}~1"])
+def test_what_git_reads_at_its_head_is_no_run(three, name):
+    with pytest.raises(NotFoundError, match="no position of a run") as caught:
+        resolve_run(three, name)
+    assert "@~1" in caught.value.hint
+
+
+def test_letters_of_an_id_may_be_large(three):
+    run = get_run(three, "aaaa2222" * 4)
+    for name in (run.id.upper(), run.commit.upper(), run.commit[:10].upper()):
+        assert resolve_run(three, name).id == run.id
+    record(three, "cccc4444" * 4, "BBBB3")
+    assert resolve_run(three, "BBBB3").id == "cccc4444" * 4, "a name goes first"
 
 
 def test_a_typo_is_answered_with_a_suggestion(three):

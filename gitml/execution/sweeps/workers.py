@@ -265,7 +265,7 @@ def _run(repo: Repo, job: Job, trial: Trial, slot: int) -> dict[str, Any]:
         "value": value,
         "duration_s": result.duration_s,
         "error": result.error,
-        "warnings": result.warnings,
+        "warnings": (*result.warnings, *result.losses),
         "redactions": result.redactions,
     }
 

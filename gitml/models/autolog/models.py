@@ -129,11 +129,11 @@ def _log_dataset(run_id: str, features: Any, targets: Any, context: str, name: s
     import numpy as np
     import pandas as pd
 
-    from gitml.api.data import from_numpy, from_pandas
+    from gitml.api.data import Dataset, from_numpy, from_pandas
     from gitml.api.inputs import input_record
 
     if isinstance(features, pd.DataFrame):
-        dataset = from_pandas(features, name=name)
+        dataset: Dataset = from_pandas(features, name=name)
     elif isinstance(features, np.ndarray) and features.dtype.kind in "biufc":
         known = isinstance(targets, np.ndarray) and targets.dtype.kind in "biufc"
         dataset = from_numpy(features, targets=targets if known else None, name=name)

@@ -332,7 +332,7 @@ def _name(function: Callable[..., Any], args: tuple[Any, ...]) -> str:
 
 def _log_params(training: Training, params: Mapping[str, Any]) -> None:
     """Log params; those that the run has with other values stay, and are told of."""
-    from gitml.tracking.live import ParamChangedError
+    from gitml.tracking.params_file import ParamChangedError
 
     live = get_client().writer(training.run_id)
     for_run: dict[str, Any] = {}
@@ -348,7 +348,7 @@ def _log_params(training: Training, params: Mapping[str, Any]) -> None:
 
 
 def _could_log(live: Any, key: str, value: Any) -> bool:
-    from gitml.tracking.live import ParamChangedError
+    from gitml.tracking.params_file import ParamChangedError
 
     try:
         live.log_param(key, value)

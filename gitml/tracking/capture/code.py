@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -32,6 +33,10 @@ _EMPTY_TREES = frozenset(
 )
 
 
+class CodeNotCapturedWarning(UserWarning):
+    """The code that ran is not recorded as a whole."""
+
+
 def capture_code(git: GitRepo, mode: CodeMode = "tree", *, max_file_size: int = 1 << 20) -> CodeState:
     """Record the state of the code.
 
@@ -44,17 +49,17 @@ def capture_code(git: GitRepo, mode: CodeMode = "tree", *, max_file_size: int = 
     Returns:
         The state. `dirty` says that the code differs from the commit. The tree
         of a dirty state is reachable from no ref yet: keep one until the run
-        is committed. If no snapshot could be made, `tree` is None and
-        `left_out` says why.
-
-    Raises:
-        GitCommandFailedError: git can't read the repository's state.
+        is committed. If no snapshot could be made, or git can't tell the
+        state of the work tree, `tree` is None and `left_out` says why.
     """
     if mode == "off":
         return CodeState()
     if git.work_tree is None:
         return _capture_bare(git, mode)
-    status = read_status(git)
+    try:
+        status = read_status(git)
+    except GitCommandFailedError as err:  # a damaged staging area must not stop a training
+        return _capture_head(git, err)
     chosen = select(git, status, max_file_size) if status.changes or status.untracked else None
     state = CodeState(
         commit=status.commit,
@@ -163,6 +168,24 @@ def _capture_bare(git: GitRepo, mode: CodeMode) -> CodeState:
     commit, branch = _read_head(git)
     state = CodeState(commit=commit, branch=branch, remote=find_remote(git, branch))
     return state if mode == "commit" else replace(state, tree=_tree_of(git, commit))
+
+
+def _capture_head(git: GitRepo, err: GitCommandFailedError) -> CodeState:
+    """Record at least the commit, and warn, where git can't say what of the work tree differs."""
+    warnings.warn(
+        f"the run is tied to the commit alone, since git can't tell the state of the work tree: {err}; "
+        "if its index is damaged, `rm .git/index && git reset` makes it again from the commit",
+        CodeNotCapturedWarning,
+        stacklevel=4,
+    )
+    commit, branch = _read_head(git)
+    return CodeState(
+        commit=commit,
+        branch=branch,
+        dirty=True,  # nobody knows
+        remote=find_remote(git, branch),
+        left_out=(f"all uncommitted changes ({err})",),
+    )
 
 
 def _read_head(git: GitRepo) -> tuple[str | None, str | None]:

@@ -22,6 +22,7 @@ from gitml.cli import complete_names as quick
 from gitml.cli.commands import COMMANDS, HIDDEN
 from gitml.cli.help import TOPICS
 from gitml.repo import Repo
+from gitml.tracking import edit
 from gitml.tracking.start import start_run
 from tests.cli.look.conftest import Look, record
 from tests.quick import QuickGitml
@@ -111,6 +112,30 @@ def test_errors_say_what_and_what_next(
     assert rest == [] if advice is None else rest[0].startswith("hint: ") and advice in rest[0]
 
 
+def test_hints_can_be_switched_off(project: Path, git: Callable[..., str], look: Look) -> None:
+    git(project, "config", "advice.gitml", "off")
+    assert look("show", "zzzz", code=3).err == "error: there is no run 'zzzz'\n"
+    assert json.loads(look("show", "zzzz", "--json", code=3).err)["error"]["hint"]
+    git(project, "config", "advice.gitml", "true")
+    assert "hint: " in look("show", "zzzz", code=3).err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["note", "@", "-F", "nofile"], 3),
+        (["note", "@", "-F", "train.py/x"], 3),
+        (["note", "@", "-F", "."], 2),
+        (["demo", "/proc/x"], 3),
+        (["note", "@", "-F", "x" * 300], 2),
+    ],
+)
+def test_what_the_operating_system_refuses_has_its_code(
+    project: Path, look: Look, arguments: list[str], code: int
+) -> None:
+    look(*arguments, code=code)
+
+
 def test_outside_a_repository(look: Look, tmp_path: Path) -> None:
     answer = look("-C", str(tmp_path), "log", code=128)
     assert "is not in a git repository" in answer.err
@@ -164,7 +189,7 @@ def test_a_bug_leaves_a_report(
         (click.Abort(), 130, ""),
         (
             FileNotFoundError(2, "No such file or directory", "x.txt"),
-            1,
+            3,
             (
                 "error: no such file or directory: 'x.txt'\n"
                 "hint: see whether the name is right, and the disk that it is on is mounted\n"
@@ -288,15 +313,103 @@ def test_completion_asks_the_index_directly_and_gets_the_same(
     assert done.stdout.splitlines()[-1] == "[]"
 
 
-@pytest.mark.parametrize(
-    "name", ["x$(touch pwned)", "x;ls", "x`ls`", "x y", "-x", "=x", "x|y", "x\\y", "x>y", "~x*"]
-)
-def test_a_name_that_a_shell_would_act_on_is_not_completed(project: Path, name: str) -> None:
+@pytest.fixture
+def in_bash(quick: QuickGitml) -> Callable[..., list[str]]:
+    """Complete a line as our script for bash asks for it; `word` is what bash takes for the word."""
+
+    def ask(folder: Path, line: str, word: str) -> list[str]:
+        typed = {"_GITML_LINE": line, "_GITML_WORD": word, "_GITML_COMPLETE": "complete_bash"}
+        done = quick.run([], cwd=folder, env={**os.environ, **typed})
+        assert done.stderr == ""
+        return [line for line in done.stdout.splitlines() if line]
+
+    return ask
+
+
+ODD = [
+    "x$(touch pwned)",
+    "x;ls",
+    "x`ls`",
+    "x y",
+    "x|y",
+    "x\\y",
+    "x>y",
+    "~x*",
+    "x'y",
+    'x"y',
+    "x:y",
+    "x{a,b}",
+    "é ☃",
+]
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_a_name_that_a_shell_would_act_on_is_offered_quoted(
+    project: Path, in_bash: Callable[..., list[str]], complete: Callable[[Path, str], list[str]], name: str
+) -> None:
+    with contextlib.closing(Repo.open(project)) as repo:
+        record(repo, name, {})
+    for before, after in (("", ""), ("'", "'"), ('"', '"')):
+        offered = in_bash(project, f"gitml show {before}", "")[2]
+        read = subprocess.run(
+            ["bash", "-c", f"printf %s {before}{offered}{after}"], cwd=project, capture_output=True, text=True,
+            check=True,
+        )  # fmt: skip
+        assert read.stdout == name
+    if name != "x:y":
+        assert name not in complete(project, "gitml show "), "an older script inserts it as it is"
+
+
+@pytest.mark.parametrize("name", ["-x", "=x"])
+def test_a_name_that_could_not_be_read_is_not_offered(
+    project: Path, in_bash: Callable[..., list[str]], name: str
+) -> None:
     with contextlib.closing(Repo.open(project)) as repo:
         run_id = record(repo, name, {})
-    offered = [offer for offer, _ in names.runs("")]
+    offered = in_bash(project, "gitml show ", "")
     assert name not in offered
     assert run_id[:8] in offered
+
+
+def test_what_is_offered_goes_on_from_where_the_word_of_bash_began(
+    project: Path, in_bash: Callable[..., list[str]]
+) -> None:
+    with contextlib.closing(Repo.open(project)) as repo:
+        gone = record(repo, "co:lon two", {"val acc": [0.5]})
+        assert in_bash(project, "gitml show co:l", "l") == ["lon\\ two"]
+        assert in_bash(project, "gitml show co:lon\\ t", "lon\\ t") == ["lon\\ two"]
+        assert in_bash(project, "gitml show 'co:l", "co:l") == ["co:lon two"]
+        assert in_bash(project, "gitml show @{best:lo", "lo") == ["loss}"]
+        assert in_bash(project, "gitml log -s -lo", "-lo") == ["-loss"]
+        assert in_bash(project, "gitml log --top 3 lo", "lo") == ["loss"]
+        assert in_bash(project, "gitml log --top ", "") == []
+        assert in_bash(project, "gitml log -c loss,va", "loss,va") == ["loss,val\\ acc"]
+        assert in_bash(project, "gitml run -e ch", "ch") == ["churn"]
+        assert in_bash(project, "gitml artifacts cat brisk-heron e", "e") == ["eval.csv"]
+        assert in_bash(project, "gitml help filt", "filt") == ["filters"]
+        assert in_bash(project, "gitml runs restore ", "") == []
+        edit.delete_run(repo, gone)
+    assert in_bash(project, "gitml runs restore ", "") == ["co:lon\\ two", gone[:8]]
+    assert in_bash(project, "gitml nonsense x", "x") == []
+    assert in_bash(project, "A=1 /usr/bin/gitml show qui", "qui") == ["quiet-fox"]
+
+
+def test_bash_itself_completes_a_name(project: Path, look: Look, tmp_path: Path) -> None:
+    with contextlib.closing(Repo.open(project)) as repo:
+        record(repo, "two words*", {})
+    (tmp_path / "gitml").write_text(f'#!/bin/sh\nexec {sys.executable} -m gitml "$@"\n')
+    (tmp_path / "gitml").chmod(0o755)
+    asked = """
+        complete -p gitml
+        COMP_LINE='gitml show tw' COMP_POINT=13
+        _gitml_completion gitml tw show
+        printf '%s\\n' "${COMPREPLY[@]}"
+    """
+    done = subprocess.run(
+        ["bash", "-c", look("completion", "bash").out + asked], capture_output=True, text=True, check=True,
+        env={**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"},
+    )  # fmt: skip
+    assert done.stdout.splitlines() == ["complete -o default -F _gitml_completion gitml", "two\\ words\\*"]
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

@@ -11,7 +11,8 @@ import pytest
 
 from gitml.cli.gates import parse_gate
 from gitml.errors import UsageError
-from tests.cli.look.conftest import Look
+from gitml.repo import Repo
+from tests.cli.look.conftest import Look, record
 from tests.render.builder import make_run
 
 
@@ -105,3 +106,39 @@ def test_gates(gate: str, value: float, fails: bool) -> None:
 def test_wrong_gates_are_refused(gate: str) -> None:
     with pytest.raises(UsageError):
         parse_gate(gate)
+
+
+def test_tags_are_a_difference_in_every_form(project: Path, repo: Repo, look: Look) -> None:
+    for value in "ab":
+        record(repo, f"tagged-{value}", {}, params={"p": 1}, tags={"same": "x", "t": value})
+    text = look("diff", "--exit-code", code=1).out
+    assert re.search(r"^tags\n +t +a +→ +b\n +1 the same", text, re.MULTILINE)
+    assert json.loads(look("diff", "--json").out)["diff"]["differs"] is True
+    assert "tags" not in look("diff", "@", "@", "--exit-code").out
+
+
+def test_long_values_show_where_they_differ(
+    project: Path, repo: Repo, on_terminal: Callable[..., str]
+) -> None:
+    for end in "12":
+        record(repo, f"long-{end}", {}, params={"url": "x" * 200 + end})
+    for runs in (("@~1", "@"), ("@~2", "@~1", "@")):
+        text = on_terminal(project, "-P", "--color=never", "diff", *runs, columns=60)
+        assert "xx1 " in text
+        assert "xx2" in text
+        assert max(map(len, text.splitlines())) <= 60
+
+
+def test_options_that_would_be_ignored_are_refused(project: Path, look: Look) -> None:
+    for options in (("--code", "--json"), ("--working", "--csv")):
+        assert "no other form" in look("diff", *options, code=2).err
+    assert "goes with --code" in look("diff", "--word-diff", code=2).err
+    assert "goes with --code" in look("diff", "--path", "x", code=2).err
+    assert look("diff", "--fail-if", "loss >", code=2).out == ""
+
+
+def test_of_equal_bests_all_are_marked(project: Path, repo: Repo, look: Look) -> None:
+    for name, value in (("one", 0.9), ("two", 0.5), ("three", 0.9)):
+        record(repo, name, {"acc": [value]})
+    lines = [line.split() for line in look("diff", "one", "two", "three").out.splitlines()]
+    assert ["acc↑", "0.9*", "0.5", "0.9*"] in lines

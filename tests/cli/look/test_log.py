@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from gitml.cli.arguments import read_moment
 from gitml.render.text import width
 from gitml.repo import Repo
 from tests.cli.look.conftest import Look, record
@@ -66,6 +67,9 @@ def test_a_pipe_gets_no_colour_no_box_and_no_footer(project: Path, look: Look) -
         (["--top", "1", "acc"], ["brisk-heron"]),
         (["--since", "1 hour ago", "--until", "now"], NEWEST_FIRST),
         (["--until", "2 days ago"], []),
+        (["--since", "last week", "--until", "today"], NEWEST_FIRST),
+        (["--since", "5m"], NEWEST_FIRST),
+        (["--until", "5h"], []),
         (["--grep", "first try"], ["early-lark"]),
         (["--author", "nobody"], []),
         (["-f", "params.depth = 8 or name = 'odd-newt'", "--since", "7d ago"], NEWEST_FIRST[:3]),
@@ -74,6 +78,20 @@ def test_a_pipe_gets_no_colour_no_box_and_no_footer(project: Path, look: Look) -
 def test_options_choose_runs(project: Path, look: Look, options: list[str], expected: list[str]) -> None:
     assert names(look("log", "--oneline", *options).out) == expected
     assert [run["name"] for run in json.loads(look("log", "--json", *options).out)["runs"]] == expected
+
+
+def test_a_time_that_can_not_be_read_is_named_with_its_option(project: Path, look: Look) -> None:
+    for option in ("--since", "--until"):
+        for text in ("garbage", "5", "5m later"):
+            answer = look("log", option, text, code=2)
+            assert f"error: {option} '{text}' is no time" in answer.err
+            assert "'2 days ago'" in answer.err
+
+
+def test_until_a_day_means_its_end() -> None:
+    start, end = read_moment("2026-11-28", "--since"), read_moment("2026-11-28", "--until", whole_day=True)
+    assert end - start == 24 * 3600 * 1000 - 1
+    assert read_moment("2026-11-28 00:00", "--until", whole_day=True) == start
 
 
 def test_columns_are_what_was_asked_for(project: Path, look: Look) -> None:
@@ -265,7 +283,143 @@ def test_a_terminal_gets_lines_that_fit(
 
 def test_the_best_is_bold_on_a_terminal(project: Path, on_terminal: Callable[..., str]) -> None:
     text = on_terminal(project, "-P", "log", columns=140)
-    assert "\x1b[1;32m0.9471\x1b[0m" in text
+    assert "\x1b[1;32m0.9471*\x1b[0m" in text
     assert "constant: seed=7" in text
     assert "\x1b[" not in on_terminal(project, "-P", "log", NO_COLOR="1")
     assert "\x1b[1;32m" in on_terminal(project, "-P", "log", NO_COLOR="1", CLICOLOR_FORCE="1")
+
+
+def test_groups_with_runs_that_diverged_are_honest_in_every_form(
+    project: Path, repo: Repo, look: Look
+) -> None:
+    for name, value in (("fine", 1.0), ("nan", float("nan")), ("up", float("inf")), ("down", float("-inf"))):
+        kind = "up" if name == "up" else "mixed"
+        record(repo, name, {"val/loss": [value]}, params={"k": kind})
+    record(repo, "without", {}, params={"k": "mixed"})
+    options = ("log", "-n", "5", "--group-by", "k")
+    groups = json.loads(look(*options, "--json").out)["groups"]
+    assert [group["n"] for group in groups] == [4, 1]
+    assert [group["metrics.val/loss.mean"] for group in groups] == ["NaN", "Infinity"]
+    assert [group["metrics.val/loss.n"] for group in groups] == [3, 1]
+    rows = list(csv.DictReader(io.StringIO(look(*options, "--csv").out)))
+    assert [row["metrics.val/loss.mean"] for row in rows] == ["NaN", "Infinity"]
+    assert "NaN" in look(*options, "--porcelain").out
+    assert "nan" in look(*options, "--md").out
+    lines = [line.split() for line in look(*options).out.splitlines()]
+    assert lines[1:] == [["mixed", "4", "nan", "(n", "3)"], ["up", "1", "inf"]]
+    assert "one key" in look("log", "--group-by", "k", "--group-by", "lr", code=2).err
+
+
+def test_what_was_asked_for_is_shown_on_a_narrow_terminal(
+    project: Path, on_terminal: Callable[..., str]
+) -> None:
+    heading = on_terminal(project, "-P", "--color=never", "log", "-c", "lr,depth,seed,acc", columns=40)
+    assert heading.splitlines()[0].split()[-4:] == ["lr", "depth", "seed", "acc↑"]
+    assert "(-c NAME)" in heading
+    sort = on_terminal(project, "-P", "--color=never", "log", "-s", "duration", columns=34)
+    assert "TIME" in sort.splitlines()[0]
+
+
+def test_fields_are_found_in_all_runs_of_the_repository(
+    project: Path, repo: Repo, look: Look, tmp_path: Path, git: Callable[..., str]
+) -> None:
+    record(repo, "bare", {})
+    assert "lr" in look("log", "-n", "1", "-c", "lr").out.splitlines()[0].split()
+    assert look("log", "-n", "1", "--csv", "-c", "lr").out.splitlines()[0] == "id,name,params.lr"
+    for options in (("-c", "nope"), ("-s", "nope"), ("-s", "-metrics.nope"), ("--top", "2", "nope")):
+        assert "nope" in look("log", *options, code=2).err
+    git(tmp_path, "init", "--quiet", "empty")
+    for options in (("-c", "lr"), ("-s", "-loss"), ("-s", "-metrics.loss"), ("--top", "2", "loss")):
+        assert look("-C", str(tmp_path / "empty"), "log", *options).err == "there are no runs yet\n"
+
+
+def test_texts_are_found_as_they_are(project: Path, repo: Repo, look: Look) -> None:
+    record(repo, "under_score", {}, note="100% (sure)")
+    for text in ("_", "%", "100% (SURE)"):
+        assert look("log", "--format", "%s", "--grep", text).out == "under_score\n"
+    assert look("log", "--oneline", "--author", "%").out == ""
+    assert look("log", "--format", "%s", "--author", "EXAMPLE", "-n", "1").out == "under_score\n"
+
+
+def test_many_columns_are_bounded_for_people_only(project: Path, repo: Repo, look: Look) -> None:
+    for i in range(2):
+        record(repo, f"wide-{i}", {}, params={f"p{k}": k + i for k in range(300)})
+    answer = look("log", "-n", "2")
+    assert len(answer.out.splitlines()[0].split()) < 60
+    assert answer.err == "250 columns left out: -c NAME shows it, --all-columns all\n"
+    assert "p299" in look("log", "-n", "2", "--all-columns").out
+    assert len(look("log", "-n", "2", "--csv").out.splitlines()[0].split(",")) > 300
+    assert look("show").out.count("(+250, --params)") == 1
+
+
+def test_a_pipe_gets_values_whole(project: Path, repo: Repo, look: Look) -> None:
+    ends = "x" * 300 + "1", "x" * 300 + "2"
+    for i, value in enumerate(ends):
+        record(repo, f"long-{i}", {}, params={"url": value}, tags={"t": value})
+    assert ends[0] in look("log", "-n", "2").out
+    assert f"url {ends[1]}" in look("show").out
+    text = look("diff").out
+    assert ends[0] in text
+    assert ends[1] in text
+    assert "…" not in text
+
+
+def test_statistics_and_metrics_named_like_them_are_told_apart(project: Path, repo: Repo, look: Look) -> None:
+    record(repo, "both", {"v": [1.0, 5.0], "v.min": [100.0]})
+    record(repo, "plain", {"v": [2.0, 6.0]})
+    record(repo, "only", {"v.min": [50.0]})
+    whole, template = "metrics.`v.min`", "%s %(metrics.v.min) %(metrics.`v.min`)"
+    assert look("log", "-n", "3", "--format", template).out.splitlines() == [
+        "only  50.0", "plain 2.0 ", "both 1.0 100.0",
+    ]  # fmt: skip
+    rows = list(csv.reader(io.StringIO(look("log", "-n", "3", "--csv", "-c", f"v.min,{whole}").out)))
+    assert [row[2:] for row in rows[1:]] == [["", "50.0"], ["2.0", ""], ["1.0", "100.0"]]
+    assert rows[0][2] != rows[0][3]
+    for key in ("v.min", "metrics.v.min"):
+        assert look("log", "--format", "%s", "-s", f"-{key}", "-n", "2").out == "plain\nboth\n"
+    assert look("log", "--format", "%s", "-f", "metrics.v.min > 1.5").out == "plain\n"
+    assert look("log", "--format", "%s", "-f", f"{whole} > 1.5").out == "only\nboth\n"
+
+
+def test_records_that_have_no_end_take_no_nul(project: Path, look: Look) -> None:
+    for options in ((), ("--json",), ("--csv",), ("--md",), ("--oneline",)):
+        assert "-z goes with" in look("log", "-z", *options, code=2).err
+
+
+def test_a_terminal_gets_data_without_commands(
+    project: Path, repo: Repo, look: Look, on_terminal: Callable[..., str]
+) -> None:
+    note = "\x1b]0;t\x07\u202e\x9b"
+    record(repo, "hostile", {}, note=note)
+    forms = (["show", "--format", "%N"], ["log", "-n1", "--format", "%N"], ["log", "-n1", "--csv"],
+             ["log", "-n1", "--json"], ["show", "--json"], ["log", "-n1", "--jsonl", "-z"])  # fmt: skip
+    for command in forms:
+        text = on_terminal(project, "-P", *command)
+        assert not set(text) & set(note) - set("]0;t"), command
+    assert look("show", "--format", "%N").out == f"{note}\n"
+    assert json.loads(on_terminal(project, "show", "--json"))["run"]["note"] == note
+
+
+def test_why_nothing_is_shown_is_said(
+    project: Path, look: Look, tmp_path: Path, git: Callable[..., str]
+) -> None:
+    assert look("log", "--deleted").err == "no run is deleted\n"
+    look("experiments", "delete", "churn")
+    assert "'churn' was deleted" in look("log", "-e", "churn").err
+    for name in ("early-lark", "odd-newt"):
+        look("rm", name)
+    assert look("log").err == "all runs are deleted: gitml log --deleted\n"
+    git(tmp_path, "init", "--quiet", "empty")
+    assert "there are no runs yet" in look("-C", str(tmp_path / "empty"), "show", code=3).err
+
+
+def test_the_best_of_a_filter_with_or_is_of_the_filter(project: Path, look: Look) -> None:
+    found = look("log", "--oneline", "--top", "3", "loss", "-f", "name = 'early-lark' or name = 'quiet-fox'")
+    assert names(found.out) == ["quiet-fox"]
+
+
+def test_the_graph_has_the_same_columns_below_all_commits(project: Path, look: Look) -> None:
+    runs = [
+        line for line in look("log", "--graph").out.splitlines() if line.startswith("│") and "acc=" in line
+    ]
+    assert len({line.index("acc=") for line in runs}) == 1

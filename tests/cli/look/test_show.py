@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -96,3 +97,10 @@ def test_parents_name_their_children(project: Path, repo: Repo, look: Look) -> N
     record(repo, "child", {}, parent_id=parent)
     assert "contains ✓" in look("show", "parent").out
     assert f"part of  {parent[:7]}" in look("show", "child").out
+
+
+def test_candidates_of_a_name_have_a_time(project: Path, repo: Repo, look: Look) -> None:
+    for _ in range(2):
+        record(repo, "twice", {})
+    said = look("show", "twice", code=2).err
+    assert len(re.findall(r"twice  finished  \d{4}-\d\d-\d\d \d\d:\d\d", said)) == 2

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import json
+import os
+import pty
 import re
 import signal
+import struct
 import subprocess
 import sys
+import termios
+import time
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
 from pathlib import Path
@@ -172,6 +179,41 @@ def test_leaving_watch_leaves_the_run_alone(
     assert process.poll() is None
 
 
+@pytest.mark.parametrize("way", ["q", "SIGTERM", "SIGINT"])
+def test_watch_is_left_by_a_key_and_the_terminal_is_as_before(
+    project: Path, going: Callable[[int], subprocess.Popen[bytes]], way: str
+) -> None:
+    process = going(1000)
+    pid, terminal = pty.fork()
+    if pid == 0:
+        fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 80, 0, 0))
+        command = [sys.executable, "-m", "gitml", "watch", "--interval", "30"]
+        os.execve(sys.executable, command, {**os.environ, "TERM": "xterm"})
+    before = termios.tcgetattr(terminal)
+    written = b""
+    while b"q quit" not in written:
+        written += os.read(terminal, 65536)
+    while termios.tcgetattr(terminal) == before:
+        time.sleep(0.01)
+    if way == "q":
+        os.write(terminal, b"zq")
+    else:
+        os.kill(pid, getattr(signal, way))
+    with contextlib.suppress(OSError):  # the other end is closed
+        while chunk := os.read(terminal, 65536):
+            written += chunk
+            if b"goes on" in chunk:
+                break
+    after = termios.tcgetattr(terminal)
+    _, status = os.waitpid(pid, 0)
+    os.close(terminal)
+    assert after == before
+    assert os.waitstatus_to_exitcode(status) == (128 + signal.SIGTERM if way == "SIGTERM" else 0)
+    assert (b"goes on" in written) == (way != "SIGTERM")
+    assert b"z" not in written.rpartition(b"q quit")[2], "keys are not echoed"
+    assert process.poll() is None
+
+
 def test_watch_needs_something_live(project: Path, look: Look) -> None:
     assert "no run is live" in look("watch", code=3).err
     assert "finished" in look("watch", "quiet-fox").out
@@ -206,6 +248,27 @@ def test_plot_says_what_it_can_not_draw(project: Path, repo: Repo, look: Look) -
     assert "no finite values" in look("plot", "acc", "nans", code=3).err
     record(repo, "zeros", {"acc": [0.0, -1.0]})
     assert "no logarithm" in look("plot", "acc", "zeros", "--log", code=3).err
+
+
+def test_a_curve_of_one_point_is_seen(project: Path, repo: Repo, look: Look, tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    record(repo, "single", {"acc": [0.5]})
+    look("plot", "acc", "single", "-o", str(tmp_path / "one.svg"))
+    look("plot", "acc", "quiet-fox", "-o", str(tmp_path / "many.svg"))
+    markers = {
+        name: (tmp_path / f"{name}.svg").read_text().lower().count("fill: #0072b2")
+        for name in ("one", "many")
+    }
+    assert markers["one"] > 0
+    assert markers["many"] == 0
+    look("plot", "acc", "single", "-o", str(tmp_path / "nowhere" / "one.svg"), code=3)
+
+
+def test_a_run_that_can_not_be_drawn_is_named(project: Path, repo: Repo, look: Look) -> None:
+    record(repo, "nans", {"acc": [float("nan"), float("inf")]})
+    answer = look("plot", "acc", "nans", "quiet-fox")
+    assert re.fullmatch(r"warning: left out, 'acc' has no finite values: [0-9a-f]{7} nans\n", answer.err)
+    assert "nans" not in answer.out
 
 
 def test_smoothing_starts_at_the_first_value() -> None:

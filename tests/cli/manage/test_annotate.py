@@ -110,12 +110,34 @@ def test_an_editor_that_fails_changes_nothing(cli, recorded, tmp_path, monkeypat
     assert repo.git.tip(RUNS_REF) == tip
 
 
+@pytest.mark.parametrize(
+    "command",
+    ["~/my\\ editor --wait", "$FOLDER/'my editor' --wait", '"${FOLDER}/my editor" --wait',
+     'sh -c "echo and after >> \\$0"', "sh -c 'echo and after >> $1' --wait"],
+)  # fmt: skip
+def test_an_editor_is_named_as_for_git(cli, recorded, tmp_path, monkeypatch, command):
+    recorded(note="before")
+    editor(tmp_path, 'echo "and after" >> "$2"')
+    for name in ("HOME", "FOLDER"):
+        monkeypatch.setenv(name, str(tmp_path))
+    monkeypatch.setenv("GIT_EDITOR", command)
+    cli("note", "@", "--edit")
+    assert cli("note", "@").out == "before\nand after\n"
+
+
+@pytest.mark.parametrize("command", ["vi | tee x", "$(which vi)", '"`which vi`"', "${VISUAL:-vi}", "vi 'x"])
+def test_an_editor_that_only_a_shell_could_start_is_refused(cli, recorded, monkeypatch, command):
+    recorded(note="before")
+    monkeypatch.setenv("GIT_EDITOR", command)
+    assert "what only a shell reads" in cli("note", "@", "--edit", code=4).err
+
+
 def test_what_was_written_in_the_editor_is_not_lost(cli, recorded, tmp_path, monkeypatch, repo):
     recorded()
     # While the editor is open, something else takes the branch away: what is there now is not gitml's.
     steal = "git update-ref refs/heads/gitml/runs refs/heads/main"
     monkeypatch.setenv("GIT_EDITOR", editor(tmp_path, f'{steal} && echo precious > "$2"'))
-    done = cli("note", "@", "--edit", code=4)
+    done = cli("note", "@", "--edit", code=2)
     (kept,) = repo.root.glob("NOTE*")
     assert kept.read_text() == "precious\n"
     assert str(kept) in done.err
