@@ -69,7 +69,8 @@ def runs(connection: sqlite3.Connection, git_dir: Path) -> list[Offer]:
 def deleted_runs(connection: sqlite3.Connection, _: Path) -> list[Offer]:
     """Names, then ids, of the newest runs that were deleted."""
     rows = connection.execute(
-        "SELECT run_id, name, status FROM run WHERE deleted_ms IS NOT NULL ORDER BY start_ms DESC, run_id LIMIT ?",
+        "SELECT run_id, name, status FROM run WHERE deleted_ms IS NOT NULL"
+        " ORDER BY start_ms DESC, run_id LIMIT ?",
         (_NEWEST,),
     ).fetchall()
     return run_offers(rows)

@@ -137,7 +137,7 @@ def _by_code(repo: Repo, name: str) -> Run | None:
     if name[:1] == "@" and name[1:2] in ("{", "~", "^"):
         raise NotFoundError(
             f"'{name}' is no position of a run",
-            hint="@ is the newest run, @~1 the one before, @{best:METRIC} the best; a commit of git's is HEAD@{1}",
+            hint="@ is the newest run, @~1 the one before, @{best:METRIC} the best; in git's words HEAD@{1}",
         )
     commit = repo.git.resolve_commit(name)
     if commit is None:
