@@ -124,9 +124,11 @@ def diff_html(diff: RunDiff) -> str:
         f'<th>{_text(run.name)} <span class="i">{_text(run.id[:SHORT_ID])}</span></th>' for run in runs
     )
     parts = [f"<tr><th></th>{heads}<th></th></tr>"]
-    for title in ("params", "metrics", "data", "packages", "system", "files"):
+    for title in ("params", "metrics", "tags", "data", "packages", "system", "files"):
         rows: Sequence[Row] = getattr(diff, title)
         differing = [row for row in rows if not row.same]
+        if title == "tags" and not differing:
+            continue
         body = "".join(_diff_row(title, row, len(runs)) for row in differing[:_SHOWN_ROWS])
         rest = len(rows) - len(differing)
         more = f", {len(differing) - _SHOWN_ROWS} more differ" if len(differing) > _SHOWN_ROWS else ""
@@ -253,7 +255,7 @@ def _cell(value: object, *, is_best: bool) -> str:
         return f'<td class="m n">{MISSING}</td>'
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         text = format_number(value)
-        return f'<td class="n g"><b>{text}</b></td>' if is_best else f'<td class="n">{text}</td>'
+        return f'<td class="n g"><b>{text}</b>*</td>' if is_best else f'<td class="n">{text}</td>'
     return f"<td>{_text(format_value(value), 32)}</td>"
 
 
