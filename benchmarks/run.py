@@ -2,7 +2,8 @@
 
     python benchmarks/run.py              everything, into benchmarks/results.json
     python benchmarks/run.py --quick      smaller and fewer, within minutes
-    python benchmarks/run.py --only search --only wrap
+    python benchmarks/run.py --only finding --only wrap
+    python benchmarks/run.py --only finding --update    … in place of what benchmarks/results.json has of it
 
 Nothing here is a test of speed: whatever the numbers are, the exit status is 0.
 It is 1 if something did not work or gave a wrong answer.
@@ -32,6 +33,7 @@ from peer import PACKAGE, VERSION, install_peer
 from table import table
 
 SCHEMA = 1
+RESULTS = HERE / "results.json"
 _PACKAGES = ["gitml", "dulwich", "lark", "numpy", "pandas", "PyYAML", "rich", "typer"]
 
 
@@ -51,8 +53,10 @@ def main() -> int:
     print(table(results))
     print(_sentence(report))
     target = options.json or (
-        HERE / "results.json" if not options.quick and not options.only and peer else None
+        RESULTS if not options.quick and (options.update or not options.only) and peer else None
     )
+    if options.update and target and not broken:
+        report = _updated(json.loads(RESULTS.read_text(encoding="utf-8")), report)
     if target and not broken:
         target.write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
         print(f"written to {target}")
@@ -65,6 +69,11 @@ def _options() -> argparse.Namespace:
         "--quick", action="store_true", help=f"{QUICK.runs:,} runs instead of {FULL.runs:,}, and so on"
     )
     parser.add_argument("--only", action="append", choices=list(CASES), metavar="CASE", help=", ".join(CASES))
+    parser.add_argument(
+        "--update",
+        action="store_true",
+        help="put the results into benchmarks/results.json, beside its others",
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="where to write the results")
     parser.add_argument("--no-peer", dest="peer", action="store_false", help="leave MLflow out")
     return parser.parse_args()
@@ -95,6 +104,19 @@ def _header(context: Context, options: argparse.Namespace) -> dict[str, Any]:
         "versions": {**tool_versions(), **installed, **({PACKAGE: VERSION} if context.peer else {})},
         "load_at_start": load(),
     }
+
+
+def _updated(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
+    """Put results in the place of older ones of their names; each says when it was taken.
+
+    Raises:
+        ValueError: The others are of another machine, or of other versions.
+    """
+    for part in ("machine", "versions", "mode"):
+        if old[part] != new[part]:
+            raise ValueError(f"results.json is of another {part}: {old[part]}, here it is {new[part]}")
+    fresh = {result["name"]: {**result, "taken": new["taken"]} for result in new["results"]}
+    return {**old, "results": [fresh.get(result["name"], result) for result in old["results"]]}
 
 
 def _measure(context: Context, names: list[str]) -> tuple[list[Result], bool]:

@@ -7,8 +7,9 @@ import os
 import statistics
 from pathlib import Path
 
-from context import Context
+from context import FULL, Context
 from measure import Result, Target, interleave, result
+from quiet import wait_until_quiet
 
 
 def log_metric(context: Context) -> list[Result]:
@@ -74,6 +75,8 @@ def short_run(context: Context) -> list[Result]:
     def plain() -> float:
         return float(context.plain("plain_runs", context.new_folder("plain"), files=files).answer["ms"])
 
+    if sizes is FULL:
+        wait_until_quiet(context.new_folder("quiet"))
     floor, *found = interleave(
         (plain, sizes.rounds),
         (lambda: ours(few), sizes.rounds),

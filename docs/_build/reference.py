@@ -135,7 +135,18 @@ def timings() -> str:
     if not RESULTS.is_file():
         return "_No results are kept in this checkout: `python benchmarks/run.py` writes them._"
     results = json.loads(RESULTS.read_text(encoding="utf-8"))
-    lines = ["| what | gitml | promised | met | MLflow | times |", "|---|--:|--:|---|--:|--:|"]
+    machine, versions = results["machine"], results["versions"]
+    lines = [
+        f"Taken on {results['taken'][:10]} on {machine['cores']} cores of {machine['processor']}, "
+        f"{machine['file_system']}, with Python {versions['python']}, git {versions['git']} "
+        f"and MLflow {versions['mlflow']}.",
+        "",
+    ]
+    again = sorted({row["taken"] for row in results["results"] if "taken" in row})
+    if again:
+        times = ", ".join(moment[:16].replace("T", " ") for moment in again)
+        lines += [f"Lines with † were measured again afterwards, alone ({times} UTC).", ""]
+    lines += ["| what | gitml | promised | met | MLflow | times |", "|---|--:|--:|---|--:|--:|"]
     lines += [f"| {' | '.join(map(_escape, _timing(row)))} |" for row in results["results"]]
     return "\n".join(lines)
 
@@ -144,7 +155,7 @@ def _timing(row: dict[str, Any]) -> tuple[str, ...]:
     unit = row["unit"]
     promised = "" if row["target"] is None else f"{row['target_is']} {_number(row['target'])} {unit}"
     return (
-        row["what"],
+        row["what"] + (" †" if "taken" in row else ""),
         f"{_number(row['value'])} {unit}",
         promised,
         "" if row["met"] is None else ("yes" if row["met"] else "no"),
