@@ -51,6 +51,9 @@ def capture_code(git: GitRepo, mode: CodeMode = "tree", *, max_file_size: int = 
         of a dirty state is reachable from no ref yet: keep one until the run
         is committed. If no snapshot could be made, or git can't tell the
         state of the work tree, `tree` is None and `left_out` says why.
+
+    Raises:
+        GitCommandFailedError: git can't read the repository's state.
     """
     if mode == "off":
         return CodeState()
@@ -171,14 +174,20 @@ def _capture_bare(git: GitRepo, mode: CodeMode) -> CodeState:
 
 
 def _capture_head(git: GitRepo, err: GitCommandFailedError) -> CodeState:
-    """Record at least the commit, and warn, where git can't say what of the work tree differs."""
+    """Record at least the commit, and warn, where git can't say what of the work tree differs.
+
+    Raises:
+        GitCommandFailedError: `err`: there is no commit either, or no repository any more.
+    """
+    commit, branch = _read_head(git)
+    if commit is None:
+        raise err
     warnings.warn(
         f"the run is tied to the commit alone, since git can't tell the state of the work tree: {err}; "
         "if its index is damaged, `rm .git/index && git reset` makes it again from the commit",
         CodeNotCapturedWarning,
         stacklevel=4,
     )
-    commit, branch = _read_head(git)
     return CodeState(
         commit=commit,
         branch=branch,
