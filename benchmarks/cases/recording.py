@@ -75,7 +75,7 @@ def short_run(context: Context) -> list[Result]:
     def plain() -> float:
         return float(context.plain("plain_runs", context.new_folder("plain"), files=files).answer["ms"])
 
-    if sizes is FULL:
+    if sizes == FULL:
         wait_until_quiet(context.new_folder("quiet"))
     floor, *found = interleave(
         (plain, sizes.rounds),
