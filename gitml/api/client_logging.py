@@ -132,7 +132,12 @@ def log_batch_to(
 def _checked(metric: Metric) -> tuple[str, Number, int | None, int | None]:
     """Give what `LiveRun.log_metric` takes, which will then find nothing wrong with it."""
     number = to_number(metric.key, metric.value)
-    return check_name("metric", metric.key), number, _whole(metric.key, "step", metric.step), _whole(metric.key, "timestamp", metric.timestamp)
+    return (
+        check_name("metric", metric.key),
+        number,
+        _whole(metric.key, "step", metric.step),
+        _whole(metric.key, "timestamp", metric.timestamp),
+    )
 
 
 def _whole(key: str, part: str, number: int | None) -> int | None:

@@ -184,7 +184,12 @@ def _text(state: State, ink: Ink, *, all_files: bool) -> str:
     lines.append(_line("index", f"up to date: {runs}", ink))
     if state.damaged:
         lines.append(
-            _line("warning", f"{plural(state.damaged, 'record')} on gitml/runs can't be read: gitml fsck", ink, "yellow")
+            _line(
+                "warning",
+                f"{plural(state.damaged, 'record')} on gitml/runs can't be read: gitml fsck",
+                ink,
+                "yellow",
+            )
         )
     return "\n".join([*lines, *_remote_lines(state, ink), *_lacking_lines(state, ink)]) + "\n"
 
