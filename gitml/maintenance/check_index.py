@@ -13,8 +13,9 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
+from gitml.errors import RefusedError
 from gitml.index import Index
-from gitml.index.connection import remove
+from gitml.index.connection import is_unavailable, remove
 from gitml.progress import Reach
 from gitml.repo import RUNS_REF, Repo
 
@@ -62,8 +63,12 @@ def _compare(repo: Repo, path: Path, beside: Path, progress: Reach | None) -> st
         for table in _tables(connection):
             try:
                 found = _differences(connection, table)
-            except sqlite3.OperationalError as err:  # a full disk kept it from being made
-                return f"it is not whole: {err}"
+            except sqlite3.OperationalError as err:
+                if is_unavailable(err):  # in use for long: nothing is known of it
+                    raise RefusedError(
+                        f"the index can't be read now: {err}", hint="run gitml fsck again later"
+                    ) from err
+                return f"it is not whole: {err}"  # a full disk kept it from being made
             if found and not table.by_run:
                 return f"its table of {table.name}s is not that of the branch"
             wrong |= found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import threading
 import uuid
@@ -115,7 +116,12 @@ class ArtifactWriter:
         with self._mutex:
             waiting, self._waiting = self._waiting, {}
         for name, data in waiting.items():
-            self._place(name, data)
+            try:
+                self._place(name, data)
+            except (
+                UsageError
+            ) as err:  # something else took its place meanwhile; the run must end all the same
+                self._report(OSError(errno.EEXIST, str(err)), f"artifact '{name}'", True)
         return [f"artifact '{name}'" for name in self._waiting]
 
     def _try_to_add(self, source: Path, name: str, progress: Advance | None) -> None:
@@ -142,6 +148,8 @@ class ArtifactWriter:
         try:
             temporary.write_bytes(data)
             _move_new(temporary, target)
+            with self._mutex:
+                self._waiting.pop(name, None)  # an older content that waits must not come over this one
         except OSError as err:
             with suppress(OSError):
                 temporary.unlink(missing_ok=True)

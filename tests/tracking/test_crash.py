@@ -560,3 +560,28 @@ def test_a_damaged_staging_area_stops_no_training(repo, git_repo):
     )
     assert "uncommitted" in run.code.left_out[0]
     assert index.read_bytes() == b"junk"
+
+
+@needs_root
+def test_what_waited_for_room_comes_not_over_what_was_logged_later(small_disk, git):
+    repo = Repo.open(make_repository(small_disk, git))
+    live = start_run(repo, code="commit")
+    filler = small_disk / "filler"
+    fill_disk(filler)
+    with pytest.warns(IncompleteRunWarning, match="kept in memory"):
+        live.log_bytes(b"old" * 5000, "text.txt")
+        live.log_bytes(b"waits" * 3000, "waits.txt")
+        live.log_bytes(b"a file" * 3000, "both")
+    filler.unlink()
+    live.log_bytes(b"new", "text.txt")
+    live.log_bytes(b"in a folder", "both/inner.txt")
+    finish_run(repo, live, RunStatus.FINISHED)
+    run = history.get_run(repo, live.run_id)
+    kept = {}
+    for artifact in history.list_artifacts(repo, run):
+        with history.open_artifact(repo, run, artifact.path) as stream:
+            kept[artifact.path] = stream.read()
+    assert kept == {"text.txt": b"new", "waits.txt": b"waits" * 3000, "both/inner.txt": b"in a folder"}
+    assert run.incomplete, "of 'both' the file is lost"
+    assert live.lost == ["artifact 'both': artifact 'both' would be both a file and a folder"]
+    repo.close()
