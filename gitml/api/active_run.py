@@ -8,7 +8,6 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Protocol
 
 from gitml.api.handles import Run, RunInfo, run_info
-from gitml.api.open_runs import read_brief
 from gitml.entities.run import RunStatus
 
 if TYPE_CHECKING:
@@ -84,7 +83,7 @@ class ActiveRun(Run):
         live = self.live
         if live is None or live.ended:
             return run_info(self.entity)
-        return run_info(read_brief(live))
+        return run_info(live.facts())
 
     def disown(self) -> None:
         """Become a forked child's view: log to the same run, never end it."""

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from gitml.api import content, table_images
 from gitml.api.client_logging import LoggingCalls
 from gitml.api.images import encode_image
-from gitml.api.open_runs import read_brief
 from gitml.api.values import FileInfo, ViewType
 from gitml.entities import run as entities
 from gitml.errors import InvalidNameError, InvalidValueError, NotFoundError, UsageError
@@ -150,7 +149,7 @@ class ArtifactCalls(LoggingCalls):
         table, pictures = table_images.take_out(content.make_table(data, artifact_file), artifact_file)
         live = self.writer(run_id)
         try:
-            before = self.read_artifact(read_brief(live), artifact_file)
+            before = self.read_artifact(live.facts(), artifact_file)
         except NotFoundError:
             pass
         else:

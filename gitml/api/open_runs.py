@@ -209,12 +209,6 @@ _RUNNING_AGAIN: dict[str, Any] = {
 }
 
 
-def read_brief(live: LiveRun) -> Run:
-    """Read who, what and when of a live run, without its curves."""
-    data = (live.folder / run_tree.RUN_FILE).read_bytes()
-    return run_tree.decode_run({run_tree.RUN_FILE: data}, commit=None)
-
-
 def _end_of(run: Run) -> dict[str, Any]:
     return {
         "status": run.status,

@@ -19,6 +19,25 @@ def encode_point(step: int, timestamp_ms: int, value: Number) -> bytes:
     return f"{step}\t{timestamp_ms}\t{value!r}\n".encode()
 
 
+def encode_first(metric: str, line: bytes) -> bytes:
+    """Write the first point of a metric beside those of other metrics: its line, and the metric's name."""
+    return line[:-1] + b"\t" + metric.encode() + b"\n"
+
+
+def decode_first(data: bytes) -> dict[str, bytes]:
+    """Read first points: each metric's lines, in the order in which the metrics were first logged.
+
+    A line that is only a name says that the metric comes here in the order, and has no point here.
+    """
+    points: dict[str, bytes] = {}
+    for line in data.split(b"\n"):
+        if line:
+            point, tab, name = line.rpartition(b"\t")
+            metric = name.decode("utf-8", "replace")
+            points[metric] = points.get(metric, b"") + (point + b"\n" if tab else b"")
+    return points
+
+
 def whole_lines(data: bytes) -> bytes:
     """Cut off a last line that a crash left unfinished."""
     return data if data.endswith(b"\n") else data[: data.rfind(b"\n") + 1]
@@ -30,6 +49,12 @@ _POINT = re.compile(rb"-?[0-9]+\t-?[0-9]+\t(?:-?[0-9]+|-?[0-9]+\.[0-9]+|-?[0-9.]
 def sound_lines(data: bytes) -> bytes:
     """Keep only lines that are points: what a full disk tore in two is left out."""
     return b"".join(line for line in data.splitlines(keepends=True) if _POINT.fullmatch(line))
+
+
+def last_step(data: bytes) -> int:
+    """The highest step of a history's points, -1 if there are none; what is no point is passed over."""
+    lines = sound_lines(whole_lines(data)).splitlines()
+    return max((int(line.split(b"\t", 1)[0]) for line in lines), default=-1)
 
 
 _POINTS = re.compile(b"(?:%s)*" % _POINT.pattern)

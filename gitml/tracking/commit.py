@@ -10,16 +10,14 @@ from __future__ import annotations
 
 import time
 import warnings
-from contextlib import suppress
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gitml.entities.run import Run, RunStatus
 from gitml.errors import ConflictError, DamagedError, GitmlError, RefusedError
 from gitml.formats import commit_message, run_tree
 from gitml.git.runs_branch import refuse_foreign, refuse_foreign_branch
-from gitml.journal import LOCK_FILE
+from gitml.journal import LOCK_FILE, append_facts
 from gitml.repo import LIVE_REFS, RUNS_REF, Repo
 from gitml.tracking.redaction import redacted_text
 from gitml.tracking.run_record import write_run_tree
@@ -148,9 +146,9 @@ def rescue(repo: Repo, run_id: str, status: RunStatus = RunStatus.KILLED, error:
             forget_live(repo, run_id)
             return False
     else:
-        end = max(run.start_ms, _last_change_ms(repo, run_id))
+        end = max(run.start_ms, repo.journal.last_change_ms(run_id))
         run = replace(run, status=status, error=error, end_ms=end, duration_s=(end - run.start_ms) / 1000)
-        _replace_file(repo.journal.folder(run_id) / run_tree.RUN_FILE, run_tree.encode_run_file(run))
+        append_facts(repo.journal.folder(run_id) / run_tree.RUN_FILE, run_tree.encode_run_file(run))
     commit_live(repo, run_id)
     return True
 
@@ -163,27 +161,13 @@ def _facts_of_orphan(repo: Repo, run_id: str) -> Run:
         folder = repo.journal.folder(run_id)
         born_ms = (folder / LOCK_FILE).stat().st_mtime_ns // 1_000_000
         bare = Run(id=run_id, name=run_id[:8], start_ms=born_ms, incomplete=True)
-        _replace_file(folder / run_tree.RUN_FILE, run_tree.encode_run_file(bare))
+        append_facts(folder / run_tree.RUN_FILE, run_tree.encode_run_file(bare))
         return repo.journal.read_facts(run_id)
 
 
 def _records(repo: Repo, run_id: str) -> list[str]:
     repo.index.catch_up()
     return repo.index.records(run_id)
-
-
-def _replace_file(path: Path, data: bytes) -> None:
-    temporary = path.with_name(f".gitml-{path.name}")
-    temporary.write_bytes(data)
-    temporary.replace(path)
-
-
-def _last_change_ms(repo: Repo, run_id: str) -> int:
-    times = [0]
-    for _, entry in repo.journal.files(run_id):
-        with suppress(FileNotFoundError):
-            times.append(entry.stat().st_mtime_ns // 1_000_000)
-    return max(times)
 
 
 # The branch

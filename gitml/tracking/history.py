@@ -117,10 +117,8 @@ def read_history(repo: Repo, run: Run, metric: str, *, fetch: bool = True) -> by
         RemoteError: Why it did not come.
     """
     path = f"{run_tree.HISTORY}/{names.metric_path(metric)}"
-    if run.live:
-        file = repo.journal.folder(run.id) / path
-        if file.exists():
-            return history.whole_lines(file.read_bytes())
+    if run.live and (points := repo.journal.history(run.id, metric)):
+        return points
     data = united.read_curve(repo, run, path, fetch=fetch)
     if data is None:
         raise NotFoundError(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from itertools import count
@@ -19,16 +19,17 @@ from typing import Any
 
 from gitml.entities.run import DatasetInput, Number, ParamValue, Run
 from gitml.errors import GitmlError, RefusedError
-from gitml.formats import history, run_tree, yaml
+from gitml.formats import run_tree, yaml
 from gitml.formats.names import check_name
 from gitml.journal import (
     ASSUMED_FILE,
-    METRICS_FILE,
-    RESERVE_FILE,
     TEMPORARY,
     AppendFile,
+    FirstPoints,
     FolderLock,
-    read_file,
+    Series,
+    append_facts,
+    give_up_reserve,
 )
 from gitml.progress import Advance
 from gitml.repo import Repo
@@ -76,10 +77,10 @@ class LiveRun:
         self._waiting: list[str] = []
         self._journal = repo.journal
         self._lock = lock
-        self._series: dict[str, AppendFile] = {}
+        self._series: dict[str, Series] = {}
         self._opened = count()
         report = self._troubles.add
-        self._names = AppendFile(folder / METRICS_FILE, report)
+        self._first_points = FirstPoints(folder, report)
         self._output = AppendFile(folder / run_tree.OUTPUT_FILE, report)
         self._tags = AppendFile(folder / run_tree.TAGS_FILE, report)
         self._inputs = AppendFile(folder / run_tree.INPUTS_FILE, report)
@@ -146,18 +147,16 @@ class LiveRun:
     def _metric_name(self, key: str) -> str:
         return key if key in self._series else check_name("metric", key)
 
-    def _new_series(self, key: str) -> AppendFile:
+    def _new_series(self, key: str) -> Series:
         self._refuse_if_ended()
         check_name("metric", key)
         with self._mutex:
             if key in self._series:
                 return self._series[key]
             path = self._journal.history_path(self.run_id, key)
-            series = AppendFile(path, self._troubles.add)
-            series.steps = count(_step_after(path))
+            series = Series(key, path, self._first_points, self._troubles.add)
             if next(self._opened) >= _MAX_OPEN:
                 self._close_oldest()
-            self._names.append(f"{key}\n".encode())
             self._series[key] = series
             return series
 
@@ -282,13 +281,13 @@ class LiveRun:
         """
         with self._mutex:
             run = replace(self.facts(), **fields)
-            self._replace(run_tree.RUN_FILE, run_tree.encode_run_file(run))
+            facts = run_tree.encode_run_file(run)
+            self._with_the_reserve(run_tree.RUN_FILE, lambda path: append_facts(path, facts))
             return run
 
     def facts(self) -> Run:
         """Read run.yaml: the run without params, metrics and tags."""
-        files = {run_tree.RUN_FILE: read_file(f"{self.folder}/{run_tree.RUN_FILE}")}
-        return run_tree.decode_run(files, commit=None)
+        return self._journal.read_run_file(self.run_id)
 
     def to_run(self) -> Run:
         """Read back everything recorded so far."""
@@ -306,7 +305,7 @@ class LiveRun:
     def _unwritten(self) -> list[str]:
         """Try again to write what waits, while there is a folder to write to; name what still waits."""
         if not self.ended and self.folder.exists():
-            files = [file.path.name for file in self._files() if not file.flush()]
+            files = [file.what for file in self._files() if not file.flush()]
             with self._mutex:
                 params = [] if self._params.flush() else [self._params.path.name]
             self._waiting = [*files, *params, *self._artifacts.flush()]
@@ -314,7 +313,7 @@ class LiveRun:
 
     def _files(self) -> list[AppendFile]:
         return [
-            *self._series.values(), self._names, self._output, self._tags, self._inputs, self._assumed
+            *self._series.values(), self._first_points, self._output, self._tags, self._inputs, self._assumed
         ]  # fmt: skip
 
     def close(self) -> None:
@@ -340,17 +339,28 @@ class LiveRun:
 
     def _replace(self, name: str, data: bytes) -> None:
         temporary = self.folder / f"{TEMPORARY}{os.getpid()}-{threading.get_ident()}"
-        try:
+
+        def replace_by_rename(path: Path) -> None:
             try:
                 temporary.write_bytes(data)
+                os.replace(temporary, path)
             except OSError:
-                # A full disk: give up the room that was kept for this.
-                (self.folder / RESERVE_FILE).unlink()
-                temporary.write_bytes(data)
-            os.replace(temporary, self.folder / name)
+                with suppress(OSError):
+                    temporary.unlink(missing_ok=True)
+                raise
+
+        self._with_the_reserve(name, replace_by_rename)
+
+    def _with_the_reserve(self, name: str, write: Callable[[Path], None]) -> None:
+        """Write a file; on a full disk once more, into the room that was kept for this."""
+        path = self.folder / name
+        try:
+            try:
+                write(path)
+            except OSError:
+                give_up_reserve(self.folder)
+                write(path)
         except OSError as err:
-            with suppress(OSError):
-                temporary.unlink(missing_ok=True)
             self._troubles.add(err, name, True)
 
 
@@ -369,13 +379,3 @@ class _Surviving:
             self._troubles.add(err, f"artifact '{self._what}'", True)
             return True
         return False
-
-
-def _step_after(path: Path) -> int:
-    """The step to go on with after the points that are there."""
-    try:
-        data = path.read_bytes()
-    except FileNotFoundError:
-        return 0
-    lines = history.whole_lines(data).splitlines()
-    return max((int(line.split(b"\t", 1)[0]) for line in lines), default=-1) + 1

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import errno
-import fcntl
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from gitml.entities.run import ParamValue
 from gitml.errors import RefusedError
 from gitml.formats import yaml
-from gitml.journal import Trouble
+from gitml.journal import Trouble, append_whole, locked_file, read_locked
 from gitml.tracking.values import same_param
 
 
@@ -53,11 +48,12 @@ class ParamsFile:
         """
         _refuse_changed(self._waiting, params)
         try:
-            with _locked(self.path) as fd:
-                known = yaml.load_journal(_read_all(fd), source=self.path.name)
+            with locked_file(self.path) as fd:
+                known = yaml.load_journal(read_locked(fd), source=self.path.name)
                 _refuse_changed(known, params)
                 wanted = {**self._waiting, **params}
-                _append(fd, "".join(yaml.dump_line(k, v) for k, v in wanted.items() if k not in known))
+                lines = "".join(yaml.dump_line(k, v) for k, v in wanted.items() if k not in known)
+                append_whole(fd, lines.encode())
         except OSError as err:
             self._waiting |= params
             self._report(err, self.path.name, False)
@@ -75,27 +71,3 @@ def _refuse_changed(known: dict[str, ParamValue], params: dict[str, ParamValue])
     for key, value in params.items():
         if key in known and not same_param(known[key], value):
             raise ParamChangedError(key, known[key], value)
-
-
-def _append(fd: int, lines: str) -> None:
-    data = lines.encode()
-    if not data:
-        return
-    written = os.write(fd, data)
-    if written < len(data):  # nothing half-written stays
-        os.ftruncate(fd, os.fstat(fd).st_size - written)
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[int]:
-    fd = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o666)
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX)
-        yield fd
-    finally:
-        os.close(fd)
-
-
-def _read_all(fd: int) -> bytes:
-    return os.pread(fd, os.fstat(fd).st_size, 0)

@@ -40,22 +40,21 @@ def write_run_tree(repo: Repo, run_id: str) -> tuple[Run, str]:
     if any(name.startswith(_ENVIRONMENT) for name, _ in files):  # it runs in another one now, as a whole
         entries = {name: entry for name, entry in entries.items() if not name.startswith(_ENVIRONMENT)}
     for name, entry in files:
-        if name in run_tree.RECORD_FILES:
-            continue
-        data = _read_output(repo, entry) if name == run_tree.OUTPUT_FILE else read_file(entry.path)
-        if name.startswith(_HISTORY):
-            whole = history.whole_lines(data)
-            data, summary = _sound(whole, name)
-            damaged |= data != whole
-            if summary is None:
-                continue
-            metrics[names.metric_name(name[len(_HISTORY) :])] = summary
+        if name not in run_tree.RECORD_FILES and not name.startswith(_HISTORY):
+            data = _read_output(repo, entry) if name == run_tree.OUTPUT_FILE else read_file(entry.path)
+            entries[name] = TreeEntry(repo.git.write_blob(data))
+            _note_pointer(pointers, name, data)
+    for metric, points in repo.journal.histories(run_id):
+        name = _HISTORY + names.metric_path(metric)
+        data, summary = _sound(points, name)
+        damaged |= data != points
+        if summary is not None:
+            metrics[metric] = summary
             if len(data) > repo.settings.history_limit:
                 data = _as_pointer(repo, data)
-        entries[name] = TreeEntry(repo.git.write_blob(data))
-        _note_pointer(pointers, name, data)
+            entries[name] = TreeEntry(repo.git.write_blob(data))
+            _note_pointer(pointers, name, data)
     run = repo.journal.read_facts(run_id)
-    metrics = repo.journal.in_logged_order(run_id, metrics)
     run = replace(run, live=False, metrics=metrics, incomplete=run.incomplete or damaged)
     for name, data in run_tree.encode_run(run).items():
         entries[name] = TreeEntry(repo.git.write_blob(data))

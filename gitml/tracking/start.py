@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from gitml.config import CodeMode
 from gitml.entities.run import DEFAULT_EXPERIMENT, DEFAULT_EXPERIMENT_ID, CodeState, Run, RunStatus
@@ -25,6 +25,7 @@ from gitml.tracking.capture import (
     capture_environment,
     current_directory,
     inherited_code,
+    kept_files,
 )
 from gitml.tracking.commit import check_branch, forget_live, rescue_orphans
 from gitml.tracking.live import LiveRun
@@ -35,6 +36,8 @@ from gitml.tracking.words import random_name
 
 if TYPE_CHECKING:
     from gitml.entities.project import ProjectState
+
+_T = TypeVar("_T")
 
 
 class NotWritableError(RefusedError):
@@ -134,7 +137,7 @@ def start_run(  # noqa: PLR0913 - the facts that a run can begin with, all by na
     files = {run_tree.RUN_FILE: run_tree.encode_run_file(run), **_in_their_folder(seen)}
     try:
         _pin(repo, run_id, state, given=state is code)
-        folder, lock = repo.journal.create(run_id, files)
+        folder, lock = repo.journal.create(run_id, files, _in_their_folder(kept_files(_cache(repo), seen)))
     except FileExistsError:
         raise RefusedError(f"there is a live run of the id '{run_id}' already") from None
     except OSError as err:
@@ -169,7 +172,7 @@ def what_it_runs_in(
     variables: Mapping[str, str] | None,
 ) -> dict[str, bytes]:
     """Make the files of a run's `environment/` folder, by name; arguments as of `start_run`."""
-    cache = repo.root / "cache"
+    cache = _cache(repo)
     if wrapped and interpreter is None:
         seen = capture_command_environment(cache, command)
     else:
@@ -180,8 +183,12 @@ def what_it_runs_in(
     return seen
 
 
-def _in_their_folder(environment: Mapping[str, bytes]) -> dict[str, bytes]:
-    return {f"{run_tree.ENVIRONMENT}/{file}": data for file, data in environment.items()}
+def _cache(repo: Repo) -> Path:
+    return repo.root / "cache"
+
+
+def _in_their_folder(environment: Mapping[str, _T]) -> dict[str, _T]:
+    return {f"{run_tree.ENVIRONMENT}/{file}": content for file, content in environment.items()}
 
 
 def check_facts(tags: Mapping[str, Any] | None, params: Mapping[str, Any] | None, note: str | None) -> None:

@@ -183,8 +183,9 @@ def test_a_run_that_ends_at_exit_keeps_its_large_files(mlflow, run_script):
         gitml.start_run(run_name="large")
         live = Path(".git/gitml/live", gitml.active_run().info.run_id)
         gitml.log_metric("loss", 1.0)
+        gitml.log_metric("loss", 1.0)
         with open(live / "history" / "loss.tsv", "ab") as file:
-            file.write(b"".join(b"%d\\t1700000000000\\t0.5\\n" % step for step in range(1, 400_000)))
+            file.write(b"".join(b"%d\\t1700000000000\\t0.5\\n" % step for step in range(2, 400_000)))
         import atexit
         atexit.register(gitml.log_artifacts, "out")
     """)

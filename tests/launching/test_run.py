@@ -387,7 +387,8 @@ def _log_of(project: Project) -> bytes:
 
 
 def _history_of(project: Project, metric: str) -> bool:
-    return (_live_folder(project) / "history" / f"{metric}.tsv").exists()
+    journal = Repo.open(project.folder).journal
+    return journal.history(journal.ids()[0], metric) != b""
 
 
 def test_scalars_land_while_the_program_runs(project: Project) -> None:

@@ -73,8 +73,8 @@ STEPS = [
     ("gitml.git.loose:_write_new", 2),
     ("gitml.git.repo:GitRepo.write_commit", 1),
     ("gitml.git.repo:GitRepo.move_ref", 1),
-    ("gitml.journal:Journal.discard", 1),
-    ("gitml.journal:_remove", 1),
+    ("gitml.journal.journal:Journal.discard", 1),
+    ("gitml.journal.journal:remove_folder", 1),
 ]
 ENDER = """
 import importlib, os, signal, sys
@@ -439,7 +439,8 @@ def test_a_damaged_live_folder_stops_nobody(repo, damage):
 
 def test_an_orphan_that_can_not_be_committed_is_told_and_stops_nobody(repo, monkeypatch):
     live = start_run(repo)
-    live.log_metric("loss", 0.5)
+    live.log_metrics({"loss": 0.5})
+    live.log_metrics({"loss": 0.4})
     live.close()
     path = repo.journal.history_path(live.run_id, "loss")
     path.unlink()

@@ -7,6 +7,7 @@ from gitml.tracking.capture.environment import (
     capture_command_environment,
     capture_environment,
     environ_subset,
+    kept_files,
 )
 from gitml.tracking.capture.inherited import code_variable, current_directory, inherited_code
 from gitml.tracking.capture.interpreter import find_python
@@ -22,4 +23,5 @@ __all__ = [
     "environ_subset",
     "find_python",
     "inherited_code",
+    "kept_files",
 ]

@@ -46,10 +46,27 @@ class CaptureCache:
             self._write(self._folder / f"{name}.json", data)
             self._forget_old()
 
-    def _write(self, path: Path, data: bytes) -> None:
+    def keep(self, data: bytes) -> Path | None:
+        """Return a file with these bytes, which nobody changes; None where there can't be one."""
+        path = self._folder / f"content-{hashlib.sha256(data).hexdigest()[:32]}"
+        try:
+            if path.read_bytes() == data:
+                return path
+        except OSError:  # it is not there yet
+            pass
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            self._write(path, data, mode=0o444)
+        except OSError:
+            return None
+        return path
+
+    def _write(self, path: Path, data: bytes, mode: int = 0o666) -> None:
         temporary = self._folder / f".new-{os.getpid()}-{os.urandom(4).hex()}"
         try:
-            with open(temporary, "xb") as file:
+            with open(
+                os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode), "wb"
+            ) as file:
                 file.write(data)
             os.replace(temporary, path)
         finally:

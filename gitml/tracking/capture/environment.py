@@ -23,6 +23,8 @@ from gitml.tracking.capture.interpreter import find_python
 from gitml.tracking.capture.system import capture_system
 from gitml.tracking.secrets import redact_value, strip_url_credentials
 
+_REQUIREMENTS, _PYTHON, _SYSTEM = "requirements.txt", "python-version", "system.yaml"
+_SELDOM_CHANGED = (_REQUIREMENTS, _PYTHON, _SYSTEM)
 _PROBE_PATIENCE_S = 20.0
 # A folder that changed this recently may change again without its time showing it.
 _RACY_NS = 2_000_000_000
@@ -48,9 +50,9 @@ def capture_environment(cache_dir: Path, python: str | Path | None = None) -> di
     found = _of_this_python(cache) if python is None else _of_other_python(cache, Path(python))
     files: dict[str, bytes] = {}
     if found is not None:
-        files["requirements.txt"] = found["requirements"].encode()
-        files["python-version"] = f"{found['version']}\n".encode()
-    files["system.yaml"] = capture_system(cache_dir)
+        files[_REQUIREMENTS] = found["requirements"].encode()
+        files[_PYTHON] = f"{found['version']}\n".encode()
+    files[_SYSTEM] = capture_system(cache_dir)
     return {name: data for name, data in files.items() if data}
 
 
@@ -67,8 +69,20 @@ def capture_command_environment(
     """
     python = find_python(argv, environ, cwd)
     if python is None:
-        return {"system.yaml": capture_system(cache_dir)}
+        return {_SYSTEM: capture_system(cache_dir)}
     return capture_environment(cache_dir, None if _is_this_python(python) else python)
+
+
+def kept_files(cache_dir: Path, environment: Mapping[str, bytes]) -> dict[str, Path]:
+    """Find or make, for the files that seldom differ from run to run, ones of that content that stay as they are.
+
+    Args:
+        cache_dir: As in `capture_environment`.
+        environment: The files that describe an environment, by name.
+    """
+    cache = CaptureCache(cache_dir)
+    kept = {name: cache.keep(environment[name]) for name in _SELDOM_CHANGED if name in environment}
+    return {name: path for name, path in kept.items() if path is not None}
 
 
 def environ_subset(names: Iterable[str], environ: Mapping[str, str]) -> dict[str, str]:
