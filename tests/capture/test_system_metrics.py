@@ -230,9 +230,11 @@ def test_a_forked_child_is_silent_and_can_end():
     out = run_python("""
         import os, sys, threading, time
         from gitml.tracking.system_metrics import SystemMetricsMonitor
-        arrived, pids = threading.Event(), []
+        arrived = threading.Event()
+        def tell(*words):
+            os.write(1, (" ".join(map(str, words)) + "\\n").encode())  # a print is two writes: threads mix them
         def log(values):
-            print("logged by", os.getpid(), flush=True)
+            tell("logged by", os.getpid())
             arrived.set()
         monitor = SystemMetricsMonitor(log, interval_s=0.05)
         monitor.start()
@@ -243,7 +245,7 @@ def test_a_forked_child_is_silent_and_can_end():
             assert not monitor.is_running
             monitor.stop()
             os._exit(0)
-        print("child", child, os.waitpid(child, 0)[1], flush=True)
+        tell("child", child, os.waitpid(child, 0)[1])
         assert monitor.is_running
         monitor.stop()
     """)
