@@ -27,14 +27,29 @@ def encode_first(metric: str, line: bytes) -> bytes:
 def decode_first(data: bytes) -> dict[str, bytes]:
     """Read first points: each metric's lines, in the order in which the metrics were first logged.
 
-    A line that is only a name says that the metric comes here in the order, and has no point here.
+    A line that is only a name says that the metric comes here in the order, and has no point
+    here. Lines whose name is not UTF-8 stand under an empty name.
     """
     points: dict[str, bytes] = {}
     for line in data.split(b"\n"):
         if line:
             point, tab, name = line.rpartition(b"\t")
-            metric = name.decode("utf-8", "replace")
+            try:
+                metric = name.decode()
+            except UnicodeDecodeError:
+                metric = ""
             points[metric] = points.get(metric, b"") + (point + b"\n" if tab else b"")
+    return points
+
+
+def first_points_of(metric: str, data: bytes) -> bytes:
+    """Pick the lines of one metric from first points."""
+    end_of_line = b"\t" + metric.encode() + b"\n"
+    points = b""
+    end = data.find(end_of_line)
+    while end >= 0:
+        points += data[data.rfind(b"\n", 0, end) + 1 : end] + b"\n"
+        end = data.find(end_of_line, end + 1)
     return points
 
 
@@ -53,8 +68,15 @@ def sound_lines(data: bytes) -> bytes:
 
 def last_step(data: bytes) -> int:
     """The highest step of a history's points, -1 if there are none; what is no point is passed over."""
-    lines = sound_lines(whole_lines(data)).splitlines()
-    return max((int(line.split(b"\t", 1)[0]) for line in lines), default=-1)
+    data = whole_lines(data)
+    try:
+        return _highest(data)
+    except ValueError:
+        return _highest(sound_lines(data))
+
+
+def _highest(data: bytes) -> int:
+    return max((int(line.split(b"\t", 1)[0]) for line in data.splitlines()), default=-1)
 
 
 _POINTS = re.compile(b"(?:%s)*" % _POINT.pattern)
@@ -127,6 +149,19 @@ def summarize(data: bytes, *, source: str, start: MetricSummary | None = None) -
         if value > high or (high != high and value == value):
             high, high_step = value, point.step
     return MetricSummary(last, step, timestamp, low, low_step, high, high_step, count)
+
+
+def summarize_sound(data: bytes) -> tuple[bytes, MetricSummary | None]:
+    """Fold points where some lines may be none, which a full disk tore in two.
+
+    Returns:
+        The lines that are points, and their summary.
+    """
+    try:
+        return data, summarize(data, source="")
+    except DamagedError:
+        data = sound_lines(data)
+        return data, summarize(data, source="")
 
 
 def same_number(left: Number, right: Number) -> bool:

@@ -108,7 +108,9 @@ def _encode_part(part: str) -> str:
     encoded = _ESCAPED_IN_METRICS.sub(lambda match: f"%{ord(match.group()):02X}", part)
     if is_git_folder(encoded) or encoded[-1] in ". ":
         last = encoded[-1]
-        return encoded[:-1] + f"%{ord(last):02X}" if last.isascii() else "%2E" + encoded[1:]
+        return (
+            encoded[:-1] + f"%{ord(last):02X}" if last.isascii() else f"%{ord(encoded[0]):02X}" + encoded[1:]
+        )
     return encoded
 
 

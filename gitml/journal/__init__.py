@@ -12,7 +12,7 @@ many runs have.
 """
 
 from gitml.journal.append_file import MAX_KEPT, AppendFile, Trouble
-from gitml.journal.facts import append_facts
+from gitml.journal.facts import change_facts
 from gitml.journal.folder import (
     ASSUMED_FILE,
     BASE_FILE,
@@ -41,8 +41,8 @@ __all__ = [
     "NotLiveError",
     "Series",
     "Trouble",
-    "append_facts",
     "append_whole",
+    "change_facts",
     "give_up_reserve",
     "locked_file",
     "read_file",

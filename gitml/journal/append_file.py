@@ -23,18 +23,17 @@ class AppendFile:
 
     Attributes:
         path: The file.
-        what: What to call it when there is trouble.
         write: The file's own unbuffered `write` while all is well (one system
             call, no lock: the system appends atomically), else a slow one. May
             write less than it was given or raise; then `append_rest` goes on.
     """
 
-    __slots__ = ("_file", "_kept", "_lock", "_report", "path", "what", "write")
+    __slots__ = ("_file", "_kept", "_lock", "_report", "folder", "path", "write")
 
-    def __init__(self, path: Path, report: Trouble, what: str | None = None) -> None:
-        """Name the file and whom to tell of trouble; it is opened at the first write."""
-        self.path = path
-        self.what = what or path.name
+    def __init__(self, folder: Path, name: str, report: Trouble) -> None:
+        """Name the live run's folder, the file in it and whom to tell of trouble; it is opened at the first write."""
+        self.folder = folder
+        self.path = folder / name
         self.write: Callable[[bytes], int | None] = self._write_slowly
         self._file: io.FileIO | None = None
         self._lock = threading.Lock()
@@ -57,13 +56,19 @@ class AppendFile:
     def append_rest(self, data: bytes) -> None:
         """Write what is not written yet, after what waits already."""
         with self._lock:
-            room = MAX_KEPT - len(self._kept)
+            before = len(self._kept)
+            room = MAX_KEPT - before
             self._kept += data[:room]
             try:
                 self._write_kept()
             except OSError as err:
                 self.write = self._write_slowly
-                self._report(err, self.what, len(data) > room)
+                try:
+                    self._report(err, self.path.name, len(data) > room)
+                except OSError:
+                    if len(self._kept) == before + len(data):  # whoever is told that it failed may try again
+                        del self._kept[before:]
+                    raise
 
     def _write_kept(self) -> None:
         if self._file is None:
@@ -77,17 +82,21 @@ class AppendFile:
         try:
             return io.FileIO(self.path, "a")
         except FileNotFoundError:
+            if (
+                not self.folder.exists()
+            ):  # it was moved away, or ended by another: nothing made anew would count
+                raise
             self.path.parent.mkdir(parents=True, exist_ok=True)
             return io.FileIO(self.path, "a")
 
-    def read(self, start: int = 0) -> bytes | None:
-        """Read what is in the file from an offset on; None if there is none, or (as is reported) it can't be read."""
+    def read(self) -> bytes | None:
+        """Read what is in the file; None if there is none, or (as is reported) it can't be read."""
         try:
-            return read_file(os.fspath(self.path), start)
+            return read_file(os.fspath(self.path))
         except FileNotFoundError:
             return None
         except OSError as err:
-            self._report(err, self.what, False)
+            self._report(err, self.path.name, False)
             return None
 
     def flush(self) -> bool:

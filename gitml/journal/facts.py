@@ -7,6 +7,7 @@ can take away what was there; and no second file has to be made to replace it.
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 from gitml.journal.whole import append_whole, locked_file, read_locked
@@ -29,21 +30,22 @@ def last_document(data: bytes) -> bytes:
     return data[start + len(_MARK) if start >= 0 else 0 : end + 1]
 
 
-def append_facts(path: Path, facts: bytes) -> None:
-    """Change what a run.yaml says.
+def change_facts(path: Path, change: Callable[[bytes], bytes]) -> None:
+    """Change what a run.yaml says; other processes wait.
 
     Args:
         path: The file; it is made if it is not there.
-        facts: The bytes of the new run.yaml.
+        change: Makes the new bytes of what it says of the old ones.
 
     Raises:
         OSError: There is no room; the file is as it was.
     """
     with locked_file(path) as fd:
         known = read_locked(fd)
+        facts = as_document(change(last_document(known)))
         whole = known.rfind(_MARK) + len(_MARK)
         if whole >= len(_MARK):
             os.ftruncate(fd, whole)  # a power cut can leave half a document after it
-            append_whole(fd, as_document(facts))
+            append_whole(fd, facts)
         else:
-            append_whole(fd, (_MARK if known else b"") + as_document(facts))
+            append_whole(fd, (_MARK if known else b"") + facts)

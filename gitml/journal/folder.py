@@ -8,26 +8,35 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from gitml.formats import run_tree
+
 LOCK_FILE = ".lock"  # its bytes are room to say how the run ended when the disk is full
 METRICS_FILE = ".metrics"  # the first point of each metric, in the order logged
 BASE_FILE = ".base"  # the record that a resumed run goes on from
 ASSUMED_FILE = ".assumed"  # params that hold unless params.yaml has others by these names
 TEMPORARY = ".gitml-"  # begins the name of a file that is not whole yet
-_PRIVATE = frozenset((LOCK_FILE, METRICS_FILE, BASE_FILE, ASSUMED_FILE))
+_ENVIRONMENT = f"{run_tree.ENVIRONMENT}/"
 _RESERVE_BYTES = 8192
 
 
 class FolderLock:
-    """A lock on a live run's folder, let go when the process ends, however it ends."""
+    """A lock on a live run's folder, let go when the process ends, however it ends.
 
-    def __init__(self, fd: int) -> None:
+    A shared one is shared with forked children, and lasts as long as any of them:
+    they log to the run too. One that is held alone ends when it is released.
+    """
+
+    def __init__(self, fd: int, *, alone: bool) -> None:
         """Take over a locked descriptor."""
         self._fd = fd
+        self._alone = alone
 
     def release(self) -> None:
         """Let go; harmless when repeated."""
         fd, self._fd = self._fd, -1
         if fd >= 0:
+            if self._alone:
+                fcntl.flock(fd, fcntl.LOCK_UN)
             os.close(fd)
 
 
@@ -48,7 +57,7 @@ def lock_folder(folder: Path, how: int, *, new: bool = False) -> FolderLock:
     except BaseException:
         os.close(fd)
         raise
-    return FolderLock(fd)
+    return FolderLock(fd, alone=bool(how & fcntl.LOCK_EX))
 
 
 def give_up_reserve(folder: Path) -> None:
@@ -62,15 +71,13 @@ def give_up_reserve(folder: Path) -> None:
 
 def tree_files(folder: str) -> Iterator[tuple[str, os.DirEntry[str]]]:
     """Walk the files that are part of the run's tree: path in it, and entry."""
-    for name, entry in _walk(folder, ""):
-        if name not in _PRIVATE and not name.startswith(TEMPORARY):
-            yield name, entry
+    return ((name, entry) for name, entry in _walk(folder, "") if not name.startswith("."))
 
 
 def changing_files(folder: str) -> Iterator[os.DirEntry[str]]:
-    """Walk the files that change when something is logged."""
+    """Walk the files that change when something is logged; those of the environment can be older than the run."""
     for name, entry in _walk(folder, ""):
-        if name not in (LOCK_FILE, BASE_FILE) and not name.startswith(TEMPORARY):
+        if name not in (LOCK_FILE, BASE_FILE) and not name.startswith((TEMPORARY, _ENVIRONMENT)):
             yield entry
 
 

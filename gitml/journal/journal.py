@@ -9,7 +9,7 @@ import os
 import shutil
 import uuid
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from gitml.entities.run import MetricSummary, Run
@@ -26,6 +26,7 @@ from gitml.journal.folder import (
     remove_folder,
     tree_files,
 )
+from gitml.journal.whole import locked_file
 
 
 class NotLiveError(NotFoundError):
@@ -34,6 +35,23 @@ class NotLiveError(NotFoundError):
     def __init__(self, run_id: str) -> None:
         super().__init__(f"run '{run_id}' is not live", hint="gitml status lists the live runs")
         self.run_id = run_id
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """The points of one metric of a live run.
+
+    Attributes:
+        metric: Its name.
+        points: They, as lines of a history.
+        summary: What metrics.yaml says of them; None if there are none.
+        torn: Whether lines were left out because they are no points.
+    """
+
+    metric: str
+    points: bytes
+    summary: MetricSummary | None
+    torn: bool
 
 
 class Journal:
@@ -154,12 +172,9 @@ class Journal:
             NotLiveError: It is not live (any more).
         """
         run = self.read_facts(run_id)
-        metrics: dict[str, MetricSummary] = {}
-        for metric, points in self.histories(run_id):
-            summary = history.summarize(points, source=f"{run_tree.HISTORY}/{names.metric_path(metric)}")
-            if summary is not None:
-                metrics[metric] = summary
-        return replace(run, metrics=metrics)
+        curves = list(self.curves(run_id))
+        metrics = {curve.metric: curve.summary for curve in curves if curve.summary is not None}
+        return replace(run, metrics=metrics, incomplete=run.incomplete or any(curve.torn for curve in curves))
 
     def read_facts(self, run_id: str) -> Run:
         """Read a live run without its metrics, whose curves can be long.
@@ -194,35 +209,34 @@ class Journal:
             raise NotLiveError(run_id) from None
         return run_tree.decode_run({run_tree.RUN_FILE: last_document(data)}, commit=None)
 
-    def histories(self, run_id: str) -> Iterator[tuple[str, bytes]]:
-        """Read all points of a live run: each metric and its whole lines, in the order first logged."""
-        first = self._first_points(run_id)
+    def curves(self, run_id: str) -> Iterator[Curve]:
+        """Read all points of a live run, its metrics in the order first logged."""
         prefix = run_tree.HISTORY + "/"
         paths = {
             names.metric_name(name[len(prefix) :]): entry.path
             for name, entry in self.files(run_id)
             if name.startswith(prefix)
         }
+        # After the files are listed: then the first points of all that have a file are seen too.
+        first = history.decode_first(_whole_lines_of(f"{self.folder(run_id)}/{METRICS_FILE}"))
         for metric in dict.fromkeys((*first, *paths)):
             points = first.get(metric, b"")
             if metric in paths:
                 points += _whole_lines_of(paths[metric])
-            if points:
-                yield metric, points
+            if not points:
+                continue
+            if _is_metric(metric):
+                sound, summary = history.summarize_sound(points)
+                yield Curve(metric, sound, summary, torn=sound != points)
+            else:  # of a damaged line it may be anything
+                yield Curve(metric, b"", None, torn=True)
 
     def history(self, run_id: str, metric: str) -> bytes:
-        """Read the points of one metric of a live run as whole lines; empty if there are none."""
-        return self._first_points(run_id).get(metric, b"") + _whole_lines_of(
-            os.fspath(self.history_path(run_id, metric))
-        )
-
-    def _first_points(self, run_id: str) -> dict[str, bytes]:
-        lines = _whole_lines_of(f"{self.folder(run_id)}/{METRICS_FILE}")
-        return {
-            metric: points
-            for metric, points in history.decode_first(lines).items()
-            if _is_metric(metric)  # of a damaged line it may be anything
-        }
+        """Read the points of one metric of a live run as lines; empty if there are none."""
+        rest = _whole_lines_of(os.fspath(self.history_path(run_id, metric)))  # first: see `curves`
+        first = _whole_lines_of(f"{self.folder(run_id)}/{METRICS_FILE}")
+        points = history.first_points_of(metric, first) + rest
+        return points if history.has_form(points) else history.summarize_sound(points)[0]
 
     def signature(self, run_id: str) -> str:
         """A text that changes whenever something was written to a live run."""
@@ -244,7 +258,7 @@ class Journal:
     def files(self, run_id: str) -> Iterator[tuple[str, os.DirEntry[str]]]:
         """Walk the files of a live run that are part of its tree: path in it, and entry.
 
-        The first point of a metric is not in its history; see `histories`.
+        The first point of a metric is not in its history; see `curves`.
         """
         return tree_files(os.fspath(self.folder(run_id)))
 
@@ -260,12 +274,8 @@ class Journal:
         git's own compare-and-swap.
         """
         self.root.mkdir(parents=True, exist_ok=True)
-        fd = os.open(self.root / "branch.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX)
+        with locked_file(self.root / "branch.lock"):
             yield
-        finally:
-            os.close(fd)
 
 
 def _is_metric(name: str) -> bool:

@@ -16,14 +16,18 @@ def locked_file(path: Path) -> Iterator[int]:
     fd = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o666)
     try:
         fcntl.flock(fd, fcntl.LOCK_EX)
-        yield fd
+        try:
+            yield fd
+        finally:
+            # A child that another thread forked just now has the descriptor too: closing ours is not enough.
+            fcntl.flock(fd, fcntl.LOCK_UN)
     finally:
         os.close(fd)
 
 
-def read_locked(fd: int) -> bytes:
-    """Read the whole file."""
-    return os.pread(fd, os.fstat(fd).st_size, 0)
+def read_locked(fd: int, start: int = 0) -> bytes:
+    """Read the file from an offset on."""
+    return os.pread(fd, max(os.fstat(fd).st_size - start, 0), start)
 
 
 def append_whole(fd: int, data: bytes) -> None:

@@ -124,14 +124,24 @@ def remove(leftover: Leftover) -> None:
         leftover.path.unlink(missing_ok=True)
 
 
-def disk_use(path: Path) -> int:
-    """Count the bytes of a file, or of all files below a folder; links are not followed."""
+def disk_use(path: Path, counted: set[int] | None = None) -> int:
+    """Count the bytes of a file, or of all files below a folder; links are not followed.
+
+    Args:
+        path: The file or folder.
+        counted: Inodes of files with several names that were counted before; added to.
+    """
+    counted = set() if counted is None else counted
     total = 0
     with suppress(FileNotFoundError):
         status = path.lstat()
         if not stat.S_ISDIR(status.st_mode):
+            if status.st_nlink > 1:
+                if status.st_ino in counted:
+                    return 0
+                counted.add(status.st_ino)
             return status.st_size
         with os.scandir(path) as entries:
             for entry in entries:
-                total += disk_use(Path(entry.path))
+                total += disk_use(Path(entry.path), counted)
     return total

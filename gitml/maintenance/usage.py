@@ -116,6 +116,7 @@ def measure(repo: Repo, remote: str | None = None) -> Usage:
     pointers = {one.pointer.oid: one.pointer for one in needed}
     others = stored.keys() - pointers.keys() - found.given_up.keys()
     root = repo.root
+    linked: set[int] = set()  # live runs share files with the caches
     index = sum(disk_use(root / name) for name in ("index.sqlite", "index.sqlite-journal"))
     return Usage(
         runs=_amount(pointers.values(), stored),
@@ -124,9 +125,10 @@ def measure(repo: Repo, remote: str | None = None) -> Usage:
         git=packing.counts(repo),
         index=index,
         caches=sum(
-            disk_use(root / name) for name in ("hashes.sqlite", "hashes.sqlite-journal", "cache", FOLDER)
+            disk_use(root / name, linked)
+            for name in ("hashes.sqlite", "hashes.sqlite-journal", "cache", FOLDER)
         ),
-        live=disk_use(repo.journal.live),
+        live=disk_use(repo.journal.live, linked),
         damaged=disk_use(root / "damaged"),
         experiments=by_experiment.largest(),
         by_run=by_run.largest(),

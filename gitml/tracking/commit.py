@@ -17,7 +17,7 @@ from gitml.entities.run import Run, RunStatus
 from gitml.errors import ConflictError, DamagedError, GitmlError, RefusedError
 from gitml.formats import commit_message, run_tree
 from gitml.git.runs_branch import refuse_foreign, refuse_foreign_branch
-from gitml.journal import LOCK_FILE, append_facts
+from gitml.journal import LOCK_FILE, change_facts
 from gitml.repo import LIVE_REFS, RUNS_REF, Repo
 from gitml.tracking.redaction import redacted_text
 from gitml.tracking.run_record import write_run_tree
@@ -148,7 +148,7 @@ def rescue(repo: Repo, run_id: str, status: RunStatus = RunStatus.KILLED, error:
     else:
         end = max(run.start_ms, repo.journal.last_change_ms(run_id))
         run = replace(run, status=status, error=error, end_ms=end, duration_s=(end - run.start_ms) / 1000)
-        append_facts(repo.journal.folder(run_id) / run_tree.RUN_FILE, run_tree.encode_run_file(run))
+        _put_facts(repo, run)
     commit_live(repo, run_id)
     return True
 
@@ -161,8 +161,13 @@ def _facts_of_orphan(repo: Repo, run_id: str) -> Run:
         folder = repo.journal.folder(run_id)
         born_ms = (folder / LOCK_FILE).stat().st_mtime_ns // 1_000_000
         bare = Run(id=run_id, name=run_id[:8], start_ms=born_ms, incomplete=True)
-        append_facts(folder / run_tree.RUN_FILE, run_tree.encode_run_file(bare))
+        _put_facts(repo, bare)
         return repo.journal.read_facts(run_id)
+
+
+def _put_facts(repo: Repo, run: Run) -> None:
+    facts = run_tree.encode_run_file(run)
+    change_facts(repo.journal.folder(run.id) / run_tree.RUN_FILE, lambda _: facts)
 
 
 def _records(repo: Repo, run_id: str) -> list[str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import threading
+from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
@@ -28,7 +29,7 @@ from gitml.journal import (
     FirstPoints,
     FolderLock,
     Series,
-    append_facts,
+    change_facts,
     give_up_reserve,
 )
 from gitml.progress import Advance
@@ -78,13 +79,13 @@ class LiveRun:
         self._journal = repo.journal
         self._lock = lock
         self._series: dict[str, Series] = {}
-        self._opened = count()
+        self._open: deque[Series] = deque()
         report = self._troubles.add
-        self._first_points = FirstPoints(folder, report)
-        self._output = AppendFile(folder / run_tree.OUTPUT_FILE, report)
-        self._tags = AppendFile(folder / run_tree.TAGS_FILE, report)
-        self._inputs = AppendFile(folder / run_tree.INPUTS_FILE, report)
-        self._assumed = AppendFile(folder / ASSUMED_FILE, report)
+        self._first_points = FirstPoints(folder)
+        self._output = AppendFile(folder, run_tree.OUTPUT_FILE, report)
+        self._tags = AppendFile(folder, run_tree.TAGS_FILE, report)
+        self._inputs = AppendFile(folder, run_tree.INPUTS_FILE, report)
+        self._assumed = AppendFile(folder, ASSUMED_FILE, report)
         self._params = ParamsFile(folder / run_tree.PARAMS_FILE, report)
         self._mutex = threading.RLock()
         self._artifacts = ArtifactWriter(
@@ -153,19 +154,16 @@ class LiveRun:
         with self._mutex:
             if key in self._series:
                 return self._series[key]
-            path = self._journal.history_path(self.run_id, key)
-            series = Series(key, path, self._first_points, self._troubles.add)
-            if next(self._opened) >= _MAX_OPEN:
-                self._close_oldest()
+            series = Series(self.folder, key, self._troubles.add, self._first_points, self._limit_open)
             self._series[key] = series
             return series
 
-    def _close_oldest(self) -> None:
+    def _limit_open(self, series: Series) -> None:
         """Keep the number of open files down; a closed one opens again when needed."""
-        for series in list(self._series.values()):
-            if series.is_open:
-                series.close()
-                return
+        self._open.append(series)
+        if len(self._open) > _MAX_OPEN:
+            with suppress(IndexError):  # other threads close some too
+                self._open.popleft().close()
 
     # Params, tags, data sets, note
 
@@ -280,10 +278,14 @@ class LiveRun:
             What run.yaml says now: the run without params, metrics and tags.
         """
         with self._mutex:
-            run = replace(self.facts(), **fields)
-            facts = run_tree.encode_run_file(run)
-            self._with_the_reserve(run_tree.RUN_FILE, lambda path: append_facts(path, facts))
-            return run
+            before = self.facts()
+
+            def change(facts: bytes) -> bytes:
+                run = run_tree.decode_run({run_tree.RUN_FILE: facts}, commit=None)
+                return run_tree.encode_run_file(replace(run, **fields))
+
+            self._with_the_reserve(run_tree.RUN_FILE, lambda path: change_facts(path, change))
+            return replace(before, **fields)
 
     def facts(self) -> Run:
         """Read run.yaml: the run without params, metrics and tags."""
@@ -305,7 +307,7 @@ class LiveRun:
     def _unwritten(self) -> list[str]:
         """Try again to write what waits, while there is a folder to write to; name what still waits."""
         if not self.ended and self.folder.exists():
-            files = [file.what for file in self._files() if not file.flush()]
+            files = [file.path.name for file in self._files() if not file.flush()]
             with self._mutex:
                 params = [] if self._params.flush() else [self._params.path.name]
             self._waiting = [*files, *params, *self._artifacts.flush()]
@@ -313,7 +315,7 @@ class LiveRun:
 
     def _files(self) -> list[AppendFile]:
         return [
-            *self._series.values(), self._first_points, self._output, self._tags, self._inputs, self._assumed
+            *self._series.values(), self._output, self._tags, self._inputs, self._assumed
         ]  # fmt: skip
 
     def close(self) -> None:

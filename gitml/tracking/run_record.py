@@ -8,8 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from gitml.entities.run import MetricSummary, Run
-from gitml.errors import DamagedError
-from gitml.formats import history, names, run_tree
+from gitml.formats import names, run_tree
 from gitml.formats.pointer import (
     MAX_BYTES,
     decode_attributes,
@@ -44,14 +43,13 @@ def write_run_tree(repo: Repo, run_id: str) -> tuple[Run, str]:
             data = _read_output(repo, entry) if name == run_tree.OUTPUT_FILE else read_file(entry.path)
             entries[name] = TreeEntry(repo.git.write_blob(data))
             _note_pointer(pointers, name, data)
-    for metric, points in repo.journal.histories(run_id):
-        name = _HISTORY + names.metric_path(metric)
-        data, summary = _sound(points, name)
-        damaged |= data != points
-        if summary is not None:
-            metrics[metric] = summary
-            if len(data) > repo.settings.history_limit:
-                data = _as_pointer(repo, data)
+    for curve in repo.journal.curves(run_id):
+        damaged |= curve.torn
+        if curve.summary is not None:
+            metrics[curve.metric] = curve.summary
+            name = _HISTORY + names.metric_path(curve.metric)
+            is_long = len(curve.points) > repo.settings.history_limit
+            data = _as_pointer(repo, curve.points) if is_long else curve.points
             entries[name] = TreeEntry(repo.git.write_blob(data))
             _note_pointer(pointers, name, data)
     run = repo.journal.read_facts(run_id)
@@ -72,15 +70,6 @@ def _note_pointer(pointers: dict[str, bool], name: str, data: bytes) -> None:
             pointers[name] = pointer.lfs
         else:
             pointers.pop(name, None)
-
-
-def _sound(data: bytes, name: str) -> tuple[bytes, MetricSummary | None]:
-    """Fold a history; lines that a full disk tore in two are left out."""
-    try:
-        return data, history.summarize(data, source=name)
-    except DamagedError:
-        data = history.sound_lines(data)
-        return data, history.summarize(data, source=name)
 
 
 def _read_output(repo: Repo, entry: os.DirEntry[str]) -> bytes:

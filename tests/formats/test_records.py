@@ -7,7 +7,7 @@ import math
 import subprocess
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gitml.entities.artifact import Pointer
@@ -122,6 +122,8 @@ def test_only_whole_lines_count():
 
 
 @given(metric_names)
+@example("git~1\u200c")
+@example(".git\u200d/x")
 def test_metric_files_have_the_name_and_fit_into_git(name):
     try:
         path = names.metric_path(name)

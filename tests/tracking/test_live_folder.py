@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import subprocess
 import sys
+import threading
 import warnings
 
 import pytest
@@ -18,6 +20,7 @@ from gitml.index import Query
 from gitml.tracking import history
 from gitml.tracking.commit import finish_run, rescue_orphans
 from gitml.tracking.start import attach_run, resume_run, start_run
+from gitml.tracking.troubles import IncompleteRunWarning
 from tests.strategies import metric_names
 
 RUN = run_tree.RUN_FILE
@@ -177,6 +180,181 @@ def test_lines_that_a_full_disk_tore_lose_themselves_and_never_become_paths(repo
     git(git_repo, "fsck", "--strict")
 
 
+@pytest.mark.parametrize("file", [".metrics", "history/loss.tsv"])
+def test_a_live_run_with_a_torn_line_can_still_be_read(repo, file):
+    live = start_run(repo)
+    for value in (0.5, 0.4):
+        live.log_metric("loss", value)
+    live.log_metric("acc", 0.9)
+    with (live.folder / file).open("a") as stream:
+        stream.write("0\t170\t1760\t0.5\tloss\n")
+    run = history.get_run(repo, live.run_id)
+    assert ({key: metric.last for key, metric in run.metrics.items()}, run.incomplete) == (
+        {"loss": 0.4, "acc": 0.9},
+        True,
+    )
+    assert [run.id for run in history.search(repo, Query())] == [live.run_id]
+    assert values(repo, live.run_id, "loss") == [(0, 0.5), (1, 0.4)]
+    live.log_metric("loss", 0.3)
+    finish_run(repo, live, RunStatus.FINISHED)
+    run = history.get_run(repo, live.run_id)
+    assert (run.metrics["loss"].last, run.incomplete) == (0.3, True)
+
+
+def test_a_torn_end_takes_no_later_metric_with_it(repo):
+    live = start_run(repo)
+    live.log_metric("loss", 0.5)
+    live.close()
+    with (live.folder / ".metrics").open("a") as file:
+        file.write("0\t17000")
+    again = resume_run(repo, live.run_id)
+    again.log_metric("acc", 0.9)
+    finish_run(repo, again, RunStatus.FINISHED)
+    run = history.get_run(repo, live.run_id)
+    assert ({key: metric.last for key, metric in run.metrics.items()}, run.incomplete) == (
+        {"loss": 0.5, "acc": 0.9},
+        False,
+    )
+
+
+def test_what_is_read_while_others_write_has_no_hole(repo):
+    live = start_run(repo)
+    stop = threading.Event()
+
+    def log():
+        for number in itertools.count():
+            if stop.is_set():
+                return
+            for step in range(3):
+                live.log_metric(f"m{number}", float(step), step=step)
+
+    writer = threading.Thread(target=log)
+    writer.start()
+    try:
+        for _ in range(30):
+            for metric, summary in live.to_run().metrics.items():
+                assert summary.min == 0.0, f"{metric} lacks its first point"
+    finally:
+        stop.set()
+        writer.join()
+    live.close()
+
+
+def test_many_metrics_with_many_points_keep_few_files_open(repo, python):
+    done = python("""
+import os, resource, sys
+from gitml.entities.run import RunStatus
+from gitml.repo import Repo
+from gitml.tracking.commit import finish_run
+from gitml.tracking.start import start_run
+resource.setrlimit(resource.RLIMIT_NOFILE, (400, 400))
+repo = Repo.open()
+live = start_run(repo)
+for step in range(3):
+    for number in range(600):
+        live.log_metric(f"m{number}", float(step))
+print(len(os.listdir("/proc/self/fd")))
+finish_run(repo, live, RunStatus.FINISHED)
+""")
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) < 300
+    (run,) = history.search(repo, Query())
+    assert {summary.count for summary in run.metrics.values()} == {3}
+    assert len(run.metrics) == 600
+
+
+FORKER = """
+import os, signal, sys, threading, time
+from gitml.repo import Repo
+from gitml.tracking.start import start_run
+repo = Repo.open()
+live = start_run(repo)
+what, stop, done = sys.argv[1], threading.Event(), [0]
+def write():
+    while not stop.is_set():
+        done[0] += 1
+        if what == "facts":
+            live.update(name=f"n{done[0]}")
+        elif what == "params":
+            live.log_param(f"p{done[0]}", 1)
+        elif what == "metrics":
+            live.log_metric(f"m{done[0]}", 1.0)
+        else:
+            with repo.journal.branch_lock():
+                pass
+thread = threading.Thread(target=write)
+thread.start()
+children = []
+for _ in range(60):
+    pid = os.fork()
+    if pid == 0:
+        time.sleep(60)
+        os._exit(0)
+    children.append(pid)
+    time.sleep(0.005)
+before = done[0]
+time.sleep(0.3)
+print(done[0] - before)
+sys.stdout.flush()
+for pid in children:
+    os.kill(pid, signal.SIGKILL)
+stop.set()
+thread.join()
+os._exit(0)
+"""
+
+
+@pytest.mark.parametrize("what", ["facts", "params", "metrics", "branch"])
+def test_children_forked_while_a_thread_logs_hold_no_lock(python, what):
+    done = python(FORKER, what, timeout=60)
+    assert int(done.stdout) > 0, done.stderr
+
+
+def test_processes_that_change_different_facts_both_do(repo, git_repo):
+    live = start_run(repo, name="one")
+    code = (
+        "from gitml.repo import Repo\nfrom gitml.tracking.start import attach_run\n"
+        f"live = attach_run(Repo.open(), {live.run_id!r})\nprint('ready', flush=True)\ninput()\n"
+        "for number in range(300):\n    live.update(entry_point=f'e{number}')\n"
+    )
+    child = subprocess.Popen(
+        [sys.executable, "-c", code], cwd=git_repo, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert child.stdout.readline() == "ready\n"
+    child.stdin.write("\n")
+    child.stdin.flush()
+    for number in range(300):
+        live.update(name=f"n{number}")
+        assert live.facts().name == f"n{number}"
+    child.communicate()
+    assert live.facts().entry_point == "e299"
+    live.close()
+
+
+def test_a_live_run_that_is_moved_away_makes_no_ghost_of_itself(repo):
+    live = start_run(repo)
+    live.log_metric("loss", 0.5)
+    elsewhere = live.folder.with_name("elsewhere")
+    live.folder.rename(elsewhere)
+    with pytest.warns(IncompleteRunWarning, match="No such file"):
+        live.log_metric("loss", 0.4)
+        live.set_tag("a", "b")
+    assert not live.folder.exists()
+    elsewhere.rename(live.folder)
+    finish_run(repo, live, RunStatus.FINISHED)
+    run = history.get_run(repo, live.run_id)
+    assert (run.metrics["loss"].count, run.tags, run.incomplete) == (2, {"a": "b"}, False)
+
+
+def test_files_of_an_earlier_version_stay_out_of_the_record(repo, git, git_repo):
+    live = start_run(repo)
+    (live.folder / ".reserve").write_bytes(bytes(100))
+    live.close()
+    rescue_orphans(repo)
+    listed = git(git_repo, "ls-tree", "--name-only", history.get_run(repo, live.run_id).commit).split()
+    assert not [name for name in listed if name.startswith(".")]
+
+
 def test_a_resumed_run_goes_on_with_what_it_had(repo):
     live = start_run(repo)
     live.log_metrics({"b": 1.0, "a": 2.0})
@@ -255,6 +433,24 @@ def test_runs_share_what_describes_one_environment(repo):
         history.read_environment(repo, history.get_run(repo, live.run_id)) for live in (first, second)
     ]
     assert environments[0] == environments[1]
+
+
+def test_a_shared_file_from_the_future_ends_no_run_there(repo):
+    finish_run(repo, start_run(repo), RunStatus.FINISHED)
+    for path in (repo.root / "cache").iterdir():
+        os.utime(path, (4_000_000_000, 4_000_000_000))
+    live = start_run(repo)
+    live.log_metric("loss", 0.5)
+    live.close()
+    rescue_orphans(repo)
+    assert history.get_run(repo, live.run_id).duration_s < 60
+
+
+def test_environments_that_all_differ_do_not_fill_the_cache(repo):
+    for number in range(80):
+        live = start_run(repo, environment={"requirements.txt": f"a=={number}\n".encode()})
+        finish_run(repo, live, RunStatus.FINISHED)
+    assert len(list((repo.root / "cache").iterdir())) <= 64
 
 
 def test_a_shared_file_that_somebody_changed_is_not_used(repo):

@@ -57,6 +57,7 @@ class CaptureCache:
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             self._write(path, data, mode=0o444)
+            self._forget_old()
         except OSError:
             return None
         return path
