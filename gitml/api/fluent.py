@@ -131,6 +131,8 @@ def start_run(
             _joined = session.wrapper_run_id
             session.note_joined()
             _settle_experiment(live, experiment_id)
+            if not is_late:
+                get_client().open_runs.add_python(live)
     else:
         live = _begin(stack, experiment_id, run_name, parent_run_id, tags)
     # What another thread has open already is that thread's to end.

@@ -58,6 +58,12 @@ class OpenRuns:
 
         return self._keep(start_run(self._repo, strict=self._strict, **facts))
 
+    def add_python(self, live: LiveRun) -> None:
+        """Record the Python of this process for a run whose command did not show one."""
+        from gitml.tracking.start import add_python
+
+        add_python(self._repo, live)
+
     def resume(self, run_id: str) -> LiveRun:
         """Go on with a run: it is running again until it is ended.
 

@@ -24,13 +24,14 @@ if TYPE_CHECKING:
 
 _OFFERED = 60
 _POSITIONS = (("@", "the newest run"), ("@~1", "the run before"))
-_BEST = "@{best:"
+_BY_METRIC = {"@{best:": "the best run by it", "@{min:": "the lowest", "@{max:": "the highest"}
 
 
 def runs(incomplete: str) -> list[Offer]:
     """Offer ids and names of the newest runs; what a model's name can go on with once it was begun."""
-    if incomplete.startswith(_BEST):
-        return [(f"{_BEST}{name}}}", "the best run by it") for name, _ in metrics(incomplete[len(_BEST) :])]
+    for start, meaning in _BY_METRIC.items():
+        if incomplete.startswith(start):
+            return [(f"{start}{name}}}", meaning) for name, _ in metrics(incomplete[len(start) :])]
     if incomplete.startswith("models:") or "@" in incomplete[1:] or "#" in incomplete:
         from gitml.cli.complete_models import names
 

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 from gitml.cli import pager
 from gitml.cli.output import Format, Output, page
 from gitml.cli.terminal import Screen, screen
-from gitml.render.better import has_goal
 from gitml.render.fields import SHORT_ID, field_title, fill_template
 from gitml.render.runs_table import RunsView, Selection, describe_constant, leaders, runs_table
 from gitml.render.runs_text import group_runs, groups_listing, groups_table, one_line, runs_listing, vertical
 from gitml.render.table import Drawing, draw
 from gitml.render.text import clean, clip, plural, width
+from gitml.tracking.direction import has_goal
 
 if TYPE_CHECKING:
     from gitml.cli.log_shape import Found, Shape

@@ -54,7 +54,7 @@ Use it: gitml log --filter '...', gitml.search_runs(filter_string="...")
   4c8ae10...        its id, or a unique beginning of four characters or more
   brisk-heron       its name
   @                 the newest run;  @~1 the one before
-  @{best:acc}       the best by a metric
+  @{best:acc}       the best by a metric;  @{min:x}, @{max:x} whatever it is called
   HEAD, main, v1.2  the newest run made from that commit of the code
   churn@v3          the run that made a version of a model: gitml help models
 """,

@@ -86,10 +86,11 @@ def read_state(repo: Repo) -> State:
     from gitml.index import Query
     from gitml.sync.partial import completeness
 
+    live = tuple(live_runs(repo))  # first: it records runs whose process died, and begins a clone's branch
     unpushed, unpulled = _beside_remotes(repo)
     return State(
         snapshot=_snapshot(repo),
-        live=tuple(live_runs(repo)),
+        live=live,
         runs=repo.index.count(Query()),
         deleted=repo.index.count(Query(view="deleted")),
         damaged=len(repo.index.damaged()),

@@ -23,6 +23,7 @@ from gitml.index.collector import collector_paused
 from gitml.index.objects import read_objects
 from gitml.registry.state import ModelState
 from gitml.repo import Repo
+from gitml.sync.cloned import begin_branch
 
 _TAGS = "refs/tags/gitml/"
 _IN_PROCESS = 20  # tags; beyond, starting git costs less than reading one by one
@@ -111,6 +112,8 @@ class _Reader:
             return self._registry
 
     def _follow_records(self, repo: Repo) -> bool:
+        if repo.git.tip(RUNS_REF) is None and repo.settings.remotes:
+            begin_branch(repo)
         tip = repo.git.tip(RUNS_REF)
         if tip == self._tip:
             return False

@@ -2,23 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 from gitml.entities.run import MetricSummary, Number
-from gitml.tracking.direction import lower_is_better
+from gitml.tracking.direction import has_goal, lower_is_better
 
 BEST = "*"  # stands beside the best value: colour alone would not reach everybody
-
-# Measured, but no goal: machines, clocks, and what is set rather than achieved.
-_NO_GOAL = re.compile(
-    r"system/|(?:.*[/_.-])?(?:epochs?|steps?|iter(?:ations?)?|lr|learning_rate|seed|samples|batch(?:es)?|counts?|points)"
-)
-
-
-def has_goal(metric: str) -> bool:
-    """Whether a metric is something to improve, guessed from its name."""
-    return not re.match(r"system/", metric) and not _NO_GOAL.fullmatch(metric.lower())
 
 
 def arrow(metric: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 from gitml.entities.run import Run
 from gitml.render.as_json import run_document
-from gitml.render.better import arrow, has_goal
+from gitml.render.better import arrow
 from gitml.render.diff_listing import diff_document, diff_records
 from gitml.render.fields import SHORT_ID
 from gitml.render.listing import markdown_table
@@ -16,6 +16,7 @@ from gitml.render.numbers import format_number
 from gitml.render.text import clean, plural
 from gitml.tracking.branch_runs import BranchRuns
 from gitml.tracking.diff import RunDiff
+from gitml.tracking.direction import has_goal
 
 # By this the workflow finds the comment again that it wrote before.
 MARK = "<!-- gitml report -->"

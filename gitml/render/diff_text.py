@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from gitml.entities.run import Run
-from gitml.render.better import arrow, best_indices, has_goal, mark_best
+from gitml.render.better import arrow, best_indices, mark_best
 from gitml.render.fields import SHORT_ID
 from gitml.render.ink import Ink
 from gitml.render.numbers import (
@@ -20,6 +20,7 @@ from gitml.render.numbers import (
 from gitml.render.table import GAP, Cell, Column, Table, draw
 from gitml.render.text import clean, clip, clip_apart, plural, shorten, width
 from gitml.tracking.diff import ABSENT, FileContent, Row, RunDiff, Value, judge
+from gitml.tracking.direction import has_goal
 
 _LONGEST, _LONGEST_NAME = 48, 16
 MACHINE = "system/"  # metrics of the machine: they always differ, and say little about the run

@@ -12,7 +12,7 @@ from html import escape
 
 from gitml.entities.registry import NO_STAGE, ModelVersion, RegisteredModel
 from gitml.entities.run import Number, Run, RunStatus
-from gitml.render.better import arrow, best_index, best_point, has_goal
+from gitml.render.better import arrow, best_index, best_point
 from gitml.render.diff_text import file_value, format_value
 from gitml.render.fields import SHORT_ID, field_value
 from gitml.render.ink import PLAIN
@@ -29,6 +29,7 @@ from gitml.render.runs_table import RunsView, describe_constant, select_fields
 from gitml.render.svg import svg_sparkline
 from gitml.render.text import clean, clip
 from gitml.tracking.diff import FileContent, Row, RunDiff, Value, judge
+from gitml.tracking.direction import has_goal
 
 _SHOWN_RUNS = 20
 _SHOWN_COLUMNS = 10

@@ -15,7 +15,6 @@ from gitml.entities.registry import (
 )
 from gitml.entities.run import Run
 from gitml.registry.policy_checks import ANY_STAGE
-from gitml.render.better import has_goal
 from gitml.render.fields import SHORT_ID
 from gitml.render.ink import Ink
 from gitml.render.model_documents import file_document
@@ -23,6 +22,7 @@ from gitml.render.models_text import label_text, person, stage_style, tags_text
 from gitml.render.numbers import MISSING, format_number, format_size, local_text
 from gitml.render.table import Cell, Column, Table, draw
 from gitml.render.text import clean, clean_block, clip, plural, width
+from gitml.tracking.direction import has_goal
 
 _SHOWN_FILES = 20
 _SHOWN_METRICS = 6

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 
 from gitml.entities.registry import ARCHIVED, PRODUCTION, STAGING, ModelVersion, RegisteredModel
 from gitml.entities.run import Number, Run
-from gitml.render.better import arrow, best_index, has_goal
+from gitml.render.better import arrow, best_index
 from gitml.render.fields import SHORT_ID
 from gitml.render.ink import Ink
 from gitml.render.numbers import MISSING, format_age, format_number, local_text
 from gitml.render.table import Cell, Column, Table, draw
 from gitml.render.text import clean, clean_block, clip, plural, width
+from gitml.tracking.direction import has_goal
 
 _LABEL = 9
 _LONGEST = 60

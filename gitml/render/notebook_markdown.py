@@ -7,7 +7,7 @@ from typing import Any
 
 from gitml.entities.registry import NO_STAGE, ModelVersion, RegisteredModel
 from gitml.entities.run import Run
-from gitml.render.better import arrow, best_point, has_goal
+from gitml.render.better import arrow, best_point
 from gitml.render.diff_listing import diff_records
 from gitml.render.diff_text import format_value
 from gitml.render.fields import SHORT_ID, field_value
@@ -16,6 +16,7 @@ from gitml.render.numbers import format_duration, format_number, format_param, l
 from gitml.render.runs_table import RunsView, select_fields
 from gitml.render.text import clean, clip
 from gitml.tracking.diff import RunDiff
+from gitml.tracking.direction import has_goal
 
 _SHOWN_RUNS = 20
 _SHOWN_COLUMNS = 10

@@ -8,13 +8,14 @@ from dataclasses import dataclass, field
 from gitml.entities.artifact import Artifact
 from gitml.entities.project import ProjectState
 from gitml.entities.run import Number, Run
-from gitml.render.better import arrow, best_point, has_goal
+from gitml.render.better import arrow, best_point
 from gitml.render.fields import SHORT_ID
 from gitml.render.ink import STATUS_STYLE, Ink
 from gitml.render.numbers import format_duration, format_number, format_param, format_size, local_text
 from gitml.render.sparkline import sparkline
 from gitml.render.table import Cell, Column, Table, draw
 from gitml.render.text import clean, clean_block, clip, shorten, width
+from gitml.tracking.direction import has_goal
 
 LABEL = 9
 _SHOWN_METRICS = 20

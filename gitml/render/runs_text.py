@@ -7,7 +7,7 @@ from typing import Any
 
 from gitml.entities.run import Run
 from gitml.render.as_json import run_document
-from gitml.render.better import arrow, has_goal
+from gitml.render.better import arrow
 from gitml.render.fields import ATTRIBUTES, SHORT_ID, field_title, field_value, known_fields
 from gitml.render.ink import STATUS_STYLE, Ink
 from gitml.render.listing import Listing
@@ -22,6 +22,7 @@ from gitml.render.numbers import (
 from gitml.render.runs_table import Selection
 from gitml.render.table import Cell, Column, Table
 from gitml.render.text import clean, clip, shorten, width
+from gitml.tracking.direction import has_goal
 
 PORCELAIN_FIELDS = (
     "id", "status", "name", "experiment", "start", "duration_s", "code.commit", "code.dirty", "user", "parent",

@@ -21,6 +21,8 @@ from gitml.store.moving import Stopping, move_all
 _BLOCK = 4 * 1024**2
 _WORKERS = 4  # a disk is quickest with few
 _OID = re.compile("[0-9a-f]{64}")
+_MAX_GITFILE = 64 * 1024
+_BUNDLE = re.compile(rb"# v[0-9]+ git bundle\n")
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -235,4 +237,15 @@ def _follow(path: Path) -> Path:
     """A linked worktree's and a submodule's `.git` is a file that names the folder."""
     if not path.is_file():
         return path
-    return path.parent / path.read_text(encoding="utf-8").removeprefix("gitdir:").strip()
+    with path.open("rb") as file:
+        content = file.read(_MAX_GITFILE)
+    if content.startswith(b"gitdir:"):
+        return path.parent / os.fsdecode(content.removeprefix(b"gitdir:").strip())
+    if _BUNDLE.match(content):
+        raise RemoteError(
+            f"'{path}' is a bundle of git's: it has the runs, and no artifacts",
+            hint="ask for one that has them too: gitml bundle create",
+        )
+    raise RemoteError(
+        f"'{path}' is a file, and no git repository", hint="git remote --verbose shows where it is"
+    )

@@ -15,7 +15,7 @@ from gitml.entities.run import CodeState, Number, Run
 from gitml.errors import NotFoundError
 from gitml.formats import yaml
 from gitml.repo import Repo
-from gitml.tracking.direction import lower_is_better
+from gitml.tracking.direction import has_goal, lower_is_better
 from gitml.tracking.history import list_artifacts, read_environment
 
 _REQUIREMENT = re.compile(r"([A-Za-z0-9][\w.\-]*)\s*(?:==|===|@)\s*(.+)")
@@ -188,13 +188,15 @@ def code_patch(
 
 
 def judge(metric: str, before: Value, after: Value) -> Literal["better", "worse", "same"] | None:
-    """Say how a metric changed; None where one of the values is missing or NaN."""
+    """Say how a metric changed; None where a value is missing or NaN, or it is nothing to improve."""
     if not isinstance(before, (int, float)) or not isinstance(after, (int, float)):
         return None
     if before != before or after != after:
         return None
     if before == after:
         return "same"
+    if not has_goal(metric):
+        return None
     return "better" if (after < before) == lower_is_better(metric) else "worse"
 
 

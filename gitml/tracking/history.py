@@ -19,7 +19,7 @@ from gitml.formats.pointer import MAX_BYTES, decode_pointer
 from gitml.git.repo import TreeEntry
 from gitml.journal import NotLiveError
 from gitml.progress import Advance, Reach
-from gitml.repo import Repo
+from gitml.repo import RUNS_REF, Repo
 from gitml.tracking import purges, united
 from gitml.tracking.commit import rescue_orphans
 from gitml.tracking.damage import warn_of_damage
@@ -51,6 +51,7 @@ def refresh(repo: Repo, progress: Reach | None = None) -> list[str]:
     """
     from gitml.index import LiveRow
 
+    _begin_branch(repo, progress)
     rescued = rescue_orphans(repo)
     journal = repo.journal
     # Live runs first: one that ends now is then on the branch, which is read after.
@@ -59,6 +60,15 @@ def refresh(repo: Repo, progress: Reach | None = None) -> list[str]:
     repo.index.put_live(live)
     warn_of_damage(repo)
     return rescued
+
+
+def _begin_branch(repo: Repo, progress: Reach | None = None) -> bool:
+    """Show in a plain clone what it brought along."""
+    if repo.git.tip(RUNS_REF) is not None or not repo.settings.remotes:
+        return False
+    from gitml.sync.cloned import begin_branch  # seldom needed, and slow to import
+
+    return begin_branch(repo, progress)
 
 
 def _loader(repo: Repo, run_id: str) -> Callable[[], Run | None]:
@@ -91,6 +101,7 @@ def get_run(repo: Repo, run_id: str) -> Run:
         return repo.journal.read(names.check_run_id(run_id))
     except NotLiveError:
         pass
+    _begin_branch(repo)
     repo.index.catch_up()
     run = repo.index.get(run_id)
     if run is None:

@@ -269,6 +269,16 @@ class LiveRun:
         """Add to what the program printed."""
         self._output.append(data)
 
+    def add_environment(self, files: Mapping[str, bytes]) -> None:
+        """Record what is not said yet of what the run runs in: name to content."""
+        self._refuse_if_ended()
+        folder = self.folder / run_tree.ENVIRONMENT
+        with self._surviving(run_tree.ENVIRONMENT), self._mutex:
+            folder.mkdir(exist_ok=True)
+            for name, data in files.items():
+                if not (folder / name).exists():
+                    self._replace(f"{run_tree.ENVIRONMENT}/{name}", data)
+
     # The run itself
 
     def update(self, **fields: Any) -> Run:

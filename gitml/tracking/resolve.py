@@ -1,7 +1,7 @@
 """One resolver of run names, everywhere: commands, Python, completion.
 
 A name is, in this order: a full id, `@` (the newest), `@~N` (the N-th before),
-`@{best:METRIC}`, a unique prefix of an id (4 characters or more), a run's name,
+`@{best:METRIC}` (or `min`, `max`), a unique prefix of an id (4 characters or more), a run's name,
 the commit of a record, or a branch, tag or commit of the code, which means the
 newest run made from it. git's `@`, which is its HEAD, is never meant.
 """
@@ -22,7 +22,7 @@ from gitml.tracking.history import RunNotFoundError, get_run, refresh
 MIN_PREFIX = 4
 _RELATIVE = re.compile(r"@((?:~[0-9]{0,9}|\^)*)")
 _STEP = re.compile(r"[~^]([0-9]*)")
-_BEST = re.compile(r"@\{best:(.+)\}", re.DOTALL)
+_BEST = re.compile(r"@\{(best|min|max):(.+)\}", re.DOTALL)
 _HEX = re.compile(r"[0-9a-f]{4,64}")
 
 
@@ -85,8 +85,9 @@ def _by_best(repo: Repo, name: str) -> Run | None:
     match = _BEST.fullmatch(name)
     if match is None:
         return None
-    metric = match[1]
-    order = f"metrics.`{metric}` {'ASC' if lower_is_better(metric) else 'DESC'}"
+    wanted, metric = match.groups()
+    ascending = lower_is_better(metric) if wanted == "best" else wanted == "min"
+    order = f"metrics.`{metric}` {'ASC' if ascending else 'DESC'}"
     found = repo.index.search(Query(filter=f"metrics.`{metric}` IS NOT NULL", order_by=(order,), limit=1))
     if not found:
         raise NotFoundError(

@@ -20,6 +20,7 @@ from gitml.journal import BASE_FILE, METRICS_FILE, NotLiveError
 from gitml.repo import LIVE_REFS, Repo
 from gitml.tracking import experiments
 from gitml.tracking.capture import (
+    REQUIREMENTS,
     capture_code,
     capture_command_environment,
     capture_environment,
@@ -226,6 +227,13 @@ def attach_run(repo: Repo, run_id: str, *, strict: bool = False) -> LiveRun:
     """
     folder, lock = repo.journal.join(run_id)
     return LiveRun(repo, run_id, folder, lock, owner=False, strict=strict)
+
+
+def add_python(repo: Repo, live: LiveRun) -> None:
+    """Record the Python of this process for a run whose command did not show one, such as a shell script."""
+    environment = live.folder / run_tree.ENVIRONMENT
+    if environment.is_dir() and not (environment / REQUIREMENTS).exists():
+        live.add_environment(capture_environment(_cache(repo)))
 
 
 def resume_run(

@@ -344,7 +344,16 @@ def test_a_link_is_not_resolved_since_it_is_what_makes_a_virtual_environment(ven
 
 
 def test_a_command_without_python_records_the_machine_only(tmp_path):
-    assert list(capture_command_environment(tmp_path, ["sh", "-c", "true"])) == ["system.yaml"]
+    variables = {"PATH": os.environ["PATH"], "VIRTUAL_ENV": str(tmp_path / "gone")}
+    assert list(capture_command_environment(tmp_path, ["sh", "-c", "true"], variables)) == ["system.yaml"]
+
+
+@pytest.mark.parametrize("variable", ["VIRTUAL_ENV", "CONDA_PREFIX"])
+@pytest.mark.parametrize("command", [["./train.sh"], ["make", "train"], ["sh", "-c", "python train.py"]])
+def test_a_script_in_an_active_environment_records_that_one(tmp_path, venv, variable, command):
+    variables = {"PATH": os.environ["PATH"], variable: str(venv.parent.parent)}
+    files = capture_command_environment(tmp_path / "cache", command, variables)
+    assert files["requirements.txt"] == b"Alpha.Beta==2.0.1\nzeta==1.0\n"
 
 
 def test_a_command_of_the_running_python_starts_no_process(tmp_path, monkeypatch):

@@ -376,6 +376,20 @@ def test_killing_gitml_loses_nothing(project: Project) -> None:
     assert project.read("logs/output.log") == b"loss: 0.25\nready\n"
 
 
+def test_a_shell_script_whose_python_logs_records_that_python(project: Project) -> None:
+    for variable in ("VIRTUAL_ENV", "CONDA_PREFIX"):
+        project.environment.pop(variable, None)
+    (project.folder / "train.sh").write_text(
+        f"#!/bin/sh\n{sys.executable} -c 'import gitml; gitml.log_metric(\"m\", 1)'\n"
+    )
+    (project.folder / "train.sh").chmod(0o755)
+    assert project.run("-q", "./train.sh").returncode == 0
+    assert {"environment/requirements.txt", "environment/python-version"} <= set(project.files())
+    assert b"pytest==" in project.read("environment/requirements.txt")
+    assert project.run("-q", "sh", "-c", "true").returncode == 0
+    assert "environment/requirements.txt" not in project.files()
+
+
 def _live_folder(project: Project) -> Path:
     repo = Repo.open(project.folder)
     return repo.journal.folder(repo.journal.ids()[0])

@@ -12,7 +12,8 @@ from gitml.entities.run import RunStatus
 from gitml.errors import NotFoundError
 from gitml.repo import Repo
 from gitml.tracking.commit import finish_run
-from gitml.tracking.direction import lower_is_better
+from gitml.tracking.diff import judge
+from gitml.tracking.direction import has_goal, lower_is_better
 from gitml.tracking.edit import set_tags
 from gitml.tracking.history import RunNotFoundError, get_run
 from gitml.tracking.resolve import AmbiguousNameError, resolve_run
@@ -60,6 +61,8 @@ def three(_three, tmp_path):
         ("@~0", "bbbb3333"),
         ("@{best:accuracy}", "aaaa1111"),
         ("@{best:loss}", "aaaa2222"),
+        ("@{max:accuracy}", "aaaa1111"),
+        ("@{min:loss}", "aaaa2222"),
         ("main", "bbbb3333"),
         ("HEAD", "bbbb3333"),
     ],
@@ -126,7 +129,19 @@ def test_a_live_run_is_found_like_any_other(three):
 @pytest.mark.parametrize(
     ("metric", "lower"),
     [("loss", True), ("val/loss", True), ("valLoss", True), ("rmse", True), ("p95 latency", True), ("accuracy", False),
-     ("val_acc", False), ("f1", False), ("auc", False), ("closs_x", False), ("test_error", True)],
+     ("val_acc", False), ("f1", False), ("auc", False), ("closs_x", False), ("test_error", True),
+     ("neg_mean_squared_error", False), ("test/neg_log_loss", False), ("ms_ssim", False), ("step_ms", True), ("l2", True),
+     ("bic", True), ("false_positive_rate", True), ("false_alarms", True), ("f2", False), ("label2", False)],
 )  # fmt: skip
 def test_direction_of_a_metric(metric, lower):
     assert lower_is_better(metric) is lower
+
+
+@pytest.mark.parametrize(
+    ("metric", "goal"),
+    [("accuracy", True), ("loss", True), ("n", False), ("n_samples", False), ("max_depth_used", False), ("tree/depth", False),
+     ("num_leaves", False), ("precision", True), ("nll", True), ("system/cpu_utilization_percentage", False)],
+)  # fmt: skip
+def test_what_is_no_goal_is_not_judged(metric, goal):
+    assert has_goal(metric) is goal
+    assert (judge(metric, 1.0, 2.0) is not None) is goal

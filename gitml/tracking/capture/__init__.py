@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from gitml.tracking.capture.code import capture_code
 from gitml.tracking.capture.environment import (
+    REQUIREMENTS,
     capture_command_environment,
     capture_environment,
     environ_subset,
@@ -14,6 +15,7 @@ from gitml.tracking.capture.interpreter import find_python
 from gitml.tracking.capture.system import capture_system
 
 __all__ = [
+    "REQUIREMENTS",
     "capture_code",
     "capture_command_environment",
     "capture_environment",

@@ -23,8 +23,8 @@ from gitml.tracking.capture.interpreter import find_python
 from gitml.tracking.capture.system import capture_system
 from gitml.tracking.secrets import redact_value, strip_url_credentials
 
-_REQUIREMENTS, _PYTHON, _SYSTEM = "requirements.txt", "python-version", "system.yaml"
-_SELDOM_CHANGED = (_REQUIREMENTS, _PYTHON, _SYSTEM)
+REQUIREMENTS, _PYTHON, _SYSTEM = "requirements.txt", "python-version", "system.yaml"
+_SELDOM_CHANGED = (REQUIREMENTS, _PYTHON, _SYSTEM)
 _PROBE_PATIENCE_S = 20.0
 # A folder that changed this recently may change again without its time showing it.
 _RACY_NS = 2_000_000_000
@@ -50,7 +50,7 @@ def capture_environment(cache_dir: Path, python: str | Path | None = None) -> di
     found = _of_this_python(cache) if python is None else _of_other_python(cache, Path(python))
     files: dict[str, bytes] = {}
     if found is not None:
-        files[_REQUIREMENTS] = found["requirements"].encode()
+        files[REQUIREMENTS] = found["requirements"].encode()
         files[_PYTHON] = f"{found['version']}\n".encode()
     files[_SYSTEM] = capture_system(cache_dir)
     return {name: data for name, data in files.items() if data}
@@ -59,7 +59,10 @@ def capture_environment(cache_dir: Path, python: str | Path | None = None) -> di
 def capture_command_environment(
     cache_dir: Path, argv: Sequence[str], environ: Mapping[str, str] | None = None, cwd: Path | None = None
 ) -> dict[str, bytes]:
-    """Record the environment of a command: of its Python if it is one, else only the machine.
+    """Record the environment of a command.
+
+    That of its Python, if it is one; of a script or a program that may start one (a shell,
+    `make`), that of the virtual or conda environment that is active; else only the machine.
 
     Args:
         cache_dir: As in `capture_environment`.
@@ -67,7 +70,7 @@ def capture_command_environment(
         environ: The environment that it will run in; this process's if not given.
         cwd: The folder that it will run in.
     """
-    python = find_python(argv, environ, cwd)
+    python = find_python(argv, environ, cwd) or _active_python(os.environ if environ is None else environ)
     if python is None:
         return {_SYSTEM: capture_system(cache_dir)}
     return capture_environment(cache_dir, None if _is_this_python(python) else python)
@@ -83,6 +86,15 @@ def kept_files(cache_dir: Path, environment: Mapping[str, bytes]) -> dict[str, P
     cache = CaptureCache(cache_dir)
     kept = {name: cache.keep(environment[name]) for name in _SELDOM_CHANGED if name in environment}
     return {name: path for name, path in kept.items() if path is not None}
+
+
+def _active_python(environ: Mapping[str, str]) -> Path | None:
+    for variable in ("VIRTUAL_ENV", "CONDA_PREFIX"):
+        if environ.get(variable):
+            python = Path(environ[variable], "bin", "python")
+            if os.access(python, os.X_OK):
+                return python
+    return None
 
 
 def environ_subset(names: Iterable[str], environ: Mapping[str, str]) -> dict[str, str]:

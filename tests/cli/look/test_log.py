@@ -13,8 +13,9 @@ import pytest
 
 from gitml.cli.arguments import read_moment
 from gitml.render.text import width
-from gitml.repo import Repo
+from gitml.repo import RUNS_REF, Repo
 from tests.cli.look.conftest import Look, record
+from tests.sync.forge import Forge, a_run
 
 NEWEST_FIRST = ["quiet-fox", "brisk-heron", "odd-newt", "early-lark"]
 
@@ -235,19 +236,42 @@ def test_nothing_to_show_is_said(project: Path, look: Look, tmp_path: Path, git:
     assert look("-C", str(empty), "log").err == "there are no runs yet\n"
 
 
-def test_a_clone_is_told_how_to_see_the_runs_it_brought(
+def test_a_plain_clone_answers_as_its_origin(
     project: Path, look: Look, tmp_path: Path, git: Callable[..., str]
 ) -> None:
+    for number, question in enumerate(
+        (
+            ["log", "--oneline"],
+            ["show", "odd-newt", "--json"],
+            ["status"],
+            ["log", "--json"],
+            ["diff", "odd-newt", "@~1", "--json"],
+        )
+    ):
+        git(tmp_path, "clone", "--quiet", str(project), f"clone{number}")
+        clone = str(tmp_path / f"clone{number}")
+        answer = look("-C", clone, *question).out
+        if question == ["status"]:
+            assert "all pushed to origin" in answer
+        else:
+            assert answer == look(*question).out
+
+
+def test_a_clone_with_unsound_runs_is_told_how_to_find_out_more(
+    project: Path, look: Look, tmp_path: Path, git: Callable[..., str]
+) -> None:
+    repo = Repo.open(project)
+    tip = repo.git.tip(RUNS_REF)
+    unsound = {"metrics.yaml": b"not: [a, metric\n"}
+    commit = Forge(repo.git).record(a_run(), unsound, parents=[tip])
+    assert repo.git.move_ref(RUNS_REF, tip, commit)
+    repo.close()
     git(tmp_path, "clone", "--quiet", str(project), "clone")
     clone = str(tmp_path / "clone")
     said = "origin has runs: gitml pull origin"
     assert look("-C", clone, "log").err == f"there are no runs yet\n{said}\n"
-    status = look("-C", clone, "status").out
-    assert said in status
-    assert "nothing to share yet" not in status
-    look("-C", clone, *said.partition(": gitml ")[2].split())
-    assert len(look("-C", clone, "log", "--oneline").out.splitlines()) == 4
-    assert "all pushed to origin" in look("-C", clone, "status").out
+    assert said in look("-C", clone, "status").out
+    assert "metrics.yaml" in look("-C", clone, *said.partition(": gitml ")[2].split(), code=4).err
 
 
 def test_deleted_runs_are_hidden_until_asked_for(project: Path, look: Look) -> None:

@@ -87,6 +87,29 @@ def test_where_the_objects_of_a_repository_are(tmp_path, git):
         remote_objects(tmp_path / "nothing")
 
 
+def test_a_bundle_or_another_file_as_remote_is_told(tmp_path, git):
+    git(tmp_path, "init", "--quiet", "work")
+    git(
+        tmp_path / "work",
+        "-c",
+        "user.name=a",
+        "-c",
+        "user.email=a@b",
+        "commit",
+        "-q",
+        "--allow-empty",
+        "-m",
+        "x",
+    )
+    git(tmp_path / "work", "bundle", "create", "--quiet", "../runs.bundle", "--all")
+    with pytest.raises(RemoteError, match="bundle of git's") as caught:
+        remote_objects(tmp_path / "runs.bundle")
+    assert "gitml bundle" in caught.value.hint
+    (tmp_path / "model.bin").write_bytes(b"\x9c\xff")
+    with pytest.raises(RemoteError, match="no git repository"):
+        remote_objects(tmp_path / "model.bin")
+
+
 def test_what_can_not_be_reached_stops_all_in_the_middle():
     pointers = [Pointer(f"{number:064x}", 1) for number in range(50)]
     begun, stopping, gate = [], Stopping(), threading.Event()
