@@ -8,6 +8,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -346,7 +347,9 @@ def test_an_entry_point_of_a_project_with_its_parameters(work):
     (work.folder / "points.csv").write_text("other, where the code has its own\n")
     code, found = work.reproduce("wine")
     assert (code, found["verdict"]) == (0, "identical"), found
-    assert work.record().project == work.record("gitml/runs~2").project
+    again, before = work.record().project, work.record("gitml/runs~2").project
+    assert (before.manager, again.manager) == ("local", "uv"), "in the environment that its Python recorded"
+    assert replace(again, manager="local") == before
     assert any("data/jitter' is no part of the code" in note for note in found["notes"])
     code, found = work.reproduce("wine", "--set", "seed=5")
     assert (code, where(found)) == (1, ["metric loss", "artifact model.txt"])
