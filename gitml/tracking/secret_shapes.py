@@ -68,11 +68,12 @@ AWS_REACH = 200  # characters after an access key within which its secret is loo
 
 NAME_PARTS = r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+"
 STRONG_NAMES = (
-    r"(?:^|_)(?:(?P<password>password|passwd|passphrase|passcode|pwd"
+    # Of the first three also what is written in one word: `userpassword`, `PGPASSWORD`, `clientsecret`.
+    r"(?:^|_)(?:(?P<password>[a-z]*(?:password|passwd|passphrase|passcode|pwd)"
     r"|(?:db|database|sql|mysql|pg|postgres|mongo|redis|smtp|ftp|ssh|http|proxy|user|admin|root|login|basic)"
-    r"_(?:pass|pw))"
-    r"|(?P<secret>secrets?)"
-    r"|(?P<credentials>credentials?|authorization|connection_string|cookies?)"
+    r"_?(?:pass|pw))"
+    r"|(?P<secret>[a-z]*secrets?)"
+    r"|(?P<credentials>[a-z]*credentials?|authorization|connection_string|cookies?)"
     r"|(?P<api_key>apikey|api_?key"
     r"|(?:wandb|openai|anthropic|claude|gemini|hf|hugging_?face|comet|neptune|clearml|mlflow|aws|azure|gcp|google"
     r"|git_?hub|git_?lab|cohere|mistral|groq|replicate|openrouter|deepseek|pinecone|langsmith|langchain|kaggle"
@@ -84,17 +85,36 @@ STRONG_NAMES = (
     r"|(?:git_?hub|gh|git_?lab|gl|azure|devops)_pat)"
     r")(?:_[0-9]+)?$"
 )
-TOKEN_NAME = r"(?:^|_)token(?:_[0-9]+)?$"
+# Names that mean other things too: what stands there is a secret only if it looks like one.
+PASS_NAME = r"(?:pass|(?:^|_)pw)(?:_[0-9]+)?$"
+NO_SECRET_PASS = (
+    r"(?:^|_)(?:(?:by|com|encom|sur|tres|over|under)pass"
+    r"|(?:high|low|band|all|forward|backward|fwd|bwd|first|second|third|last|final|next|prev|previous"
+    r"|n|num|max|min|per|each|any|one|two|three|single|multi|train|eval|test|warmup)_?pass)(?:_[0-9]+)?$"
+)
+TOKEN_NAME = r"token(?:_[0-9]+)?$"
+# What a vocabulary or a prompt has tokens for.
+VOCABULARY = (
+    r"(?:^|_)(?:pad|eos|bos|sep|cls|mask|unk|unknown|image|img|video|audio|speech|text|start|end"
+    r"|stop|special|prefix|suffix|middle|fill|next|last|first|new|prompt|system|assistant"
+    r"|tool|think|thinking|eot|eod|eom|boi|eoi|blank|begin|word|sub|target|label|query|key|value"
+    r"|class|dist|register|latent|per|each|any|one|n|num|max|min|lang|language|source|task|time|timestamp"
+    r"|placeholder|initializer|instance|concept|trigger|sentinel|separator)_?token(?:_[0-9]+)?$"
+)
+TOKEN_VALUE = r"(?=.*[0-9])(?=.*[A-Za-z])[A-Za-z0-9_.+/=-]{8,}"
+PASS_VALUE = r"(?=.*[0-9!@#$%^&])(?=.*[A-Za-z])[A-Za-z0-9_.+/=!@#$%^&*?~-]{6,}"
+LONG_VALUE = 16  # characters from which on even words with numbers between them are taken for a secret
+# `bert-base-v2`, `cl100k_base`: words and numbers with something between them.
+NUMBERED_WORDS = r"{part}(?:[._/+-]{part})+".format(part=r"(?:[A-Z]?[a-z]*|[A-Z]*)[0-9]{0,4}[a-z]{0,2}")
+# `epoch100`, `word2vec`: a word with a number of its own.
+NUMBERED_WORD = (
+    r"(?i:step|stage|phase|epoch|round|iter|iteration|layer|level|block|part|chunk|shard|batch|fold|run|pass"
+    r"|train|test|eval|valid|warmup|version|model|unused|token)[0-9]+|[a-z]+2[a-z]+[0-9]?"
+)
 # Of other keys only what is no word, path or hash: keys of tables and caches are the common ones.
 KEY_NAME = r"(?:^|_)key(?:_[0-9]+)?$"
 NO_SECRET_KEY = r"(?:^|_)public_key(?:_[0-9]+)?$"
 KEY_VALUE = r"(?=.*[0-9])(?=.*[a-z])(?=.*[A-Z])[A-Za-z0-9_+=-]{20,}"
-VOCABULARY = (
-    r"(?:^|_)(?:pad|eos|bos|sep|cls|mask|unk|unknown|image|img|video|audio|speech|text|start|end"
-    r"|stop|special|prefix|suffix|middle|fill|next|last|first|new|prompt|system|user|assistant"
-    r"|tool|think|thinking|eot|eod|eom|boi|eoi|blank|begin|word|sub|target|label|query|key|value"
-    r"|class|dist|register|latent|per|each|any|one)_token(?:_[0-9]+)?$"
-)
 TRIVIAL = (
     r"(?:|none|null|nil|true|false|yes|no|on|off|auto|default|required|optional|env|unset|empty"
     r"|x+|\*+|\.+|\$\{.*\}|\$\(.*\)|\{\{.*\}\}|<.*>|%\w+%|env:.*"

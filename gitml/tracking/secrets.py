@@ -69,8 +69,8 @@ def redact_value(key: str, value: ParamValue) -> tuple[ParamValue, list[str]]:
         return _placeholder(kind), [kind.rstrip("?")]
     if isinstance(value, list):
         return _redact_list(key, value)
-    if kind not in (None, "token?", "key?") and isinstance(value, int) and abs(value) > 999:
-        return _placeholder(str(kind)), [str(kind)]
+    if kind is not None and not kind.endswith("?") and isinstance(value, int) and abs(value) > 999:
+        return _placeholder(kind), [kind]
     return value, []
 
 
@@ -168,20 +168,28 @@ def name_kind(key: str) -> str | None:
     """Say what kind of secret a name announces, if it does.
 
     Returns:
-        "password", "api key", "token" …; "token?" and "key?" where only a
-        value that looks random makes it one (`my_token`, `key`); None for all
-        other names.
+        "password", "api key", "token" …; "password?", "token?" and "key?" where
+        only a value that looks like one makes it one (`pass`, `my_token`,
+        `key`); None for all other names.
     """
-    parts = re.findall(shapes.NAME_PARTS, key)
-    name = "_".join(parts).lower()
+    name = _words_of(key)
     strong = re.search(shapes.STRONG_NAMES, name)
     if strong is not None:
         return str(strong.lastgroup).replace("_", " ")
-    if re.search(shapes.TOKEN_NAME, name) and not re.search(shapes.VOCABULARY, name):
+    # Of `user.pass` and `text.token` the last part says what it is, of `low_pass` and `text_token` all.
+    last = _words_of(re.split(r"[./]", key)[-1])
+    if re.search(shapes.PASS_NAME, name) and not re.search(shapes.NO_SECRET_PASS, last):
+        return "password?"
+    if re.search(shapes.TOKEN_NAME, name) and not re.search(shapes.VOCABULARY, last):
         return "token?"
     if re.search(shapes.KEY_NAME, name) and not re.search(shapes.NO_SECRET_KEY, name):
         return "key?"
     return None
+
+
+def _words_of(name: str) -> str:
+    """Write a name in one way: `dbUser.apiKey` is `db_user_api_key`."""
+    return "_".join(re.findall(shapes.NAME_PARTS, name)).lower()
 
 
 def _placeholder(kind: str) -> str:
@@ -297,8 +305,10 @@ def _tells(kind: str, value: str) -> bool:
     """Whether a value under a telling name is a secret rather than a setting."""
     if value.startswith(_PLACEHOLDER_START) or _matches(shapes.TRIVIAL, value):
         return False
+    if kind == "password?":
+        return _looks_made_up(value, shapes.PASS_VALUE)
     if kind == "token?":
-        return _looks_random(value)
+        return _looks_made_up(value, shapes.TOKEN_VALUE)
     if kind == "key?":
         return re.fullmatch(shapes.KEY_VALUE, value) is not None
     # 40 characters that begin with "/" are more likely an AWS secret than a path.
@@ -309,14 +319,13 @@ def _matches(pattern: str, value: str) -> bool:
     return re.fullmatch(pattern, value.strip(), re.IGNORECASE) is not None
 
 
-def _looks_random(value: str) -> bool:
-    return (
-        len(value) >= 16
-        and re.fullmatch(r"[A-Za-z0-9_.+/=-]+", value) is not None
-        and re.search(r"[0-9]", value) is not None
-        and re.search(r"[A-Za-z]", value) is not None
-        and not _matches(shapes.PATH, value)
-    )
+def _looks_made_up(value: str, form: str) -> bool:
+    """Tell what a person or a service makes up for a secret from names such as `bert-base-v2` and `epoch100`."""
+    if re.fullmatch(form, value) is None or _matches(shapes.PATH, value):
+        return False
+    if re.fullmatch(shapes.NUMBERED_WORD, value):
+        return False
+    return len(value) >= shapes.LONG_VALUE or re.fullmatch(shapes.NUMBERED_WORDS, value) is None
 
 
 def _redact_list(key: str, values: list[ParamValue]) -> tuple[ParamValue, list[str]]:
