@@ -30,6 +30,7 @@ from gitml.launching.request import LaunchRequest, LaunchResult
 from gitml.launching.signals import SignalRelay
 from gitml.progress import Advance, ShowProgress, no_progress
 from gitml.repo import Repo
+from gitml.tracking import left_out
 from gitml.tracking.commit import finish_run
 from gitml.tracking.live import LiveRun
 from gitml.tracking.redaction import SecretRedactedWarning
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from gitml.launching.scalars import Rule
 
 _WORKERS = 4
+_NAMED = 3
 
 
 def launch(
@@ -76,6 +78,8 @@ def launch(
         _notice_secrets(request, redacted)
         noticed += unset_variables(request.recorded_variables, request.environment)
         session = _Session(repo, request, live, signals, noticed, redacted)
+        if request.run_id is None:
+            session.notice_left_out()
         if request.auto_params:
             session.assume_params(line)
         metric_files = _metric_files(request.metrics, base)
@@ -141,6 +145,13 @@ class _Session:
         self._redacted = redacted
         self._ends_in_line = False
         self._losses: tuple[str, ...] = ()
+
+    def notice_left_out(self) -> None:
+        """Name files that the snapshot of the code lacks."""
+        shown, more = left_out.first_of(left_out.missed(self._run.code.left_out), _NAMED)
+        if shown:
+            others = f" and {more:,} more" if more else ""
+            self._noticed.append(f"left out of the recorded code: {', '.join(shown)}{others}")
 
     def run(self, rules: tuple[Rule, ...], grace_s: float) -> Outcome:
         """Run the program, unless a signal came first."""

@@ -15,11 +15,13 @@ from gitml.render.numbers import format_duration, format_number, format_param, f
 from gitml.render.sparkline import sparkline
 from gitml.render.table import Cell, Column, Table, draw
 from gitml.render.text import clean, clean_block, clip, shorten, width
+from gitml.tracking import left_out
 from gitml.tracking.direction import has_goal
 
 LABEL = 9
 _SHOWN_METRICS = 20
 _SHOWN_FILES = 6
+_SHOWN_LEFT_OUT = 5
 _SHOWN_IN_PIPE = 50  # where lines have no end but readers have
 _LONGEST = 60
 _DOT = " · "
@@ -109,6 +111,7 @@ def _facts(page: RunPage) -> list[tuple[str, str, str]]:
         facts.append(("warning", "something could not be written while it ran", "yellow"))
     if run.code.commit or run.code.tree:
         facts.append(("commit", _commit(page), ""))
+    facts += _left_out(run)
     if run.project is not None:
         facts.append(("project", clean(_project(run.project, run.directory)), ""))
     if run.command:
@@ -139,9 +142,17 @@ def _commit(page: RunPage) -> str:
         "(uncommitted changes recorded)" if code.dirty and code.tree else "",
         "(uncommitted changes NOT recorded)" if code.dirty and not code.tree else "",
         f"· branch {clean(code.branch)}" if code.branch else "",
-        f"· {len(code.left_out)} left out" if code.left_out else "",
     ]
     return " ".join(part for part in parts if part)
+
+
+def _left_out(run: Run) -> list[tuple[str, str, str]]:
+    """Name what the snapshot of the code lacks, one a line."""
+    shown, more = left_out.first_of(run.code.left_out, _SHOWN_LEFT_OUT)
+    lines = [clean(text) for text in shown]
+    if more:
+        lines.append(f"and {more:,} more: gitml show {run.id[:SHORT_ID]} --json")
+    return [("" if at else "left out", text, "yellow") for at, text in enumerate(lines)]
 
 
 def _label(text: str, ink: Ink) -> str:

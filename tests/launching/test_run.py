@@ -190,6 +190,22 @@ def test_code_modes(project: Project) -> None:
     assert project.record().code.dirty
 
 
+def test_files_that_the_snapshot_lacks_are_named(project: Project) -> None:
+    (project.folder / "__pycache__").mkdir()
+    (project.folder / "__pycache__/train.pyc").write_bytes(b"made again by the next run")
+    assert "left out" not in project.run("true").stderr
+    (project.folder / "big0.bin").write_bytes(bytes(2_000_000))
+    said = "warning: left out of the recorded code: big0.bin (1.9 MiB, over 1 MiB)"
+    assert said in project.run("true").stderr.splitlines()
+    assert project.run("-q", "true").stderr == ""
+    assert "left out" not in project.run("--code", "commit", "true").stderr
+    for number in range(1, 5):
+        (project.folder / f"big{number}.bin").write_bytes(bytes(2_000_000))
+    last = project.run("true").stderr.splitlines()[-2]
+    assert last.startswith(f"{said}, big1.bin (1.9 MiB, over 1 MiB), big2.bin ")
+    assert last.endswith(" and 2 more")
+
+
 def test_recorded_variables(project: Project) -> None:
     project.environment["OMP_NUM_THREADS"] = "4"
     assert project.run("--env", "OMP_NUM_THREADS", "true").returncode == 0

@@ -63,6 +63,20 @@ def test_a_repository_without_commits() -> None:
     )
 
 
+def test_files_that_a_snapshot_lacks_are_named_one_a_line() -> None:
+    def lines(*left_out: str) -> list[str]:
+        run = make_run("one", code=CodeState(commit="1" * 40, left_out=left_out))
+        return run_text(RunPage(run), PLAIN, 80).splitlines()[3:-1]
+
+    assert lines("a.bin (3 MiB, over 1 MiB)", ".env\x1b (named like a secret)") == [
+        "left out a.bin (3 MiB, over 1 MiB)",
+        "         .env\\x1b (named like a secret)",
+    ]
+    many = lines(*(f"{number} (not readable)" for number in range(100)), "30 more files")
+    assert len(many) == 6
+    assert many[-1] == f"         and 125 more: gitml show {make_run('one').id[:7]} --json"
+
+
 def test_as_many_params_as_fit() -> None:
     def line(count: int, cells: int) -> str:
         run = make_run("one", params={f"p{i}": i for i in range(count)})

@@ -14,6 +14,7 @@ from functools import cache
 
 from gitml.errors import DamagedError
 from gitml.git.repo import GitRepo
+from gitml.tracking import left_out
 from gitml.tracking.capture.status import TrackedChange, WorkTreeStatus
 from gitml.tracking.secrets import find_tokens, token_kinds
 
@@ -21,13 +22,7 @@ MAX_TRACKED_SIZE = 100 << 20
 MAX_UNTRACKED_FILES = 5_000
 MAX_UNTRACKED_TOTAL = 64 << 20
 _MAX_SCANNED = 16 << 20
-_MAX_NAMED = 100
 
-_MADE_BY_TOOLS = {
-    b"__pycache__": "compiled Python",
-    b"node_modules": "installed packages",
-    b".ipynb_checkpoints": "notebook backups",
-}
 _SECRET_NAME = rb"""
     \.env(?:rc|\.(?!example$|sample$|template$|dist$).*)? | .+\.env
     | id_(?:rsa|dsa|ecdsa|ed25519)(?:_sk)?
@@ -50,7 +45,7 @@ class Selection:
 
     def leave_out(self, path: bytes, reason: str) -> None:
         """Name a path that is not taken."""
-        self.left_out.append(f"{path.decode('utf-8', 'backslashreplace')} ({reason})")
+        self.left_out.append(left_out.entry(path, reason))
 
 
 def select(git: GitRepo, status: WorkTreeStatus, max_file_size: int) -> Selection:
@@ -66,9 +61,7 @@ def select(git: GitRepo, status: WorkTreeStatus, max_file_size: int) -> Selectio
     for change in status.changes:
         _select_change(git, root, change, selection)
     _select_untracked(root, status.untracked, max_file_size, selection)
-    if len(selection.left_out) > _MAX_NAMED:
-        more = len(selection.left_out) - _MAX_NAMED
-        selection.left_out[_MAX_NAMED:] = [f"{more} more files"]
+    selection.left_out = left_out.cut(selection.left_out)
     return selection
 
 
@@ -173,9 +166,9 @@ def _made_by_tool(path: bytes, environments: set[bytes]) -> tuple[bytes, str] | 
     for depth, name in enumerate(folders, 1):
         folder = b"/".join(folders[:depth])
         if folder in environments:
-            return folder, "a virtual environment"
-        if name in _MADE_BY_TOOLS:
-            return folder, _MADE_BY_TOOLS[name]
+            return folder, left_out.VIRTUAL_ENVIRONMENT
+        if name in left_out.MADE_BY_TOOLS:
+            return folder, left_out.MADE_BY_TOOLS[name]
     return None
 
 
