@@ -132,10 +132,11 @@ def log_batch_to(
 def _checked(metric: Metric) -> tuple[str, Number, int | None, int | None]:
     """Give what `LiveRun.log_metric` takes, which will then find nothing wrong with it."""
     number = to_number(metric.key, metric.value)
+    _whole(metric.key, "step", metric.step)
     return (
         check_name("metric", metric.key),
         number,
-        _whole(metric.key, "step", metric.step),
+        metric.step,  # as it was given: who cuts it says so
         _whole(metric.key, "timestamp", metric.timestamp),
     )
 

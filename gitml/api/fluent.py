@@ -211,7 +211,8 @@ def log_metric(
         key: The metric's name; '/' groups.
         value: A number: Python's, NumPy's or a tensor with one element. NaN,
             infinities and integers of any size are kept exactly.
-        step: An integer position; one more than the last if not given.
+        step: An integer position, the fraction of another number is cut, with a
+            warning; one more than the last if not given.
         synchronous: The value is written when the call returns in any case;
             with False something is returned that can be waited for.
         timestamp: UTC milliseconds since 1970; now if not given.

@@ -38,7 +38,15 @@ from gitml.tracking.artifacts import ArtifactWriter
 from gitml.tracking.params_file import ParamsFile
 from gitml.tracking.redaction import redacted_tags, redacted_text, redacted_value
 from gitml.tracking.troubles import Troubles
-from gitml.tracking.values import clean_text, distinct_params, flatten_params, to_number, to_param, to_whole
+from gitml.tracking.values import (
+    clean_text,
+    distinct_params,
+    flatten_params,
+    to_number,
+    to_param,
+    to_whole,
+    warn_if_cut,
+)
 
 _MAX_OPEN = 256
 
@@ -76,6 +84,7 @@ class LiveRun:
         self.ended = False
         self._troubles = Troubles(run_id, strict=strict)
         self._waiting: list[str] = []
+        self._cut_steps: set[str] = set()
         self._journal = repo.journal
         self._lock = lock
         self._series: dict[str, Series] = {}
@@ -106,7 +115,8 @@ class LiveRun:
         Args:
             key: The metric's name; '/' groups.
             value: A number: Python's, NumPy's or a tensor with one element.
-            step: An integer position; one more than the last if not given.
+            step: An integer position, the fraction of another number is cut;
+                one more than the last if not given.
             timestamp_ms: UTC milliseconds since 1970; now if not given.
 
         Raises:
@@ -124,7 +134,7 @@ class LiveRun:
             step = next(series.steps)
         else:
             if type(step) is not int:
-                step = to_whole(key, "step", step)
+                step = self._whole_step(key, step)
             series.steps = count(step + 1)
         now = time_ns() // 1_000_000 if timestamp_ms is None else to_whole(key, "timestamp", timestamp_ms)
         line = b"%d\t%d\t%r\n" % (step, now, value)
@@ -140,10 +150,19 @@ class LiveRun:
         self, metrics: Mapping[str, Number], step: int | None = None, timestamp_ms: int | None = None
     ) -> None:
         """Log one value of each of several metrics, or on a wrong one none; see `log_metric`."""
-        step = None if step is None else to_whole("step", "step", step)
+        if step is not None:
+            to_whole("step", "step", step)
         numbers = {self._metric_name(key): to_number(key, value) for key, value in metrics.items()}
         for key, number in numbers.items():
-            self.log_metric(key, number, step, timestamp_ms)
+            whole = step if step is None or type(step) is int else self._whole_step(key, step)
+            self.log_metric(key, number, whole, timestamp_ms)
+
+    def _whole_step(self, key: str, step: Any) -> int:
+        """Make a step a whole number; of the first one of a metric that is not, say so."""
+        whole = to_whole(key, "step", step)
+        if key not in self._cut_steps and warn_if_cut(key, step, whole, stacklevel=4):
+            self._cut_steps.add(key)
+        return whole
 
     def _metric_name(self, key: str) -> str:
         return key if key in self._series else check_name("metric", key)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -15,6 +16,10 @@ MAX_PARAM_BYTES = 1024**2
 MAX_TAG_BYTES = 1024**2
 MAX_PARAM_DEPTH = 20
 _HUGE = 10**4000  # Python refuses to read back integers of more than 4,300 digits
+
+
+class StepCutWarning(UserWarning):
+    """A step was no whole number, and is recorded without its fraction."""
 
 
 def to_number(key: str, value: object) -> Number:
@@ -62,6 +67,22 @@ def to_whole(key: str, part: str, value: Any) -> int:
         return int(value)
     except (TypeError, ValueError, OverflowError):
         raise InvalidValueError("metric", key, f"its {part} {value!r:.80} is no whole number") from None
+
+
+def warn_if_cut(key: str, step: Any, whole: int, stacklevel: int) -> bool:
+    """Say that the step of a metric lost its fraction, if it did; tells whether it did."""
+    try:
+        is_cut = float(step) != float(whole)
+    except (TypeError, ValueError, OverflowError):
+        return False
+    if is_cut:
+        warnings.warn(
+            f"metric '{key}': steps are whole numbers, so {step!r:.80} is recorded as {whole}; "
+            "this is said once a run for each metric",
+            StepCutWarning,
+            stacklevel=stacklevel + 1,
+        )
+    return is_cut
 
 
 def flatten_params(

@@ -131,6 +131,26 @@ def test_timestamps_and_steps_are_kept(mlflow):
     ]
 
 
+def test_a_step_that_is_cut_is_told_once_a_run_for_each_metric(mlflow):
+    import numpy as np
+
+    with mlflow.start_run() as run:
+        with pytest.warns(UserWarning, match="'a'.* 1.5 is recorded as 1") as told:
+            for step in (1.5, 2.5, 3):
+                mlflow.log_metric("a", 0.0, step=step)
+        assert [warning.filename for warning in told] == [__file__]
+        with pytest.warns(UserWarning, match="'b'") as told:
+            mlflow.log_metrics({"a": 0.0, "b": 0.0}, step=np.float32(4.25))
+        assert [warning.filename for warning in told] == [__file__]
+        with pytest.warns(UserWarning, match="'c'") as told:
+            mlflow.MlflowClient().log_batch(run.run_id, [Metric("c", 0.0, 1, step) for step in (5.5, 6.5)])
+        assert len(told) == 1
+        for whole in (7.0, np.int64(8), np.float64(9.0), "10", True):
+            mlflow.log_metric("d", 0.0, step=whole)
+    steps = {key: [point.step for point in mlflow.get_metric_history(run.run_id, key)] for key in "abcd"}
+    assert steps == {"a": [1, 2, 3, 4], "b": [4], "c": [5, 6], "d": [7, 8, 9, 10, 1]}
+
+
 def test_batches(mlflow):
     with mlflow.start_run() as run:
         mlflow.log_batch(
