@@ -71,6 +71,71 @@ def test_only_what_this_run_wrote(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "expected", "said"),
+    [
+        (
+            "m.csv", "step,loss\nx,2\n1,abc\n", [({"loss": 2}, 0)],
+            [
+                "line 2: step 'x' is no whole number; step 0 is recorded for it",
+                "line 3: loss 'abc' is no number and is left out",
+            ],
+        ),
+        ("m.csv", "step,loss,name\n1,2,a\n2,,b\n3,n/a,c\n", [({"loss": 2}, 1)], []),
+        (
+            "m.csv", "step,loss\n1,1\n2,bad\n3,worse\n4,4,7\n", [({"loss": 1}, 1), ({"loss": 4}, 4)],
+            [
+                "line 3: loss 'bad' is no number and is left out (and 1 more like it)",
+                "line 5: '7' stands under no name and is left out",
+            ],
+        ),
+        (
+            "m.csv", "epoch,loss\n0.5,1\n1.0,2\n", [({"epoch": 0.5, "loss": 1}, 0), ({"loss": 2}, 1)],
+            ["line 2: epoch 0.5 is no whole number; step 0 is recorded for it"],
+        ),
+        (
+            "m.csv", "step,epoch,loss\nx,7,2\n", [({"loss": 2}, 7)],
+            ["line 2: step 'x' is no whole number; step 7 is recorded for it"],
+        ),
+        (
+            "m.jsonl", '{"loss": 1}\n\n{"loss": "bad", "acc": 2}\n', [({"loss": 1}, 0), ({"acc": 2}, 1)],
+            ["line 3: loss 'bad' is no number and is left out"],
+        ),
+        (
+            "m.json", '{"step": [4, "x"], "loss": [1, 2], "acc": [1, "bad"], "names": ["a", "b"]}',
+            [({"loss": 1}, 4), ({"loss": 2}, 1), ({"acc": 1}, 4)],
+            [
+                "item 2: step 'x' is no whole number; step 1 is recorded for it",
+                "item 2: acc 'bad' is no number and is left out",
+            ],
+        ),
+    ],
+)  # fmt: skip
+def test_cells_that_do_not_fit_their_column_are_told(
+    tmp_path: Path, name: str, text: str, expected: list[Any], said: list[str]
+) -> None:
+    files = MetricFiles([name], tmp_path)
+    (tmp_path / name).write_text(text)
+    found, problems = collect(files)
+    assert found == expected
+    assert problems == [f"--metrics '{name}', {one}" for one in said]
+
+
+def test_what_is_no_file_is_not_read(tmp_path: Path) -> None:
+    (tmp_path / "old").mkdir()
+    files = MetricFiles(["old", "new", "pipe"], tmp_path)
+    (tmp_path / "new").mkdir()
+    os.mkfifo(tmp_path / "pipe")
+    assert collect(files) == (
+        [],
+        [
+            "--metrics 'old' is not recorded: it is a folder; name the files in it",
+            "--metrics 'new' is not recorded: it is a folder; name the files in it",
+            "--metrics 'pipe' is not recorded: it is no plain file",
+        ],
+    )
+
+
 def test_a_refused_key_costs_nothing_else(tmp_path: Path) -> None:
     found: list[Any] = []
 
