@@ -119,6 +119,7 @@ def log_artifact(
     Raises:
         InvalidNameError: The path can't be one of an artifact.
         NotFoundError: There is no such file.
+        UsageError: It is neither a file nor a folder.
     """
     get_client().log_artifact(_id(run_id), local_path, artifact_path)
 

@@ -69,6 +69,8 @@ class ArtifactWriter:
             self.add_folder(source, f"{into}/{name}" if into else name, progress)
             return
         if not source.is_file():
+            if os.path.lexists(source):
+                raise UsageError(f"'{source}' is {_kind(source)}", hint="only files and folders can be kept")
             raise NotFoundError(
                 f"there is no file '{source}'",
                 hint="check the path; it is relative to where the program runs",
@@ -213,7 +215,7 @@ def _files(folder: Path) -> list[tuple[Path, str]]:
 
 
 def _kind(path: Path) -> str:
-    if path.is_symlink():
+    if path.is_symlink() and not path.exists():
         return "a link to nothing" if not os.path.lexists(os.path.realpath(path)) else "a link in a circle"
     if path.is_fifo():
         return "a pipe"

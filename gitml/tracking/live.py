@@ -259,6 +259,7 @@ class LiveRun:
         Raises:
             InvalidNameError: The path can't be one of an artifact.
             NotFoundError: There is no such file.
+            UsageError: It is neither a file nor a folder.
         """
         self._refuse_if_ended()
         with self._surviving(str(local_path)):

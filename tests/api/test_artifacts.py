@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -318,3 +319,22 @@ def test_what_cannot_be_written_says_so(mlflow):
                 mlflow.log_text(wrong, "a.txt")
         with pytest.raises(MlflowException, match="there is no file"):
             mlflow.log_artifact("no/such/file")
+
+
+def test_what_is_there_but_no_file_is_called_what_it_is(mlflow, tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for name, target in (
+        ("linked", "pipe"),
+        ("astray", "nothing"),
+        ("circle", "circle"),
+        ("null", os.devnull),
+    ):
+        (tmp_path / name).symlink_to(target)
+    kinds = {
+        "pipe": "a pipe", "linked": "a pipe", "astray": "a link to nothing", "circle": "a link in a circle",
+        "null": "no regular file",
+    }  # fmt: skip
+    with mlflow.start_run():
+        for name, kind in kinds.items():
+            with pytest.raises(MlflowException, match=f"{name}' is {kind}"):
+                mlflow.log_artifact(tmp_path / name)
