@@ -78,17 +78,19 @@ def log_param(
     ],
     run: RunOption = None,
 ) -> None:
-    """Log params to a live run; numbers, true, false and null keep their types.
+    """Log params to a live run; numbers, true, false, null and lists keep their types.
 
     Examples:
       gitml log-param lr 0.1
-      gitml log-param lr=0.1 depth=8 optimizer=adam
+      gitml log-param lr=0.1 'layers=[64, 32]' optimizer=adam
     """
-    from gitml.formats.scalars import parse_scalar
+    from gitml.launching.argument_values import read_params
+    from gitml.tracking.values import distinct_params
 
     texts = _pairs(words, "gitml log-param lr=0.1")
     with _live(run) as live:
-        live.log_params({key: parse_scalar(text) for key, text in texts.items()})
+        given = (item for key, text in texts.items() for item in read_params(key, text).items())
+        live.log_params(distinct_params(given))
 
 
 def log_artifact(

@@ -30,7 +30,7 @@ def read_tags(texts: list[str]) -> dict[str, str]:
 
 
 def read_params(texts: list[str]) -> dict[str, ParamValue]:
-    """Read `--param KEY=VALUE`, the values by YAML's rules.
+    """Read `--param KEY=VALUE`; a mapping is a param for each of its values.
 
     Raises:
         UsageError: One is something else, or two contradict each other.
@@ -40,12 +40,13 @@ def read_params(texts: list[str]) -> dict[str, ParamValue]:
     params: dict[str, ParamValue] = {}
     for text in texts:
         try:
-            key, value = parse_param(text)
+            given = parse_param(text)
         except ValueError:
             raise UsageError(f"--param '{text}' is not KEY=VALUE", hint="gitml run -P lr=0.1 ...") from None
-        if key in params and params[key] != value:
-            raise UsageError(f"--param '{key}' is given twice with different values", hint="give it once")
-        params[key] = value
+        for key, value in given.items():
+            if key in params and params[key] != value:
+                raise UsageError(f"--param '{key}' is given twice with different values", hint="give it once")
+            params[key] = value
     return params
 
 

@@ -16,7 +16,7 @@ from gitml.execution.commands import command_argv
 from gitml.execution.environments import Environment, prepare
 from gitml.execution.environments.prepare import CONTAINERS
 from gitml.execution.opening import OpenedProject, Prepared, ProjectRequest
-from gitml.launching.arguments import param_value
+from gitml.launching.argument_values import param_value
 from gitml.repo import Repo
 from gitml.tracking.capture import code_variable, find_python
 from gitml.tracking.secrets import redact_value
@@ -81,7 +81,7 @@ def project_launch(ready: Prepared, environment: Environment, template: LaunchRe
         recorded_command=(*shell, ready.recorded_command),
         prefix=environment.prefix,
         environment={**template.environment, **variables},
-        assumed_params={key: param_value(text) for key, text in ready.parameters.items()},
+        assumed_params={key: param_value(key, text) for key, text in ready.parameters.items()},
         auto_params=False,
         code=source.code if source.code is not None else template.code,
         entry_point=ready.entry.name,

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from gitml.entities.run import ParamValue
 from gitml.errors import InvalidNameError
 from gitml.formats.names import check_name
-from gitml.formats.scalars import parse_scalar
+from gitml.launching.argument_values import read_params, scalar_value
 from gitml.tracking.secrets import is_secret_of, token_kinds
 
 MAX_PARAMS = 500
@@ -39,9 +39,9 @@ def params_from_arguments(arguments: Sequence[str]) -> dict[str, ParamValue]:
     """Read params from a program's arguments; never fails.
 
     Names are as in the program's own code: `--learning-rate` is
-    `learning_rate`. Values follow YAML's rules for numbers and booleans. An
-    option given several times becomes a list, a flag stays one value. Long
-    values are cut; what makes no usable name is left out.
+    `learning_rate`. Values are read as in `argument_values`. An option given
+    several times becomes a list, a flag stays one value. Long values are cut;
+    what makes no usable name is left out.
 
     Args:
         arguments: What follows the program or script on the command line.
@@ -63,8 +63,8 @@ def params_from_arguments(arguments: Sequence[str]) -> dict[str, ParamValue]:
     return params
 
 
-def parse_param(text: str) -> tuple[str, ParamValue]:
-    """Read `KEY=VALUE`, the value by YAML's rules.
+def parse_param(text: str) -> dict[str, ParamValue]:
+    """Read `KEY=VALUE`: one param, or of a mapping one for each of its values.
 
     Raises:
         ValueError: There is no '=', or nothing before it.
@@ -72,7 +72,7 @@ def parse_param(text: str) -> tuple[str, ParamValue]:
     key, equals, value = text.partition("=")
     if not equals or not key.strip():
         raise ValueError(text)
-    return key.strip(), param_value(value)
+    return read_params(key.strip(), value)
 
 
 def _pairs(words: list[str]) -> Iterator[tuple[str, ParamValue]]:
@@ -86,25 +86,27 @@ def _pairs(words: list[str]) -> Iterator[tuple[str, ParamValue]]:
         if option is None:
             assignment = _ASSIGNMENT.fullmatch(word)
             if assignment:
-                yield assignment[1], _assigned(assignment[2])
+                yield from _given(assignment[1], assignment[2])
             continue
         attached = _ATTACHED_NUMBER.fullmatch(word)
         if attached and not word.startswith("--"):
-            yield attached[1], param_value(attached[2])
+            yield from _given(attached[1], attached[2])
         elif option[2] is not None:
-            yield _variable(option[1]), param_value(option[2])
+            yield from _given(_variable(option[1]), option[2])
         else:
             values = _values_after(words, at, word)
             at += len(values)
-            yield _option(option[1], values)
+            yield from _option(option[1], values)
 
 
-def _option(name: str, values: list[str]) -> tuple[str, ParamValue]:
+def _option(name: str, values: list[str]) -> Iterator[tuple[str, ParamValue]]:
     if not values:
         negated = name.startswith(("no-", "no_")) and len(name) > len("no-")
-        return _variable(name[len("no-") :] if negated else name), not negated
-    parsed = [param_value(value) for value in values[:MAX_ITEMS]]
-    return _variable(name), parsed if len(values) > 1 else parsed[0]
+        yield _variable(name[len("no-") :] if negated else name), not negated
+    elif len(values) == 1:
+        yield from _given(_variable(name), values[0])
+    else:
+        yield _variable(name), [scalar_value(value) for value in values[:MAX_ITEMS]]
 
 
 def _values_after(words: list[str], at: int, option: str) -> list[str]:
@@ -131,24 +133,11 @@ def _variable(name: str) -> str:
     return name.replace("-", "_")
 
 
-def param_value(text: str) -> ParamValue:
-    """Read a value by YAML's rules for numbers and booleans; a long one is cut."""
-    if not text:
-        return ""  # `--name=` is an empty text to the program, not YAML's null
+def _given(name: str, text: str) -> Iterator[tuple[str, ParamValue]]:
     if len(text) > MAX_VALUE_CHARACTERS:
-        return text[:MAX_VALUE_CHARACTERS] + "…"
-    value: ParamValue = parse_scalar(text)
-    return value
-
-
-def _assigned(text: str) -> ParamValue:
-    """Read the right side of an assignment, which may be a list or in quotes."""
-    if len(text) > 1 and text[0] == text[-1] and text[0] in "'\"":
-        return text[1:-1][:MAX_VALUE_CHARACTERS]
-    if text[:1] == "[" and text[-1:] == "]" and not re.search(r"[\[\]{}'\"]", text[1:-1]):
-        items = text[1:-1].split(",") if text[1:-1].strip() else []
-        return [param_value(item.strip()) for item in items[:MAX_ITEMS]]
-    return param_value(text)
+        yield name, text[:MAX_VALUE_CHARACTERS] + "…"
+    else:
+        yield from read_params(name, text).items()
 
 
 def _is_usable(name: str) -> bool:

@@ -105,6 +105,14 @@ def test_a_program_that_logs_its_params_itself(git_repo: Path, gitml: Gitml) -> 
     assert {name: repr(value) for name, value in run.params.items()} == {"lr": "1.0", "note_text": "'a'"}
 
 
+def test_values_are_params_as_the_command_line_would_make_them(git_repo: Path, gitml: Gitml) -> None:
+    values = ("-P", "id=007", "-P", 'sizes="[1, 2]"')
+    gitml(git_repo, "sweep", "-q", *values, "sh", "-c", "true", "sh", "{sizes}")
+    gitml(git_repo, "sweep", "-q", *values, "true")
+    params = [run.params for run in runs_of(git_repo) if run.parent_id]
+    assert params == [{"id": "007", "sizes": [1, 2]}] * 2
+
+
 def test_draws_are_the_same_with_a_seed(git_repo: Path, gitml: Gitml) -> None:
     options = ("-P", "x=loguniform(1e-5,1e-1)", "-P", "o=choice(adam,sgd)", "--json", "-q")
     first, again, shorter, other = (

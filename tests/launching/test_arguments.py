@@ -160,9 +160,66 @@ def test_the_programs_own_arguments(command: str, entry: str, arguments: str) ->
     assert (line.entry_point, " ".join(line.arguments)) == (entry, arguments)
 
 
+VALUES = [
+    ("[1, 2]", {"a": [1, 2]}),
+    ("[0.1,null,true,relu,'8', 007]", {"a": [0.1, None, True, "relu", "8", "007"]}),
+    ("[[1,2],[3]]", {"a": [[1, 2], [3]]}),
+    ("[]", {"a": []}),
+    ("{x: 1}", {"a.x": 1}),
+    ('{"x":1,"y":{"z":[1,2]}}', {"a.x": 1, "a.y.z": [1, 2]}),
+    ("{}", {"a": "{}"}),
+    ("'007'", {"a": "007"}),
+    ('"true"', {"a": "true"}),
+    ("007", {"a": "007"}),
+    ("-05", {"a": "-05"}),
+    ("01e5", {"a": "01e5"}),
+    ("0", {"a": 0}),
+    ("0.5", {"a": 0.5}),
+    ("0x1F", {"a": "0x1F"}),
+    ("1_000", {"a": "1_000"}),
+    ("[MASK]", {"a": "[MASK]"}),
+    ("[unused12]", {"a": "[unused12]"}),
+    ("{name}", {"a": "{name}"}),
+    ("{epoch:02d}", {"a": "{epoch:02d}"}),
+    ("{a,b}", {"a": "{a,b}"}),
+    ("{{ x }}", {"a": "{{ x }}"}),
+    ("{x: }", {"a": "{x: }"}),
+    ("{'': 1}", {"a": "{'': 1}"}),
+    ("[^a-z]*[0-9]", {"a": "[^a-z]*[0-9]"}),
+    ("[*.csv]", {"a": "[*.csv]"}),
+    ("[&x 1]", {"a": "[&x 1]"}),
+    ("[1] [2]", {"a": "[1] [2]"}),
+    ("[1]\n---\n[2]", {"a": "[1]\n---\n[2]"}),
+    ("'a' == 'b'", {"a": "'a' == 'b'"}),
+    ("[\x00]", {"a": "[\x00]"}),
+    ("[\ud800]", {"a": "[?]"}),
+    ("[" * 100 + "]" * 100, {"a": "[" * 100 + "]" * 100}),
+]
+
+
+@pytest.mark.parametrize(("text", "params"), VALUES, ids=[ascii(row[0][:30]) for row in VALUES])
+def test_values_are_read_alike_wherever_they_are_given(text: str, params: dict[str, object]) -> None:
+    ways = (
+        parse_param(f"a={text}"),
+        params_from_arguments([f"a={text}"]),
+        params_from_arguments([f"--a={text}"]),
+    )
+    for found in ways:
+        assert found == params
+        assert [type(value) for value in found.values()] == [type(value) for value in params.values()]
+    if not text.startswith("-"):
+        assert params_from_arguments(["--a", text]) == params
+
+
+def test_what_a_secret_is_given_has_no_parts() -> None:
+    for text in ("{x: hunter2}", "[hunter2]", "'hunter2'"):
+        assert parse_param(f"db.password={text}") == {"db.password": text}
+
+
 def test_a_param_on_the_command_line() -> None:
-    assert parse_param("lr=1e-3") == ("lr", 0.001)
-    assert parse_param("name=a=b") == ("name", "a=b")
+    assert parse_param("lr=1e-3") == {"lr": 0.001}
+    assert parse_param("name=a=b") == {"name": "a=b"}
+    assert parse_param("long=" + "x" * 5000) == {"long": "x" * 5000}
     for wrong in ("lr", "=1", " =1"):
         with pytest.raises(ValueError):
             parse_param(wrong)

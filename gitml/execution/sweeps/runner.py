@@ -11,7 +11,7 @@ from typing import Protocol
 from gitml.entities.run import ParamValue
 from gitml.errors import RefusedError, UsageError
 from gitml.formats.names import check_name
-from gitml.formats.scalars import parse_scalar
+from gitml.launching.argument_values import read_params
 from gitml.launching.arguments import params_from_arguments
 from gitml.launching.command_line import parse_command_line
 from gitml.launching.request import LaunchRequest
@@ -69,7 +69,8 @@ class CommandRunner:
         seen = (
             params_from_arguments(parse_command_line(command).arguments) if self._request.auto_params else {}
         )
-        params = {check_name("param", name): parse_scalar(text) for name, text in values.items()}
+        given = (read_params(check_name("param", name), text) for name, text in values.items())
+        params = {name: value for of_one in given for name, value in of_one.items()}
         unseen = {name: value for name, value in params.items() if not _is_seen(name, value, seen)}
         return replace(self._request, command=command, params={**self._request.params, **unseen})
 

@@ -27,6 +27,7 @@ def test_everything_lands_in_the_run_of_the_environment(cli, inside, repo, tmp_p
     cli("log-metric", "odd", "nan", cwd=elsewhere)
     cli("log-param", "lr", "0.1", cwd=elsewhere)
     cli("log-param", "depth=8", "flag=true", "opt=adam", "formula=a=b", "none=null", "low=-3", cwd=elsewhere)
+    cli("log-param", "sizes=[1, 2]", "model={depth: 3}", "id=007", cwd=elsewhere)
     cli("set-tag", "phase", "-x", cwd=elsewhere)
     (elsewhere / "a b.txt").write_text("hello")
     cli("log-artifact", "a b.txt", cwd=elsewhere)
@@ -36,7 +37,8 @@ def test_everything_lands_in_the_run_of_the_environment(cli, inside, repo, tmp_p
     assert [(p.step, p.value) for p in read_metric(repo, run, "acc")] == [(7, 0.001)]
     assert math.isnan(run.metrics["odd"].last)
     assert run.params == {
-        "lr": 0.1, "depth": 8, "flag": True, "opt": "adam", "formula": "a=b", "none": None, "low": -3
+        "lr": 0.1, "depth": 8, "flag": True, "opt": "adam", "formula": "a=b", "none": None, "low": -3,
+        "sizes": [1, 2], "model.depth": 3, "id": "007",
     }  # fmt: skip
     assert run.tags == {"phase": "-x"}
     assert [a.path for a in list_artifacts(repo, run)] == ["a b.txt", "in/elsewhere/a b.txt"]
