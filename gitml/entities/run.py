@@ -6,6 +6,7 @@ of seconds.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
@@ -165,6 +166,11 @@ class Run:
     commit: str | None = None
     live: bool = False
     extra: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def command_line(self) -> str:
+        """The command as one types it into a shell; empty if there is none."""
+        return shlex.join(self.command)
 
 
 @dataclass(frozen=True, slots=True)

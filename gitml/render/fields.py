@@ -28,7 +28,7 @@ ATTRIBUTES: Mapping[str, Callable[[Run], Any]] = {
     "host": lambda run: run.host,
     "parent": lambda run: run.parent_id,
     "entry_point": lambda run: run.entry_point,
-    "command": lambda run: " ".join(run.command) or None,
+    "command": lambda run: run.command_line or None,
     "exit_code": lambda run: run.exit_code,
     "error": lambda run: run.error,
     "code.commit": lambda run: run.code.commit,

@@ -76,7 +76,7 @@ def run_html(run: Run, curves: Mapping[str, Sequence[Number]] | None = None) -> 
         ("experiment", _text(run.experiment)),
         ("started", f"{local_text(run.start_ms)}, {format_duration(run.duration_s)}"),
         ("code", _code(run)),
-        ("command", _text(" ".join(run.command))),
+        ("command", _text(run.command_line)),
         ("error", f'<span class="b">{_text(run.error or "")}</span>' if run.error else ""),
     ]
     rows = "".join(f'<tr><td class="m">{label}</td><td>{value}</td></tr>' for label, value in facts if value)

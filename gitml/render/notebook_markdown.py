@@ -33,7 +33,7 @@ def run_markdown(run: Run) -> str:
         "experiment": run.experiment,
         "started": f"{local_text(run.start_ms)}, {format_duration(run.duration_s)}",
         "code": code if run.code.commit else "",
-        "command": " ".join(run.command),
+        "command": run.command_line,
         "error": run.error or "",
         "note": run.note,
     }

@@ -115,7 +115,7 @@ def _facts(page: RunPage) -> list[tuple[str, str, str]]:
     if run.project is not None:
         facts.append(("project", clean(_project(run.project, run.directory)), ""))
     if run.command:
-        facts.append(("command", clean(" ".join(run.command)), ""))
+        facts.append(("command", clean(run.command_line), ""))
     who = " on ".join(clean(text) for text in (run.user, run.host) if text)
     ended = f" – {local_text(run.end_ms)[11:]}" if run.end_ms is not None else ""
     facts.append(("when", f"{local_text(run.start_ms)}{ended}" + (f" · {who}" if who else ""), ""))

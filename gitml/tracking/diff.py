@@ -223,7 +223,7 @@ def _facts(run: Run) -> dict[str, Value]:
         "status": run.status.value,
         "experiment": run.experiment,
         "duration_s": run.duration_s,
-        "command": " ".join(run.command) or None,
+        "command": run.command_line or None,
         "commit": run.code.commit,
         "dirty": run.code.dirty,
         "branch": run.code.branch,

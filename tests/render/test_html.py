@@ -9,6 +9,7 @@ import pytest
 
 from gitml.entities.run import RunStatus
 from gitml.render.html import diff_html, run_html, runs_html
+from gitml.render.notebook_markdown import run_markdown
 from gitml.tracking.diff import CodeDiff, FileContent, Surroundings, compare
 from tests.render.builder import HOSTILE, make_run
 
@@ -102,3 +103,10 @@ def test_two_runs_are_compared_with_direction() -> None:
     view = check(diff_html(diff))
     assert "+0.1 +12 % better" in view.text
     assert "1 the same" in view.text
+
+
+def test_a_notebook_shows_the_command_as_a_shell_takes_it() -> None:
+    run = make_run("one", command=("python", "-c", 'print("a b")', "x y"))
+    line = """python -c 'print("a b")' 'x y'"""
+    assert line in check(run_html(run)).text
+    assert line in run_markdown(run)

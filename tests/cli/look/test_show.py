@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import re
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 
@@ -104,3 +107,19 @@ def test_candidates_of_a_name_have_a_time(project: Path, repo: Repo, look: Look)
         record(repo, "twice", {})
     said = look("show", "twice", code=2).err
     assert len(re.findall(r"twice  finished  \d{4}-\d\d-\d\d \d\d:\d\d", said)) == 2
+
+
+def test_the_command_can_be_typed_again_as_it_is_shown(project: Path, repo: Repo, look: Look) -> None:
+    words = ["python", "-c", 'print("a b")', "x y", "it's\x1b[2J"]
+    record(repo, "typed", {}, command=words)
+    record(repo, "other", {}, command=["true"])
+    line = shlex.join(words)
+    shown = line.replace("\x1b", "\\x1b")  # harmless on a terminal, and for people in a pipe too
+    assert f"command  {shown}\n" in look("show", "typed").out
+    assert f" command: {shown}\n" in look("log", "--vertical").out
+    assert next(csv.DictReader(io.StringIO(look("show", "typed", "--csv").out)))["command"] == line
+    assert look("show", "typed", "--format", "%(command)").out == f"{line}\n"
+    compared = json.loads(look("diff", "typed", "other", "--all", "--json").out)["diff"]["facts"]
+    assert line in next(row for row in compared if row["key"] == "command")["values"].values()
+    assert shown in look("diff", "typed", "other", "--all").out
+    assert json.loads(look("show", "typed", "--json").out)["run"]["command"] == words
