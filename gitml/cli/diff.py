@@ -144,6 +144,7 @@ def _runs(repo: Repo, names: list[str], *, working: bool) -> list[Run]:
 def _print(repo: Repo, found: RunDiff, output: Output, *, everything: bool, stat: bool) -> None:
     from gitml.render.as_json import dump_json
     from gitml.render.diff_listing import diff_document, diff_listing
+    from gitml.render.diff_table import diff_table
     from gitml.render.diff_text import diff_text
 
     if output.is_text:
@@ -153,7 +154,8 @@ def _print(repo: Repo, found: RunDiff, output: Output, *, everything: bool, stat
     elif output.format is Format.JSON:
         write_json(dump_json("diff", diff_document(found, everything=everything)))
     else:
-        output.write(diff_listing(found, everything=everything))
+        arrange = diff_table if output.format is Format.MD else diff_listing
+        output.write(arrange(found, everything=everything))
 
 
 def _print_code(repo: Repo, runs: Sequence[Run], patch: _Patch, *, working: bool) -> bool:

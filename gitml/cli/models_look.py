@@ -277,7 +277,12 @@ def diff(
     """
     from gitml.registry.comparison import compare_versions
     from gitml.render.as_json import dump_json
-    from gitml.render.model_diff import model_diff_document, model_diff_listing, model_diff_text
+    from gitml.render.model_diff import (
+        model_diff_document,
+        model_diff_listing,
+        model_diff_table,
+        model_diff_text,
+    )
 
     repo = open_repo()
     found = compare_versions(repo, _compared(repo, model, words))
@@ -288,7 +293,8 @@ def diff(
     elif output.format is Format.JSON:
         sys.stdout.write(dump_json("diff", model_diff_document(found, everything=everything)))
     else:
-        output.write(model_diff_listing(found, everything=everything))
+        arrange = model_diff_table if output.format is Format.MD else model_diff_listing
+        output.write(arrange(found, everything=everything))
     if exit_code and found.differs:
         raise typer.Exit(DIFFERENT)
 

@@ -9,7 +9,8 @@ from typing import Any
 from gitml.entities.run import Run
 from gitml.render.as_json import run_document
 from gitml.render.better import arrow
-from gitml.render.diff_listing import diff_document, diff_records
+from gitml.render.diff_listing import diff_document
+from gitml.render.diff_table import diff_records
 from gitml.render.fields import SHORT_ID
 from gitml.render.listing import markdown_table
 from gitml.render.numbers import format_number

@@ -1,17 +1,16 @@
-"""A comparison of runs for programs: JSON, flat records, a Markdown table."""
+"""A comparison of runs for programs: JSON, and flat records."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from gitml.render.fields import SHORT_ID
 from gitml.render.listing import Listing
-from gitml.render.numbers import format_change, format_percent
-from gitml.render.text import clean
 from gitml.tracking.diff import ABSENT, FileContent, Row, RunDiff, Value, judge, metric_change
 
-_SECTIONS = ("params", "metrics", "data", "packages", "system", "files", "tags", "facts")
+SECTIONS = ("params", "metrics", "data", "packages", "system", "files", "tags", "facts")
+_ABOUT_CHANGES = ("change", "share", "verdict", "added", "removed")
 
 
 def diff_document(
@@ -29,7 +28,7 @@ def diff_document(
         "runs": [{"id": run.id, "name": run.name, "commit": run.commit} for run in diff.runs],
         "differs": diff.differs,
     }
-    for section in _SECTIONS:
+    for section in SECTIONS:
         rows: Sequence[Row] = getattr(diff, section)
         document[section] = rows_document(section, rows, called, everything=everything)
     document["code"] = {
@@ -58,11 +57,19 @@ def _row(section: str, row: Row, names: Sequence[str]) -> dict[str, Any]:
         "same": row.same,
         "values": {name: _plain(value) for name, value in pairs if value is not ABSENT},
     }
+    return document | _change(section, row)
+
+
+def _change(section: str, row: Row) -> dict[str, Any]:
+    """Describe how a number went from the first run to the last; nothing of what is none."""
     before, after = row.values[0], row.values[-1]
-    if section == "metrics" and isinstance(before, (int, float)) and isinstance(after, (int, float)):
-        change, share = metric_change(before, after)
-        document |= {"change": change, "share": share, "verdict": judge(row.key, before, after)}
-    return document
+    if not isinstance(before, (int, float)) or not isinstance(after, (int, float)):
+        return {}
+    if section not in ("metrics", "sizes"):
+        return {}
+    change, share = metric_change(before, after)
+    judged = {"verdict": judge(row.key, before, after)} if section == "metrics" else {}
+    return {"change": change, "share": share, **judged}
 
 
 def _plain(value: Value) -> Any:
@@ -72,48 +79,64 @@ def _plain(value: Value) -> Any:
 
 
 def diff_listing(diff: RunDiff, *, everything: bool) -> Listing:
-    """Make a comparison ready for CSV, Markdown and scripts: one record a key."""
-    names = [f"{run.id[:SHORT_ID]}" for run in diff.runs]
-    fields = ("section", "key", *dict.fromkeys(names), "change")
-    records = diff_records(diff, names, everything=everything)
-    return Listing("diff", [diff_document(diff, everything=everything)], records, fields, fields)
+    """Make a comparison ready for CSV and scripts: one record a key, every number exact."""
+    names = distinct([run.id for run in diff.runs])
+    records = exact_records(diff, names, everything=everything)
+    return exact_listing(diff_document(diff, everything=everything), records, names)
 
 
-def diff_records(diff: RunDiff, names: Sequence[str], *, everything: bool) -> list[Mapping[str, Any]]:
-    """Write a comparison flat, one record a key, with a field a run."""
+def exact_listing(
+    document: Mapping[str, Any], records: Sequence[Mapping[str, Any]], names: Sequence[str]
+) -> Listing:
+    """List records of `exact_records`, with a column for each name."""
+    fields = ("section", "key", *names, *_ABOUT_CHANGES)
+    return Listing("diff", [document], records, fields, fields)
+
+
+def exact_records(diff: RunDiff, names: Sequence[str], *, everything: bool) -> list[Mapping[str, Any]]:
+    """Write a comparison flat, with a field a run.
+
+    A file has two records: its digests are in `files`, its sizes in `sizes`.
+    """
     records: list[Mapping[str, Any]] = []
-    for section in _SECTIONS:
+    for section in SECTIONS:
         rows: Sequence[Row] = getattr(diff, section)
-        shown = [row for row in rows if (everything or not row.same) and (everything or section != "facts")]
-        records += rows_records(section, shown, names)
+        shown = [row for row in rows if everything or (not row.same and section != "facts")]
+        records += exact_rows(section, shown, names)
+        if section == "files":
+            records += exact_rows("sizes", [_sizes(row) for row in shown], names)
     records += [
-        {"section": "code", "key": change.path, "change": f"+{change.added} -{change.removed}"}
+        {"section": "code", "key": change.path, "added": change.added, "removed": change.removed}
         for change in diff.code.changes
     ]
     return records
 
 
-def rows_records(section: str, rows: Sequence[Row], names: Sequence[str]) -> list[Mapping[str, Any]]:
+def exact_rows(section: str, rows: Sequence[Row], names: Sequence[str]) -> list[Mapping[str, Any]]:
     """Write what differs in one respect flat."""
-    return [_record(section, row, names) for row in rows]
+    return [
+        {"section": section, "key": row.key}
+        | {name: _digest(value) for name, value in zip(names, row.values, strict=True)}
+        | _change(section, row)
+        for row in rows
+    ]
 
 
-def _record(section: str, row: Row, names: Sequence[str]) -> dict[str, Any]:
-    record: dict[str, Any] = {"section": section, "key": clean(row.key), "change": ""}
-    record |= {name: _flat(value) for name, value in zip(names, row.values, strict=True)}
-    before, after = row.values[0], row.values[-1]
-    if (
-        section == "metrics"
-        and isinstance(before, (int, float))
-        and isinstance(after, (int, float))
-        and not row.same
-    ):
-        parts = (format_change(before, after), format_percent(before, after), judge(row.key, before, after))
-        record["change"] = " ".join(part for part in parts if part)
-    return record
+def distinct(names: Sequence[str]) -> list[str]:
+    """Make names of columns that all differ: the same run may be named twice."""
+    seen: Counter[str] = Counter()
+    found = []
+    for name in names:
+        seen[name] += 1
+        found.append(name if seen[name] == 1 else f"{name} ({seen[name]})")
+    return found
 
 
-def _flat(value: Value) -> Any:
+def _sizes(row: Row) -> Row:
+    return Row(row.key, tuple(v.size if isinstance(v, FileContent) else ABSENT for v in row.values))
+
+
+def _digest(value: Value) -> Any:
     if value is ABSENT:
         return None
-    return f"{value.size} {value.digest[:SHORT_ID]}" if isinstance(value, FileContent) else value
+    return value.digest if isinstance(value, FileContent) else value

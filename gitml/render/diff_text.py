@@ -7,20 +7,18 @@ from typing import NamedTuple
 
 from gitml.entities.run import Run
 from gitml.render.better import arrow, best_indices, mark_best
+from gitml.render.change import describe_change
 from gitml.render.fields import SHORT_ID
 from gitml.render.ink import Ink
 from gitml.render.numbers import (
     MISSING,
-    format_change,
     format_number,
     format_param,
-    format_percent,
     format_size,
 )
 from gitml.render.table import GAP, Cell, Column, Table, draw
 from gitml.render.text import clean, clip, clip_apart, plural, shorten, width
-from gitml.tracking.diff import ABSENT, FileContent, Row, RunDiff, Value, judge
-from gitml.tracking.direction import has_goal
+from gitml.tracking.diff import ABSENT, FileContent, Row, RunDiff, Value
 
 _LONGEST, _LONGEST_NAME = 48, 16
 MACHINE = "system/"  # metrics of the machine: they always differ, and say little about the run
@@ -151,14 +149,10 @@ def _pair_row(row: Row, write: Writer, limits: _Limits, ink: Ink, *, metrics: bo
     if not metrics:
         return cells
     cells = (cells[0], Cell(cells[1].text), cells[2], Cell(cells[3].text, "bold"))
-    if not isinstance(before, (int, float)) or not isinstance(after, (int, float)) or row.same:
-        return (*cells, Cell(""), Cell(""), Cell(""))
-    percent = format_percent(before, after)
-    verdict = (judge(row.key, before, after) or "") if has_goal(row.key) else ""
-    sign = "▲" if after > before else "▼"
-    style = {"better": "green", "worse": "red"}.get(verdict, "")
-    change = Cell(ink.sign(f"{sign} {format_change(before, after)}"), style)
-    return (*cells, change, Cell(percent or "", style), Cell(verdict, style))
+    change = describe_change(row.key, before, after)
+    style = {"better": "green", "worse": "red"}.get(change.verdict, "")
+    said = (ink.sign(f"{change.arrow} {change.difference}".strip()), change.percent, change.verdict)
+    return (*cells, *(Cell(text, style) for text in said))
 
 
 def _wide_section(

@@ -13,22 +13,21 @@ from html import escape
 from gitml.entities.registry import NO_STAGE, ModelVersion, RegisteredModel
 from gitml.entities.run import Number, Run, RunStatus
 from gitml.render.better import arrow, best_index, best_point
+from gitml.render.change import Change, describe_change
 from gitml.render.diff_text import file_value, format_value
 from gitml.render.fields import SHORT_ID, field_value
 from gitml.render.ink import PLAIN
 from gitml.render.numbers import (
     MISSING,
-    format_change,
     format_duration,
     format_number,
     format_param,
-    format_percent,
     local_text,
 )
 from gitml.render.runs_table import RunsView, describe_constant, select_fields
 from gitml.render.svg import svg_sparkline
 from gitml.render.text import clean, clip
-from gitml.tracking.diff import FileContent, Row, RunDiff, Value, judge
+from gitml.tracking.diff import FileContent, Row, RunDiff, Value
 from gitml.tracking.direction import has_goal
 
 _SHOWN_RUNS = 20
@@ -262,13 +261,8 @@ def _cell(value: object, *, is_best: bool) -> str:
 
 def _diff_row(title: str, row: Row, count: int) -> str:
     values = "".join(f"<td>{_text(_diff_value(title, value))}</td>" for value in row.values[:count])
-    change, style = "", ""
-    before, after = row.values[0], row.values[-1]
-    if title == "metrics" and isinstance(before, (int, float)) and isinstance(after, (int, float)):
-        percent = format_percent(before, after)
-        verdict = (judge(row.key, before, after) or "") if has_goal(row.key) else ""
-        style = {"better": ' class="g"', "worse": ' class="b"'}.get(verdict, "")
-        change = " ".join(part for part in (format_change(before, after), percent, verdict) if part)
+    change = describe_change(row.key, row.values[0], row.values[-1]) if title == "metrics" else Change()
+    style = {"better": ' class="g"', "worse": ' class="b"'}.get(change.verdict, "")
     return f"<tr><td>{_text(row.key)}{arrow(row.key) if title == 'metrics' else ''}</td>{values}<td{style}>{change}</td></tr>"
 
 

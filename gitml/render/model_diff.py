@@ -5,7 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from gitml.registry.comparison import ModelDiff
-from gitml.render.diff_listing import diff_document, diff_records, rows_document, rows_records
+from gitml.render.diff_listing import (
+    diff_document,
+    distinct,
+    exact_listing,
+    exact_records,
+    exact_rows,
+    rows_document,
+)
+from gitml.render.diff_table import diff_records, rows_records, table_of
 from gitml.render.diff_text import diff_text, section, whole_value
 from gitml.render.ink import Ink
 from gitml.render.listing import Listing
@@ -48,12 +56,26 @@ def model_diff_document(diff: ModelDiff, *, everything: bool) -> dict[str, Any]:
 
 
 def model_diff_listing(diff: ModelDiff, *, everything: bool) -> Listing:
-    """Make a comparison ready for CSV, Markdown and scripts: one record a key."""
-    names = [f"{version.name}@v{version.version}" for version in diff.versions]
+    """Make a comparison ready for CSV and scripts: one record a key, every number exact."""
+    names = _names(diff)
+    shown = [row for row in diff.model if everything or not row.same]
+    records = [
+        *exact_rows("model", shown, names),
+        *exact_records(diff.runs, names, everything=everything),
+    ]
+    return exact_listing(model_diff_document(diff, everything=everything), records, names)
+
+
+def model_diff_table(diff: ModelDiff, *, everything: bool) -> Listing:
+    """Make a comparison ready for Markdown."""
+    names = _names(diff)
     shown = [row for row in diff.model if everything or not row.same]
     records = [
         *rows_records("model", shown, names),
         *diff_records(diff.runs, names, everything=everything),
     ]
-    fields = ("section", "key", *dict.fromkeys(names), "change")
-    return Listing("diff", [model_diff_document(diff, everything=everything)], records, fields, fields)
+    return table_of(records, names)
+
+
+def _names(diff: ModelDiff) -> list[str]:
+    return distinct([f"{version.name}@v{version.version}" for version in diff.versions])

@@ -8,7 +8,7 @@ from typing import Any
 from gitml.entities.registry import NO_STAGE, ModelVersion, RegisteredModel
 from gitml.entities.run import Run
 from gitml.render.better import arrow, best_point
-from gitml.render.diff_listing import diff_records
+from gitml.render.diff_table import diff_records
 from gitml.render.diff_text import format_value
 from gitml.render.fields import SHORT_ID, field_value
 from gitml.render.listing import markdown_table

@@ -40,16 +40,22 @@ def format_change(before: Number, after: Number) -> str:
         >>> format_change(0.9388, 0.9471)
         '+0.0083'
     """
-    change = after - before
+    try:
+        change = after - before
+    except OverflowError:  # an integer that no float can hold, and a float
+        change = math.inf if after > before else -math.inf
     sign = "+" if change >= 0 else ""
     return sign + format_number(float(f"{change:.3g}") if isinstance(change, float) else change)
 
 
 def format_percent(before: Number, after: Number) -> str | None:
     """Write the relative change; None where there is none to speak of (from 0, or not finite)."""
-    if not before or not math.isfinite(before) or not math.isfinite(after):
+    try:
+        percent = (after - before) / abs(before) * 100 if before else math.nan
+    except OverflowError:  # an integer that no float can hold
         return None
-    percent = (after - before) / abs(before) * 100
+    if not math.isfinite(percent):
+        return None
     return f"{percent:+.0f} %" if abs(percent) >= 10 else f"{percent:+.2g} %"
 
 

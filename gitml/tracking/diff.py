@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -293,5 +294,12 @@ def _count(text: str) -> int | None:
 
 def metric_change(before: Number, after: Number) -> tuple[Number, float | None]:
     """Give the difference, and as a share of the first value; None from 0 or to what is not finite."""
-    share = (after - before) / abs(before) if before else None
-    return after - before, share if share is not None and share - share == 0 else None
+    try:
+        change = after - before
+    except OverflowError:  # an integer that no float can hold, and a float
+        change = math.inf if after > before else -math.inf
+    try:
+        share = change / abs(before) if before else None
+    except OverflowError:
+        share = None
+    return change, share if share is not None and share - share == 0 else None

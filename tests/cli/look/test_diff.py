@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import re
 from collections.abc import Callable
@@ -81,7 +83,61 @@ def test_formats_for_programs(project: Path, look: Look) -> None:
     assert document["code"]["files"] == [{"path": "train.py", "added": 1, "removed": 1}]
     table = look("diff", "early-lark", "brisk-heron", "--md").out
     assert re.search(r"\| metrics +\| acc +\| +0.929 +\| +0.9471 +\| \+0.0181 \+1.9 % better \|", table)
-    assert look("diff", "--csv").out.startswith("section,key,")
+
+
+def test_programs_get_exact_numbers_in_fields_of_their_own(project: Path, repo: Repo, look: Look) -> None:
+    curves = {"acc": [0.9440559440559441], "epochs": [3], "loss": [float("nan")]}
+    first = record(repo, "first", curves, files={"model.joblib": b"m" * 1339})
+    curves = {"acc": [0.9790209790209791], "epochs": [4], "loss": [float("inf")]}
+    last = record(repo, "last", curves, files={"model.joblib": b"n" * 1339})
+    contents = json.loads(look("diff", "--json").out)["diff"]["files"][0]["values"]
+    digests = [contents[run]["digest"] for run in (first, last)]
+    table = list(csv.reader(io.StringIO(look("diff", "--csv").out)))
+    assert table[0] == ["section", "key", first, last, "change", "share", "verdict", "added", "removed"]
+    rows = {(row[0], row[1]): row[2:] for row in table[1:]}
+    before, after = 0.9440559440559441, 0.9790209790209791
+    assert [float(text) for text in rows["metrics", "acc"][:4]] == [
+        before, after, after - before, (after - before) / before,
+    ]  # fmt: skip
+    assert rows["metrics", "acc"][4:] == ["better", "", ""]
+    assert rows["metrics", "epochs"][2:5] == ["1", repr(1 / 3), ""]
+    assert rows["metrics", "loss"] == ["NaN", "Infinity", "NaN", "", "", "", ""]
+    assert rows["files", "model.joblib"] == [*digests, "", "", "", "", ""]
+    assert rows["sizes", "model.joblib"] == ["1339", "1339", "0", "0.0", "", "", ""]
+    lines = look("diff", "--porcelain").out.splitlines()
+    assert lines[0].split("\t")[1:] == table[0]
+    assert [line.split("\t") for line in lines[1:]] == table[1:]
+    code = list(csv.DictReader(io.StringIO(look("diff", "early-lark", "last", "--csv").out)))[-1]
+    assert [code[name] for name in ("section", "key", "change", "added", "removed")] == [
+        "code", "train.py", "", "1", "1",
+    ]  # fmt: skip
+    twice = look("diff", "last", "last", "--all", "--csv").out.splitlines()
+    assert twice[0].split(",")[2:4] == [last, f"{last} (2)"]
+
+
+def test_a_change_to_or_from_nan_has_no_direction(project: Path, repo: Repo, look: Look) -> None:
+    record(repo, "first", {"loss": [float("nan")], "acc": [0.5], "up": [float("-inf")]})
+    record(repo, "last", {"loss": [float("inf")], "acc": [float("nan")], "up": [2.0]})
+    lines = [line.split() for line in look("diff").out.splitlines()]
+    assert ["loss↓", "nan", "→", "inf"] in lines
+    assert ["acc↑", "0.5", "→", "nan"] in lines
+    assert ["up↑", "-inf", "→", "2", "▲", "+inf", "better"] in lines
+    assert re.search(r"\| metrics +\| acc +\| +0.5 +\| +nan +\| +\|", look("diff", "--md").out)
+
+
+def test_integers_beyond_floats_are_compared(project: Path, repo: Repo, look: Look) -> None:
+    record(repo, "first", {"acc": [10**400]})
+    record(repo, "last", {"acc": [0.5]})
+    assert re.search(r"→ +0.5 +▼ -inf +worse", look("diff").out)
+    assert json.loads(look("diff", "--json").out)["diff"]["metrics"][0]["change"] == "-Infinity"
+
+
+def test_source_that_is_no_text_has_no_line_counts(project: Path, repo: Repo, look: Look) -> None:
+    (project / "weights.bin").write_bytes(b"\0\1")
+    record(repo, "with-weights", {})
+    assert re.search(r"\| code +\| weights.bin +\|.*\| binary +\|", look("diff", "--md").out)
+    row = list(csv.DictReader(io.StringIO(look("diff", "--csv").out)))[-1]
+    assert [row[name] for name in ("section", "key", "added")] == ["code", "weights.bin", ""]
 
 
 @pytest.mark.parametrize(

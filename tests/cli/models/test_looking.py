@@ -141,7 +141,7 @@ def test_versions_of_the_same_run_are_told_apart(project: Path, look: Look) -> N
     assert [row["key"] for row in document["files"]] == ["eval.csv"]
     assert list(document["files"][0]["values"]) == ["models:/churn/3"]
     table = look("models", "diff", "churn@v1", "churn@v3", "--csv").out
-    assert table.splitlines()[0] == "section,key,churn@v1,churn@v3,change"
+    assert table.splitlines()[0] == "section,key,churn@v1,churn@v3,change,share,verdict,added,removed"
 
 
 def test_a_model_names_its_run_where_a_run_is_looked_at(project: Path, look: Look) -> None:
