@@ -469,13 +469,14 @@ class GitRepo:
             return ""
 
     def resolve_commit(self, name: str) -> str | None:
-        """Find the commit that a branch, tag or (short) id means to git; None if none."""
+        """Find the commit that a branch, tag or (short) id means to git; None if none, and of a range."""
         if not name or name.startswith("-") or "\0" in name or "\n" in name:
             return None
         out = self.process.run(
             ["rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}"], check=False
         )
-        return out.decode().strip() or None
+        commits = out.decode().split()
+        return commits[0] if len(commits) == 1 else None
 
     def is_ancestor(self, ancestor: str, commit: str) -> bool:
         """Whether a commit is reachable from another (or is it)."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from gitml.entities.run import RunStatus
 from gitml.index.expressions import Compare, Condition, Field, In, Kind, Like, Match, Missing, Value
@@ -21,7 +21,13 @@ class Checker:
     """Turns predicates as written into conditions that make sense."""
 
     def __init__(
-        self, text: str, now_ms: int, is_metric: Callable[[str], bool], *, what: str = "filter"
+        self,
+        text: str,
+        now_ms: int,
+        is_metric: Callable[[str], bool],
+        suggest: Callable[[str], Sequence[str]] = lambda _: (),
+        *,
+        what: str = "filter",
     ) -> None:
         """Keep what is needed to explain a mistake.
 
@@ -29,11 +35,13 @@ class Checker:
             text: The whole expression.
             now_ms: What '7d ago' counts from.
             is_metric: Tells whether there is a metric of that name.
+            suggest: Tells what a name that means nothing may have been meant to be.
             what: What to call the expression.
         """
         self._text = text
         self._now_ms = now_ms
         self._is_metric = is_metric
+        self._suggest = suggest
         self._what = what
 
     def condition(self, predicate: Predicate) -> Condition:
@@ -79,7 +87,8 @@ class Checker:
         try:
             return resolve(name.text, self._is_metric)
         except UnknownFieldError as err:
-            hint = f"did you mean {' or '.join(err.close)}?" if err.close else None
+            close = self._suggest(err.name) or err.close
+            hint = f"did you mean {_alternatives(close)}?" if close else _NAMES
             raise self._error(name.at, err.problem, hint=hint) from None
 
     def _check_operator(self, predicate: Predicate, field: Field, op: str) -> None:
@@ -148,12 +157,18 @@ class Checker:
         return number if math.isfinite(number) else None
 
 
+_NAMES = "names are metrics.X, params.X, tags.X, datasets.name or an attribute: gitml help filters"
 _EXAMPLES = {
     Type.TIME: "write '2026-11-01', '2026-11-01 14:30', '7d ago' or milliseconds since 1970",
     Type.DURATION: "write 90, 5m or '1h 30m'",
     Type.STATUS: "one of " + ", ".join(_STATUSES),
     Type.BOOLEAN: "write true or false",
 }
+
+
+def _alternatives(names: Sequence[str]) -> str:
+    *most, last = names
+    return f"{', '.join(most)} or {last}" if most else last
 
 
 def _type(field: Field) -> Type:

@@ -31,7 +31,7 @@ class Field:
 
     `key` is the name of a metric, param or tag, the canonical name of an
     attribute, or the column of a data set. `stat` says which number of a metric
-    is meant: last, min, max, step or count.
+    is meant: last, min, max, the step of each (step, min_step, max_step), or count.
     """
 
     kind: Kind

@@ -66,14 +66,15 @@ _ATTRIBUTES = (
 ATTRIBUTES = {attribute.name: attribute for attribute in _ATTRIBUTES}
 _BY_ALIAS = {alias: a for a in _ATTRIBUTES for alias in (a.name, *a.aliases)}
 
-_KINDS = {
+KINDS = {
     "metric": Kind.METRIC, "metrics": Kind.METRIC,
     "param": Kind.PARAM, "params": Kind.PARAM, "parameter": Kind.PARAM, "parameters": Kind.PARAM,
     "tag": Kind.TAG, "tags": Kind.TAG,
     "attribute": Kind.ATTRIBUTE, "attributes": Kind.ATTRIBUTE, "attr": Kind.ATTRIBUTE, "run": Kind.ATTRIBUTE,
     "dataset": Kind.DATASET, "datasets": Kind.DATASET,
 }  # fmt: skip
-_SYSTEM_TAGS = {
+# MLflow's names of tags that are attributes here.
+SYSTEM_TAGS = {
     "mlflow.runName": "run_name",
     "mlflow.parentRunId": "parent_run_id",
     "mlflow.note.content": "note",
@@ -85,18 +86,38 @@ _SYSTEM_TAGS = {
     "mlflow.project.entryPoint": "entry_point",
 }
 _DATASET_KEYS = ("name", "digest", "context")
-_STATS = ("last", "min", "max", "step", "count")
+STATS = ("last", "min", "max", "step", "min_step", "max_step", "count")
+_PLAIN = re.compile(r"[\w./:@-]+")  # what needs no quotes behind a kind
 _QUOTED = re.compile(
     r"""(?P<kind>\w+)\.(?P<quote>[`"'])(?P<key>.*)(?P=quote)(?:\.(?P<stat>\w+))?""", re.DOTALL
 )
 
 
-class UnknownFieldError(Exception):
-    """A name that stands for nothing; `close` are names that it may be meant to be."""
+def attribute_named(name: str) -> str | None:
+    """Find the name under which an attribute is kept in `ATTRIBUTES` by any of its names."""
+    found = _BY_ALIAS.get(name.lower())
+    return None if found is None else found.name
 
-    def __init__(self, problem: str, close: tuple[str, ...] = ()) -> None:
+
+def qualified(kind: Kind, key: str, stat: str = "last") -> str:
+    """Write the name of a metric, param or tag as a filter takes it, in quotes if it needs them."""
+    looks_like_stat = kind is Kind.METRIC and key.rpartition(".")[2] in STATS
+    if not _PLAIN.fullmatch(key) or looks_like_stat:
+        quote = next((letter for letter in "`\"'" if letter not in key), "`")
+        key = f"{quote}{key}{quote}"
+    return f"{kind.value}.{key}" + ("" if stat == "last" else f".{stat}")
+
+
+class UnknownFieldError(Exception):
+    """A name that stands for nothing.
+
+    `name` is what was not found, without quotes; `close` are names that it may be meant to be.
+    """
+
+    def __init__(self, problem: str, name: str, close: tuple[str, ...] = ()) -> None:
         super().__init__(problem)
         self.problem = problem
+        self.name = name
         self.close = close
 
 
@@ -123,30 +144,30 @@ def resolve(spelled: str, is_metric: Callable[[str], bool]) -> Field:
     if not dot:
         return _attribute(spelled)
     stat = "last"
-    if _KINDS.get(kind.lower()) is Kind.METRIC:
+    if KINDS.get(kind.lower()) is Kind.METRIC:
         name, _, suffix = key.rpartition(".")
-        if name and suffix in _STATS and (is_metric(name) or not is_metric(key)):
+        if name and suffix in STATS and (is_metric(name) or not is_metric(key)):
             key, stat = name, suffix
     return _of_kind(kind, key, stat, spelled)
 
 
 def _of_kind(entity: str, key: str, stat: str, spelled: str) -> Field:
-    kind = _KINDS.get(entity.lower())
+    kind = KINDS.get(entity.lower())
     if kind is None:
-        close = difflib.get_close_matches(entity.lower(), _KINDS, n=1, cutoff=0.6)
+        close = difflib.get_close_matches(entity.lower(), KINDS, n=1, cutoff=0.6)
         suggestions = tuple(f"{word}.{spelled.partition('.')[2]}" for word in close)
         raise UnknownFieldError(
-            f"'{entity}' is not one of metrics, params, tags, attributes, datasets", suggestions
+            f"'{entity}' is not one of metrics, params, tags, attributes, datasets", spelled, suggestions
         )
     if not key:
-        raise UnknownFieldError(f"a name is missing after '{entity}.'")
+        raise UnknownFieldError(f"a name is missing after '{entity}.'", "")
     if kind is Kind.ATTRIBUTE:
         return _attribute(key)
-    if kind is Kind.TAG and key in _SYSTEM_TAGS:
-        return Field(Kind.ATTRIBUTE, _SYSTEM_TAGS[key])
+    if kind is Kind.TAG and key in SYSTEM_TAGS:
+        return Field(Kind.ATTRIBUTE, SYSTEM_TAGS[key])
     if kind is Kind.DATASET and key not in _DATASET_KEYS:
         raise UnknownFieldError(
-            f"data sets have no '{key}'", tuple(f"datasets.{name}" for name in _DATASET_KEYS)
+            f"data sets have no '{key}'", key, tuple(f"datasets.{name}" for name in _DATASET_KEYS)
         )
     return Field(kind, key, stat if kind is Kind.METRIC else "last")
 
@@ -156,7 +177,4 @@ def _attribute(name: str) -> Field:
     if found is not None:
         return Field(Kind.ATTRIBUTE, found.name)
     close = difflib.get_close_matches(name.lower(), _BY_ALIAS, n=1, cutoff=0.7)
-    raise UnknownFieldError(
-        f"runs have no attribute '{name}'",
-        tuple(close) or (f"metrics.{name}", f"params.{name}", f"tags.{name}"),
-    )
+    raise UnknownFieldError(f"runs have no attribute '{name}'", name, tuple(close))

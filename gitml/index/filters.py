@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from gitml.index.checks import Checker
 from gitml.index.expressions import Both, Condition, Either, Not, Order
@@ -13,7 +13,11 @@ __all__ = ["FilterSyntaxError", "parse_filter", "parse_order"]
 
 
 def parse_filter(
-    text: str, *, now_ms: int | None = None, is_metric: Callable[[str], bool] = lambda _: True
+    text: str,
+    *,
+    now_ms: int | None = None,
+    is_metric: Callable[[str], bool] = lambda _: True,
+    suggest: Callable[[str], Sequence[str]] = lambda _: (),
 ) -> Condition | None:
     """Read a filter.
 
@@ -21,6 +25,7 @@ def parse_filter(
         text: The filter; an empty one is no condition.
         now_ms: What '7d ago' counts from; the clock's time if not given.
         is_metric: Tells whether there is a metric of that name, see `fields.resolve`.
+        suggest: Tells what a name that means nothing may have been meant to be.
 
     Returns:
         The condition, or None of an empty filter.
@@ -31,11 +36,16 @@ def parse_filter(
     if not text.strip():
         return None
     draft = parse(text, "filter")
-    checker = Checker(text, now_ms if now_ms is not None else time.time_ns() // 1_000_000, is_metric)
+    checker = Checker(text, now_ms if now_ms is not None else time.time_ns() // 1_000_000, is_metric, suggest)
     return _bind(draft, checker.condition)
 
 
-def parse_order(text: str, *, is_metric: Callable[[str], bool] = lambda _: True) -> Order:
+def parse_order(
+    text: str,
+    *,
+    is_metric: Callable[[str], bool] = lambda _: True,
+    suggest: Callable[[str], Sequence[str]] = lambda _: (),
+) -> Order:
     """Read one sort key: a name, with `DESC` or `ASC` after it or `-` before it.
 
     Raises:
@@ -47,7 +57,7 @@ def parse_order(text: str, *, is_metric: Callable[[str], bool] = lambda _: True)
             "sort key", text, direction.start_pos, f"'-' and {direction} say the same twice"
         )
     descending = minus is not None or (direction is not None and direction.upper() == "DESC")
-    return Order(Checker(text, 0, is_metric, what="sort key").sortable(name), descending)
+    return Order(Checker(text, 0, is_metric, suggest, what="sort key").sortable(name), descending)
 
 
 def _bind(draft: Draft, condition: Callable[[Predicate], Condition]) -> Condition:

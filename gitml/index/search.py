@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from gitml.entities.run import Run
+from gitml.index.lookups import key_names
 from gitml.index.reading import load_runs
-from gitml.index.schema import METRIC, NEWEST_FIRST
+from gitml.index.schema import METRIC, NEWEST_FIRST, PARAM, TAG
 
 View = Literal["active", "deleted", "all"]
 # A deleted experiment takes its runs with it.
@@ -98,7 +99,8 @@ def _where(connection: sqlite3.Connection, query: Query) -> tuple[str, list[obje
         from gitml.index.filters import parse_filter
         from gitml.index.sql import condition_sql
 
-        condition = parse_filter(query.filter, is_metric=_Metrics(connection))
+        names = _Names(connection)
+        condition = parse_filter(query.filter, is_metric=names.has_metric, suggest=names.suggest)
         if condition is not None:
             sql, parameters = condition_sql(condition)
             parts.append(sql)
@@ -112,17 +114,31 @@ def _ordering(connection: sqlite3.Connection, keys: Sequence[str]) -> tuple[str,
     from gitml.index.filters import parse_order
     from gitml.index.sql import order_sql
 
-    return order_sql([parse_order(key, is_metric=_Metrics(connection)) for key in keys])
+    names = _Names(connection)
+    return order_sql([parse_order(key, is_metric=names.has_metric, suggest=names.suggest) for key in keys])
 
 
-class _Metrics:
-    """Tells whether any run has a metric of a name."""
+class _Names:
+    """What metrics, params and tags of any run are called."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
 
-    def __call__(self, name: str) -> bool:
+    def has_metric(self, name: str) -> bool:
+        """Tell whether any run has a metric of that name."""
         found = self._connection.execute(
             "SELECT 1 FROM key WHERE kind = ? AND name = ?", (METRIC, name)
         ).fetchone()
         return found is not None
+
+    def suggest(self, name: str) -> list[str]:
+        """Tell what a name that means nothing may have been meant to be."""
+        from gitml.index.expressions import Kind
+        from gitml.index.suggestions import suggest
+
+        recorded = {
+            Kind.METRIC: key_names(self._connection, "metric", METRIC),
+            Kind.PARAM: key_names(self._connection, "param", PARAM),
+            Kind.TAG: key_names(self._connection, "tag", TAG),
+        }
+        return suggest(name, recorded)

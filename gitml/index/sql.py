@@ -103,9 +103,10 @@ def _stat(field: Field, table: str = "") -> str:
     column = table + field.stat
     if field.stat == "count":
         return f"ifnull({column}, 1)"
-    if field.stat in ("min", "max"):
-        return f"(CASE WHEN {table}count IS NULL THEN {table}last ELSE {column} END)"
-    return column
+    if field.stat in ("last", "step"):
+        return column
+    only = "step" if field.stat.endswith("_step") else "last"
+    return f"(CASE WHEN {table}count IS NULL THEN {table}{only} ELSE {column} END)"
 
 
 def _joined(parts: list[Sql], word: str) -> Sql:

@@ -13,7 +13,7 @@ from gitml.entities.run import CodeState, DatasetInput, MetricSummary, RunStatus
 from gitml.formats.run_tree import decode_run, encode_run
 from gitml.index.connection import open_private
 from gitml.index.expressions import Both, Compare, Either, Field, In, Kind, Like, Match, Missing, Not, Order
-from gitml.index.fields import ATTRIBUTES, Type
+from gitml.index.fields import ATTRIBUTES, STATS, Type
 from gitml.index.filters import parse_filter
 from gitml.index.reading import load_runs
 from gitml.index.rows import RowWriter
@@ -136,7 +136,7 @@ def about(field: Field):
 
 
 fields = st.one_of(
-    st.builds(Field, st.just(Kind.METRIC), KEYS, st.sampled_from(["last", "min", "max", "count", "step"])),
+    st.builds(Field, st.just(Kind.METRIC), KEYS, st.sampled_from(STATS)),
     st.builds(Field, st.just(Kind.PARAM), KEYS),
     st.builds(Field, st.just(Kind.TAG), KEYS),
     st.builds(Field, st.just(Kind.ATTRIBUTE), st.sampled_from(sorted(ATTRIBUTES))),

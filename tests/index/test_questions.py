@@ -187,3 +187,28 @@ def test_live_runs_survive_a_rebuild(index, branch, path):
     assert ids(index) == "32"
     path.write_bytes(b"garbage" * 2000)
     assert ids(index) == "32"
+
+
+def test_a_wrong_name_is_told_with_what_there_is(index, branch):
+    metrics = {"val_loss": summary(0.5), "val/top-1 acc": summary(0.5), "both": summary(1)}
+    branch.add(make_run(1, metrics=metrics, params={"lr": 1, "opt.lr": 2, "both": 3}, tags={"team": "x"}))
+    for wrong, hint in (
+        ("lr > 0.05", "did you mean params.lr?"),
+        ("team = 'x'", "did you mean tags.team?"),
+        ("val_loss.min < 0.07", "did you mean metrics.val_loss.min?"),
+        ("opt.lr > 1", "did you mean params.opt.lr?"),
+        ("attributes.lr > 1", "did you mean params.lr?"),
+        ("`val/top-1 acc` > 1", "did you mean metrics.`val/top-1 acc`?"),
+        ("both = 1", "did you mean metrics.both or params.both?"),
+        ("val_los > 1", "did you mean metrics.val_loss?"),
+        ("strat_time > 1", "did you mean start_time?"),
+    ):
+        with pytest.raises(FilterSyntaxError) as caught:
+            index.search(Query(filter=wrong))
+        assert caught.value.hint == hint
+    with pytest.raises(FilterSyntaxError) as caught:
+        index.search(Query(filter="nothing_like_it = 1"))
+    assert "did you mean" not in caught.value.hint
+    with pytest.raises(FilterSyntaxError) as caught:
+        index.search(Query(order_by=("lr",)))
+    assert caught.value.hint == "did you mean params.lr?"
