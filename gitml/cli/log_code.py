@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gitml.cli.paths import from_root, split_at_separator
 from gitml.errors import NotFoundError, UsageError
 from gitml.render.runs_table import Selection
 from gitml.render.runs_text import one_line
@@ -36,30 +37,49 @@ class Scope:
     paths: tuple[str, ...] = ()
 
 
-def read_scope(repo: Repo, arguments: Sequence[str], paths: Sequence[str]) -> Scope:
-    """Tell revisions from paths, as git does where there is no `--`.
+def read_scope(repo: Repo, words: Sequence[str], paths: Sequence[str]) -> Scope:
+    """Tell revisions from paths, as git does: by `--`, and where there is none by what there is.
+
+    Args:
+        repo: Where they are.
+        words: Revisions and paths as written, with the `--` between them if there was one.
+        paths: More paths.
 
     Raises:
-        NotFoundError: An argument is neither.
+        NotFoundError: A word is neither, or what stands before `--` is no revision.
         UsageError: It is both, or a path outside the work tree.
     """
+    before, after = split_at_separator(words)
+    revisions, found = _told_apart(repo, before) if after is None else (before, after)
+    if after is not None:
+        for word in before:
+            if not _is_revision(repo, word):
+                raise NotFoundError(
+                    f"'{word}' is no commit or branch of the code",
+                    hint=f"paths stand after the two dashes: gitml log -- {shlex.quote(word)}",
+                )
+    return Scope(tuple(revisions), tuple(from_root(repo, path) for path in (*found, *paths)))
+
+
+def _told_apart(repo: Repo, words: Sequence[str]) -> tuple[list[str], list[str]]:
     revisions: list[str] = []
     found: list[str] = []
-    for argument in arguments:
-        is_revision = not found and _is_revision(repo, argument)
-        is_path = os.path.lexists(argument)
+    for word in words:
+        typed = shlex.quote(word)
+        is_revision = not found and _is_revision(repo, word)
+        is_path = os.path.lexists(word)
         if is_revision and is_path:
             raise UsageError(
-                f"'{argument}' is both a revision and a file",
-                hint=f"gitml log --path {argument}, or gitml log refs/heads/{argument}",
+                f"'{word}' is both a revision and a file",
+                hint=f"gitml log -- {typed} means the file, gitml log {typed} -- the revision",
             )
         if not is_revision and not is_path:
             raise NotFoundError(
-                f"'{argument}' is neither a commit or branch of the code nor a file",
-                hint=f"gitml show {argument} shows a run; gitml log --path {argument} a file that is gone",
+                f"'{word}' is neither a commit or branch of the code nor a file",
+                hint=f"gitml show {typed} shows a run; gitml log -- {typed} means a file that is gone",
             )
-        (revisions if is_revision else found).append(argument)
-    return Scope(tuple(revisions), tuple(_from_root(repo, path) for path in (*found, *paths)))
+        (revisions if is_revision else found).append(word)
+    return revisions, found
 
 
 def _is_revision(repo: Repo, text: str) -> bool:
@@ -69,16 +89,6 @@ def _is_revision(repo: Repo, text: str) -> bool:
     if not span[1] and not span[3]:  # "..": the folder above
         return False
     return all(repo.git.resolve_commit(end or "HEAD") is not None for end in (span[1], span[3]))
-
-
-def _from_root(repo: Repo, path: str) -> str:
-    root = repo.git.work_tree
-    if root is None:  # a bare repository: nowhere to be relative to
-        return path
-    relative = os.path.relpath(Path.cwd() / path, root)
-    if relative == os.pardir or relative.startswith(os.pardir + os.sep):
-        raise UsageError(f"'{path}' is outside of the repository at '{root}'")
-    return "" if relative == os.curdir else relative
 
 
 def within(repo: Repo, runs: Sequence[Run], scope: Scope) -> list[Run]:

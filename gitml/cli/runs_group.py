@@ -15,6 +15,7 @@ import typer
 from gitml.cli import complete, diff
 from gitml.cli.arguments import FilterOption, OrderOption, RunName
 from gitml.cli.output import Output, listing
+from gitml.cli.paths import PathsCommand
 from gitml.errors import UsageError
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ def register(app: typer.Typer) -> None:
     group = typer.Typer(rich_markup_mode=None, no_args_is_help=True, context_settings=_HELP)
     group.command("list")(listing(template=True)(list_runs))
     group.command("describe", no_args_is_help=True)(describe)
-    group.command("compare", no_args_is_help=True)(listing()(diff.diff))
+    group.command("compare", cls=PathsCommand, no_args_is_help=True)(listing()(diff.diff))
     group.command("finish", no_args_is_help=True)(finish)
     group.command("delete", no_args_is_help=True)(delete)
     group.command("restore", no_args_is_help=True)(restore_one)
@@ -85,16 +86,19 @@ def register(app: typer.Typer) -> None:
 def list_runs(
     output: Output,
     experiment_id: Annotated[
-        str | None, typer.Option("--experiment-id", metavar="ID", help="Only runs of this experiment.")
+        list[str] | None,
+        typer.Option(
+            "--experiment-id", metavar="ID", help="Only runs of this experiment. Repeatable: of any of them."
+        ),
     ] = None,
     experiment_name: Annotated[
-        str | None,
+        list[str] | None,
         typer.Option(
             "--experiment-name",
             "--experiment",
             "-e",
             metavar="NAME",
-            help="Only runs of this experiment.",
+            help="Only runs of this experiment. Repeatable: of any of them.",
             autocompletion=complete.experiments,
         ),
     ] = None,
@@ -112,12 +116,12 @@ def list_runs(
     """
     from gitml.cli.log import log
 
-    if experiment_id is not None and experiment_name is not None:
+    if experiment_id and experiment_name:
         raise UsageError("--experiment-id and --experiment-name can't be combined", hint="give one of them")
     log(
         output,
         count=count,
-        experiment=experiment_id if experiment_name is None else experiment_name,
+        experiment=experiment_name or experiment_id,
         filter_=filter_,
         order_by=order_by,
         deleted=view in (View.DELETED, View.DELETED_ONLY),

@@ -18,7 +18,7 @@ from gitml.render.numbers import (
 )
 from gitml.render.table import GAP, Cell, Column, Table, draw
 from gitml.render.text import clean, clip, clip_apart, plural, shorten, width
-from gitml.tracking.diff import ABSENT, FileContent, Row, RunDiff, Value
+from gitml.tracking.diff import ABSENT, CodeChange, FileContent, Row, RunDiff, Value
 
 _LONGEST, _LONGEST_NAME = 48, 16
 MACHINE = "system/"  # metrics of the machine: they always differ, and say little about the run
@@ -60,7 +60,7 @@ def diff_text(
         quiet = title == "run" or (title == "tags" and all(row.same for row in rows))
         if everything or not quiet:
             lines += section(title, rows, write, diff.runs, ink, cells, everything=everything)
-    return "\n".join([*lines, *_code(diff, ink, stat=stat)]) + "\n"
+    return "\n".join([*lines, *_code(diff, ink, cells, stat=stat)]) + "\n"
 
 
 def section(
@@ -190,20 +190,44 @@ def _number(value: Value) -> int | float | None:
     return value if isinstance(value, (int, float)) else None
 
 
-def _code(diff: RunDiff, ink: Ink, *, stat: bool) -> list[str]:
+def _code(diff: RunDiff, ink: Ink, cells: int | None, *, stat: bool) -> list[str]:
     code = diff.code
     if not code.known:
         return _summary("code", "not recorded for all of them, or not in this repository", ink)
     if code.same:
         return _summary("code", "the same", ink)
-    added = sum(change.added or 0 for change in code.changes)
-    removed = sum(change.removed or 0 for change in code.changes)
     command = f"gitml diff {diff.runs[0].id[:SHORT_ID]} {diff.runs[-1].id[:SHORT_ID]} --code"
-    lines = _summary("code", f"{plural(len(code.changes), 'file')}, +{added} -{removed}      {command}", ink)
-    for change in code.changes if stat else code.changes[:0]:
-        counts = "binary" if change.added is None else f"+{change.added} -{change.removed}"
-        lines.append(f"  {clean(change.path)}  {counts}")
-    return lines
+    return code_lines(code.changes, command, ink, cells, stat=stat)
+
+
+def code_lines(
+    changes: Sequence[CodeChange], command: str, ink: Ink, cells: int | None, *, stat: bool
+) -> list[str]:
+    """Write how the source differs.
+
+    Args:
+        changes: The files that differ.
+        command: What shows the lines that differ.
+        ink: How to write.
+        cells: How wide; None for as wide as it needs.
+        stat: Whether the files are listed.
+    """
+    if not changes:
+        return _summary("code", "the same", ink)
+    added = sum(change.added or 0 for change in changes)
+    removed = sum(change.removed or 0 for change in changes)
+    lines = _summary("code", f"{plural(len(changes), 'file')}, +{added} -{removed}      {command}", ink)
+    if not stat:
+        return lines
+    columns = (Column("", narrowest=16), Column("", right=True), Column("", right=True))
+    rows = tuple((Cell(f"  {clean(change.path)}"), *_counts(change)) for change in changes)
+    return lines + draw(Table(columns, rows, heading=False), cells=cells, ink=ink).lines
+
+
+def _counts(change: CodeChange) -> tuple[Cell, Cell]:
+    if change.added is None:
+        return Cell("binary", "dim"), Cell("")
+    return Cell(f"+{change.added}", "green"), Cell(f"-{change.removed}", "red")
 
 
 def format_value(value: Value) -> str:

@@ -131,7 +131,7 @@ def diff_runs(repo: Repo, runs: Sequence[Run], *, code: CodeState | None = None)
     if code is not None:
         trees = [trees[0], code_tree(repo, code)]
     surroundings = [_surroundings(repo, run) for run in runs]
-    return compare(runs, surroundings, _diff_code(repo, trees))
+    return compare(runs, surroundings, diff_code(repo, trees))
 
 
 def compare(runs: Sequence[Run], surroundings: Sequence[Surroundings], code: CodeDiff) -> RunDiff:
@@ -267,16 +267,21 @@ def _equal(one: Value, other: Value) -> bool:
     return one == other
 
 
-def _diff_code(repo: Repo, trees: Sequence[str | None]) -> CodeDiff:
+def diff_code(repo: Repo, trees: Sequence[str | None], paths: Sequence[str] = ()) -> CodeDiff:
+    """Compare the first source tree with the last, file by file.
+
+    Args:
+        repo: Where the trees are.
+        trees: A tree a run; None where it is not known.
+        paths: Only these paths; all if none is given.
+    """
     first, last = trees[0], trees[-1]
     if any(tree is None for tree in trees) or first is None or last is None:
         return CodeDiff(tuple(trees), known=False)
     if first == last:
         return CodeDiff(tuple(trees))
-    out = code_patch(
-        repo, (first, last), ["--numstat", "-z", "--no-renames", "--no-ext-diff", "--no-textconv"]
-    )
-    return CodeDiff(tuple(trees), tuple(_numstat(out)))
+    options = ["--numstat", "-z", "--no-renames", "--no-ext-diff", "--no-textconv"]
+    return CodeDiff(tuple(trees), tuple(_numstat(code_patch(repo, (first, last), options, paths))))
 
 
 def _numstat(out: bytes) -> list[CodeChange]:

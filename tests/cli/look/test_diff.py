@@ -27,7 +27,7 @@ def test_two_runs_are_compared(project: Path, look: Look) -> None:
     assert "packages  the same" in text
     assert re.search(r"model.bin\s+–\s+→\s+5.0 kB", text)
     assert "1 file, +1 -1" in text
-    assert "train.py  +1 -1" in look("diff", "early-lark", "brisk-heron", "--stat").out
+    assert re.search(r"train.py +\+1 +-1", look("diff", "early-lark", "brisk-heron", "--stat").out)
     assert "seed" in look("diff", "early-lark", "brisk-heron", "--all").out
 
 
@@ -189,7 +189,7 @@ def test_options_that_would_be_ignored_are_refused(project: Path, look: Look) ->
     for options in (("--code", "--json"), ("--working", "--csv")):
         assert "no other form" in look("diff", *options, code=2).err
     assert "goes with --code" in look("diff", "--word-diff", code=2).err
-    assert "goes with --code" in look("diff", "--path", "x", code=2).err
+    assert "go with --code" in look("diff", "--path", "x", code=2).err
     assert look("diff", "--fail-if", "loss >", code=2).out == ""
 
 
@@ -198,3 +198,72 @@ def test_of_equal_bests_all_are_marked(project: Path, repo: Repo, look: Look) ->
         record(repo, name, {"acc": [value]})
     lines = [line.split() for line in look("diff", "one", "two", "three").out.splitlines()]
     assert ["acc↑", "0.9*", "0.5", "0.9*"] in lines
+
+
+@pytest.fixture
+def branched(project: Path, repo: Repo, git: Callable[..., str]) -> Path:
+    """A run on a branch that has another file, and a change to the one that `main` has."""
+    git(project, "checkout", "--quiet", "-b", "feature")
+    (project / "sub").mkdir()
+    (project / "sub" / "extra.py").write_text("x = 1\n" * 100)
+    (project / "train.py").write_text("print('best')\n")
+    git(project, "add", "--all")
+    git(project, "commit", "--quiet", "-m", "a feature")
+    record(repo, "on-feature", {"acc": [0.5]})
+    return project
+
+
+def test_paths_behind_two_dashes_narrow_the_source(
+    branched: Path, look: Look, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs = ("quiet-fox", "on-feature")
+    whole = look("diff", *runs, "--code").out
+    assert "extra.py" in whole
+    assert "train.py" in whole
+    for words in ((*runs, "--code", "--", "train.py"), ("--code", *runs, "--", "train.py")):
+        assert "extra.py" not in look("diff", *words).out
+        assert "+print('best')" in look("diff", *words).out
+    look("diff", *runs, "--code", "--exit-code", "--", "nothing")
+    look("diff", *runs, "--code", "--exit-code", "--", "sub", code=1)
+    assert (
+        f"hint: gitml diff {' '.join(runs)} --code -- train.py\n"
+        in look("diff", *runs, "--", "train.py", code=2).err
+    )
+    said = look("diff", *runs, "train.py", code=3).err
+    assert "there is no run 'train.py', only a file" in said
+    assert "gitml diff --code -- train.py" in said
+    narrow = look("diff", *runs, "--code", "--path", "sub/extra.py").out
+    assert "train.py" not in narrow
+    monkeypatch.chdir(branched / "sub")
+    for option in ("--", "--path"):
+        assert look("diff", *runs, "--code", option, "extra.py").out == narrow
+    assert look("diff", *runs, "--code", "--", "..").out == whole
+
+
+def test_a_range_is_its_two_ends(branched: Path, repo: Repo, look: Look) -> None:
+    meant = look("diff", "main", "feature", "--json").out
+    for words in ("main..feature", "main..", "main..HEAD", "quiet-fox..on-feature"):
+        assert look("diff", words, "--json").out == meant
+    assert look("diff", "main..feature", "--code").out == look("diff", "main", "feature", "--code").out
+    assert "hint: gitml diff main feature\n" in look("diff", "main...feature", code=2).err
+    assert "there is no run 'main..feature'" in look("show", "main..feature", code=3).err
+    record(repo, "a..b", {})
+    assert "a..b  →" in look("diff", "a..b", "on-feature").out
+
+
+def test_the_newest_run_alone_is_compared_with_the_one_before(project: Path, look: Look) -> None:
+    assert look("diff", "@").out == look("diff", "quiet-fox").out == look("diff", "@~1", "@").out
+    answer = look("diff", "quiet-fox", "@")
+    assert re.fullmatch(r"warning: run [0-9a-f]{7} quiet-fox is compared with itself\n", answer.err)
+    assert look("diff", "early-lark").err == ""
+
+
+def test_the_files_that_differ_are_listed_in_columns(branched: Path, look: Look) -> None:
+    text = look("diff", "quiet-fox", "on-feature", "--stat").out
+    assert text.endswith("\n  sub/extra.py  +100  -0\n  train.py        +1  -3\n")
+    (branched / "train.py").write_text("")
+    text = look("diff", "--working", "--stat").out
+    run = json.loads(look("show", "--json").out)["run"]["id"][:7]
+    assert text == f"code      1 file, +0 -1      gitml diff {run} --working\n  train.py  +0  -1\n"
+    look("diff", "--working", "--stat", "--exit-code", "--", "sub")
+    assert "1 file changed" in look("diff", "--working", "--code", "--stat").out
