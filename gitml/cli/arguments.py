@@ -5,15 +5,12 @@ from __future__ import annotations
 import re
 import time
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from gitml.cli import complete
 from gitml.errors import UsageError
-
-if TYPE_CHECKING:
-    from gitml.repo import Repo
 
 RunName = Annotated[
     str,
@@ -29,13 +26,13 @@ RunNames = Annotated[
         metavar="RUN...", help="Runs: ids, names, @, @~1, @{best:acc}.", autocompletion=complete.runs
     ),
 ]
-ExperimentOption = Annotated[
-    str | None,
+ExperimentsOption = Annotated[
+    list[str] | None,
     typer.Option(
         "--experiment",
         "-e",
         metavar="NAME",
-        help="Only runs of this experiment.",
+        help="Only runs of this experiment. Repeatable: of any of them.",
         autocompletion=complete.experiments,
     ),
 ]
@@ -103,38 +100,3 @@ def read_moment(text: str, option: str, *, whole_day: bool = False) -> int:
 def quoted(text: str) -> str:
     """Write text as a string of the filter language."""
     return "'" + text.replace("'", "''") + "'"
-
-
-def order_keys(repo: Repo, keys: list[str]) -> tuple[str, ...]:
-    """Read sort keys as people write them: '-acc' is `metrics.acc DESC`."""
-    return tuple(_order_key(repo, key) for key in keys)
-
-
-def _order_key(repo: Repo, key: str) -> str:
-    from gitml.index.fields import UnknownFieldError, resolve
-
-    name, direction = (key[1:], " DESC") if key.startswith("-") else (key, "")
-    bare, _, last = name.rpartition(" ")
-    if last.upper() in ("ASC", "DESC") and bare:
-        name, direction = bare.strip(), f" {last.upper()}"
-    known = {
-        "metrics": repo.index.metric_names(),
-        "params": repo.index.param_names(),
-        "tags": repo.index.tag_names(),
-    }
-    base, _, stat = name.rpartition(".")
-    if base in known["metrics"] and resolve(f"metrics.{name}", known["metrics"].__contains__).key == base:
-        return f"metrics.`{base}`.{stat}{direction}"
-    for kind, names in known.items():
-        if name in names:
-            return f"{kind}.`{name}`{direction}"
-    try:
-        resolve(name, known["metrics"].__contains__)
-    except UnknownFieldError:
-        return key  # the parser of the language says what is wrong with it
-    return name + direction
-
-
-def order_field(key: str) -> str:
-    """Name the field that a sort key of the filter language sorts by."""
-    return re.sub(r"(?i)\s+(asc|desc)$", "", key).lstrip("-")

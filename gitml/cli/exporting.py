@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gitml.cli.arguments import ExperimentOption, FilterOption
+from gitml.cli.arguments import ExperimentsOption, FilterOption
 from gitml.cli.importing import Json
 from gitml.errors import DamagedError
 from gitml.progress import Advance
@@ -48,7 +48,7 @@ def register(app: typer.Typer) -> None:
 def mlruns(
     path: Annotated[Path, typer.Argument(metavar="PATH", help="The folder to write; it must be new.")],
     filter_: FilterOption = None,
-    experiment: ExperimentOption = None,
+    experiment: ExperimentsOption = None,
     all_: All = False,
     force: Force = False,
     dry_run: DryRun = False,
@@ -66,7 +66,7 @@ def mlruns(
     from gitml.interop.mlruns_writer import export_mlruns
 
     with closing(_open()) as repo:
-        query = _query(repo, filter_, experiment, all_=all_)
+        query = _query(repo, filter_, experiment or [], all_=all_)
         if dry_run:
             _tell_dry(repo, query, path, json=json)
             return
@@ -83,7 +83,7 @@ def table(
         bool, typer.Option("--history", help="A line for each point of each metric instead of each run.")
     ] = False,
     filter_: FilterOption = None,
-    experiment: ExperimentOption = None,
+    experiment: ExperimentsOption = None,
     all_: All = False,
     force: Force = False,
     dry_run: DryRun = False,
@@ -100,7 +100,7 @@ def table(
     from gitml.interop.table_writer import export_table
 
     with closing(_open()) as repo:
-        query = _query(repo, filter_, experiment, all_=all_)
+        query = _query(repo, filter_, experiment or [], all_=all_)
         if dry_run:
             _tell_dry(repo, query, file, json=json)
             return
@@ -115,13 +115,14 @@ def _open() -> Repo:
     return Repo.open()
 
 
-def _query(repo: Repo, filter_: str | None, experiment: str | None, *, all_: bool) -> Query:
+def _query(repo: Repo, filter_: str | None, experiments: list[str], *, all_: bool) -> Query:
     from gitml.index import Query
-    from gitml.tracking.experiments import get_experiment
+    from gitml.tracking.experiments import get_experiments
     from gitml.tracking.history import refresh
 
     refresh(repo)
-    ids = None if experiment is None else (get_experiment(repo, experiment).id,)
+    chosen = get_experiments(repo, experiments)
+    ids = None if chosen is None else tuple(one.id for one in chosen)
     query = Query(filter=filter_ or "", experiment_ids=ids, view="all" if all_ else "active")
     repo.index.count(query)  # a filter that means nothing is told before anything is written
     return query

@@ -12,17 +12,17 @@ import typer
 
 from gitml.cli import complete
 from gitml.cli.arguments import (
-    ExperimentOption,
+    ExperimentsOption,
     FilterOption,
     OrderOption,
-    order_field,
-    order_keys,
     quoted,
     read_moment,
 )
+from gitml.cli.field_names import SortKey, read_fields, read_order, read_top
 from gitml.cli.log_shape import Found, Shape
 from gitml.cli.opened import open_repo
 from gitml.cli.output import Output, hint, listing, warn
+from gitml.cli.paths import PathsCommand
 from gitml.errors import UsageError
 from gitml.render.text import clean
 
@@ -35,11 +35,12 @@ if TYPE_CHECKING:
 DEFAULT_COUNT = 20
 NOTHING_MATCHED = 1
 _MOST_COLUMNS = 50  # chosen for people, if nobody said which
+_COMMAS = re.compile(r",(?=(?:[^`]*`[^`]*`)*[^`]*$)")  # those between backticks belong to a name
 
 
 def register(app: typer.Typer) -> None:
     """Add the command to the application."""
-    app.command("log")(listing(template=True)(log))
+    app.command("log", cls=PathsCommand)(listing(template=True)(log))
 
 
 def log(
@@ -47,7 +48,7 @@ def log(
     code: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[REVISION]... [PATH]...",
+            metavar="[REVISION]... [--] [PATH]...",
             help="Runs made from these commits of the code (main..feature), or that changed these files.",
         ),
     ] = None,
@@ -61,7 +62,7 @@ def log(
             help="At most so many; 0 for all. 20 for people, all for programs.",
         ),
     ] = None,
-    experiment: ExperimentOption = None,
+    experiment: ExperimentsOption = None,
     filter_: FilterOption = None,
     order_by: OrderOption = None,
     top: Annotated[
@@ -140,22 +141,19 @@ def log(
     group_by = group_keys[0] if group_keys else None
     repo = open_repo()
     conditions = _conditions(filter_, since, until, author, grep)
-    query = _query(
+    query, sorted_by = _query(
         repo,
         conditions,
-        experiment,
+        experiment or [],
         order_by or [],
         top,
         view="all" if all_ else "deleted" if deleted else "active",
     )
-    scope = None
-    if code or path:
-        from gitml.cli.log_code import read_scope
-
-        scope = read_scope(repo, code or [], path or [])
+    scope = _read_scope(repo, code or [], path or [])
     count = top[0] if top is not None else count
     limit = count if count is not None else DEFAULT_COUNT if output.is_text and not group_by else 0
     found = _find(repo, query, limit or None, scope)
+    found = found._replace(is_cut=count is None and len(found.runs) < found.matching)
     if patch or stat:
         if graph or vertical or group_by is not None or not output.is_text:
             raise UsageError("-p and --stat are for people and go with no other form of output")
@@ -165,7 +163,7 @@ def log(
         repo,
         found.runs,
         columns,
-        [order_field(key) for key in query.order_by],
+        [key.field for key in sorted_by],
         group_by,
         all_columns,
         graph,
@@ -175,28 +173,6 @@ def log(
     _print(repo, found, shape, output, query.view)
     if exit_code and not found.runs:
         raise typer.Exit(NOTHING_MATCHED)
-
-
-def _top(repo: Repo, metric: str) -> tuple[str, str]:
-    """Give condition and sort key for the best runs by a metric.
-
-    Raises:
-        UnknownColumnError: No run has it.
-    """
-    from gitml.render.fields import UnknownColumnError
-    from gitml.tracking.direction import lower_is_better
-
-    key = metric.removeprefix("metrics.").replace("`", "")
-    known = repo.index.metric_names()
-    if key not in known and not _has_no_runs(repo):
-        raise UnknownColumnError(metric, [f"metrics.{name}" for name in known])
-    return f"metrics.`{key}` IS NOT NULL", f"metrics.`{key}` {'ASC' if lower_is_better(key) else 'DESC'}"
-
-
-def _has_no_runs(repo: Repo) -> bool:
-    from gitml.index import Query
-
-    return repo.index.count(Query(view="all")) == 0
 
 
 def _conditions(
@@ -224,34 +200,47 @@ def _has_text(text: str) -> str:
 
 
 def _query(
-    repo: Repo, conditions: list[str], experiment: str | None, order_by: list[str],
+    repo: Repo, conditions: list[str], experiments: list[str], order_by: list[str],
     top: tuple[int, str] | None, *, view: str,
-) -> Query:  # fmt: skip
+) -> tuple[Query, list[SortKey]]:  # fmt: skip
     from gitml.index import Query
     from gitml.render.progress import count_progress
     from gitml.tracking.history import refresh
 
     with count_progress("reading runs", "runs") as progress:
         refresh(repo, progress)
-    ids = None
-    if experiment is not None:
-        from gitml.tracking.experiments import get_experiment
-
-        chosen = get_experiment(repo, experiment)
-        ids = (chosen.id,)
-        if chosen.deleted_ms is not None:
-            warn(f"experiment '{clean(chosen.name)}' was deleted: gitml experiments restore brings it back")
+    ids = _experiment_ids(repo, experiments)
     if top is not None:
-        condition, key = _top(repo, top[1])
-        conditions, order_by = [*(f"({given})" for given in conditions), condition], [key]
-    # Where there is no run yet, no name can be told from a mistake.
-    keys = () if order_by and _has_no_runs(repo) else order_keys(repo, order_by)
-    return Query(
+        condition, sorted_by = read_top(repo, top[1])
+        conditions = [*(f"({given})" for given in conditions), *([condition] if condition else [])]
+    else:
+        sorted_by = read_order(repo, order_by)
+    query = Query(
         filter=" AND ".join(conditions),
         experiment_ids=ids,
-        order_by=keys,
+        order_by=tuple(key.key for key in sorted_by),
         view=view,  # type: ignore[arg-type]  # one of the three literals, chosen above
     )
+    return query, sorted_by
+
+
+def _experiment_ids(repo: Repo, names: list[str]) -> tuple[str, ...] | None:
+    from gitml.tracking.experiments import get_experiments
+
+    chosen = get_experiments(repo, names)
+    for one in chosen or ():
+        if one.deleted_ms is not None:
+            warn(f"experiment '{clean(one.name)}' was deleted: gitml experiments restore brings it back")
+    return None if chosen is None else tuple(one.id for one in chosen)
+
+
+def _read_scope(repo: Repo, words: list[str], paths: list[str]) -> Scope | None:
+    if not words and not paths:
+        return None
+    from gitml.cli.log_code import read_scope
+
+    found = read_scope(repo, words, paths)
+    return found if found.revisions or found.paths else None
 
 
 def _find(repo: Repo, query: Query, limit: int | None, scope: Scope | None) -> Found:
@@ -275,41 +264,20 @@ def _shape(
     repo: Repo, runs: Sequence[Run], columns: list[str] | None, sorted_by: list[str], group_by: str | None,
     everything: bool, graph: bool, oneline: bool, vertical: bool,
 ) -> Shape:  # fmt: skip
-    chosen = [part.strip() for text in columns or [] for part in text.split(",") if part.strip()]
+    chosen = [part.strip() for text in columns or [] for part in _COMMAS.split(text) if part.strip()]
     if sum((graph, vertical, group_by is not None)) > 1:
         raise UsageError("--graph, --vertical and --group-by can't be combined", hint="give one of them")
     asked = [*chosen, *([] if group_by is None else [group_by])]
-    fields = _fields(repo, runs, asked)
-    keep = _fields(repo, runs, sorted_by, lenient=True)
+    fields = read_fields(repo, runs, asked)
     return Shape(
         columns=tuple(fields[: len(chosen)]) if fields and chosen else None,
-        keep=tuple(keep),
+        keep=tuple(sorted_by),
         everything=everything,
         group_by=fields[-1] if fields and group_by is not None else group_by,
         graph=graph,
         oneline=oneline,
         vertical=vertical,
     )
-
-
-def _fields(repo: Repo, runs: Sequence[Run], names: Sequence[str], *, lenient: bool = False) -> list[str]:
-    """Find fields by the names that any run of the repository has; none where there are no runs at all."""
-    from gitml.render.fields import Names, UnknownColumnError, find_field
-
-    if not names or (not runs and _has_no_runs(repo)):
-        return []
-    index = repo.index
-    known = Names(
-        frozenset(index.metric_names()), frozenset(index.param_names()), frozenset(index.tag_names())
-    )
-    found = []
-    for name in names:
-        try:
-            found.append(find_field(name, runs, known))
-        except UnknownColumnError:  # not every attribute that can be sorted by is one to show
-            if not lenient or name.startswith(("metrics.", "params.", "tags.")):
-                raise
-    return found
 
 
 def _print(repo: Repo, found: Found, shape: Shape, output: Output, view_of: str) -> None:
@@ -336,6 +304,7 @@ def _print(repo: Repo, found: Found, shape: Shape, output: Output, view_of: str)
 
 def _print_patches(repo: Repo, found: Found, query: Query, *, stat: bool, paths: Sequence[str]) -> None:
     from gitml.cli.log_code import patches
+    from gitml.cli.log_output import say_cut
     from gitml.cli.output import page
     from gitml.cli.terminal import screen
     from gitml.render.runs_table import RunsView, select_fields
@@ -349,6 +318,7 @@ def _print_patches(repo: Repo, found: Found, query: Query, *, stat: bool, paths:
     options += ["--stat"] if stat else []
     selection = select_fields(found.runs, RunsView(now_ms=now_ms))
     text = patches(repo, found.runs, selection, query, options, paths, target, now_ms)
+    say_cut(found)
     page(text, config=lambda: repo.settings.values)
 
 

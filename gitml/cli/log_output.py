@@ -6,12 +6,14 @@ import sys
 from typing import TYPE_CHECKING
 
 from gitml.cli import pager
+from gitml.cli.field_names import recorded_names
 from gitml.cli.output import Format, Output, page
 from gitml.cli.terminal import Screen, screen
-from gitml.render.fields import SHORT_ID, field_title, fill_template
+from gitml.render.fields import SHORT_ID, field_title
 from gitml.render.runs_table import RunsView, Selection, describe_constant, leaders, runs_table
 from gitml.render.runs_text import group_runs, groups_listing, groups_table, one_line, runs_listing, vertical
 from gitml.render.table import Drawing, draw
+from gitml.render.template import parse_template
 from gitml.render.text import clean, clip, plural, width
 from gitml.tracking.direction import has_goal
 
@@ -23,9 +25,10 @@ if TYPE_CHECKING:
 def print_data(repo: Repo, found: Found, shape: Shape, selection: Selection, output: Output) -> None:
     """Print the runs for programs."""
     if output.format is Format.TEMPLATE:
-        safe, metrics = screen().interactive, frozenset(repo.index.metric_names())
+        template = parse_template(output.template or "", lambda: recorded_names(repo))
+        safe = screen().interactive
         for run in found.runs:
-            sys.stdout.write(fill_template(output.template or "", run, metrics, safe=safe) + output.end)
+            sys.stdout.write(template.fill(run, safe=safe) + output.end)
     elif shape.group_by is not None:
         output.write(
             groups_listing(group_runs(found.runs, shape.group_by), shape.group_by, _metrics(selection))
@@ -56,7 +59,15 @@ def print_text(repo: Repo, found: Found, shape: Shape, selection: Selection, vie
         text = _drawn(drawing, selection, view, target)
     if target.interactive and not shape.vertical:
         text += _footer(found, selection, target)
+    else:
+        say_cut(found)
     page(text, less=pager.TABLE, config=lambda: repo.settings.values)
+
+
+def say_cut(found: Found) -> None:
+    """Say on standard error that there are more runs, where no footer says it."""
+    if found.is_cut:
+        print(f"{len(found.runs):,} of {plural(found.matching, 'run')}: -n 0 lists all", file=sys.stderr)
 
 
 def _metrics(selection: Selection) -> list[str]:

@@ -23,9 +23,13 @@ class Shape(NamedTuple):
 
 
 class Found(NamedTuple):
-    """The runs to show, how many match in all, and how many there are."""
+    """The runs to show, how many match in all, and how many there are.
+
+    `is_cut` says that more match, and are left out only because nobody said how many to show.
+    """
 
     runs: Sequence[Run]
     matching: int
     total: int
     filtered: bool
+    is_cut: bool = False

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gitml.cli import complete
+from gitml.cli.field_names import recorded_names
 from gitml.cli.named import named_run
 from gitml.cli.opened import open_repo
 from gitml.cli.output import Format, Output, listing, page, write_json
@@ -69,9 +70,9 @@ def show(
 def _print_data(repo: Repo, run: Run, output: Output) -> None:
     from gitml.render.as_json import dump_json, dump_json_line, run_document
     from gitml.render.care_text import purge_text
-    from gitml.render.fields import fill_template
     from gitml.render.runs_table import RunsView, select_fields
     from gitml.render.runs_text import runs_listing
+    from gitml.render.template import parse_template
     from gitml.tracking.history import list_artifacts
 
     if output.format in (Format.JSON, Format.JSONL):
@@ -88,9 +89,8 @@ def _print_data(repo: Repo, run: Run, output: Output) -> None:
         in_one_line = output.format is Format.JSONL
         write_json(dump_json_line(document) + output.end if in_one_line else dump_json("run", document))
     elif output.format is Format.TEMPLATE:
-        metrics = repo.index.metric_names()
-        text = fill_template(output.template or "", run, metrics, safe=screen().interactive)
-        sys.stdout.write(text + output.end)
+        template = parse_template(output.template or "", lambda: recorded_names(repo))
+        sys.stdout.write(template.fill(run, safe=screen().interactive) + output.end)
     else:
         output.write(runs_listing([run], None, select_fields([run], RunsView())))
 

@@ -1,17 +1,17 @@
-"""Fields of a run by name: what `--columns`, `--group-by` and `--format` ask for."""
+"""Fields of a run by name: what `--columns`, `--order-by`, `--group-by` and `--format` ask for."""
 
 from __future__ import annotations
 
 import difflib
 import re
-import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from gitml.entities.run import Run
 from gitml.errors import UsageError
-from gitml.render.numbers import format_age, format_duration, format_param, utc_text
-from gitml.render.text import clean, clean_block
+from gitml.index.expressions import Kind
+from gitml.index.fields import ADDRESS_START, KINDS, STATS, SYSTEM_TAGS, attribute_named, qualified
+from gitml.render.numbers import utc_text
 
 SHORT_ID = 7
 
@@ -38,38 +38,36 @@ ATTRIBUTES: Mapping[str, Callable[[Run], Any]] = {
     "live": lambda run: run.live,
     "deleted": lambda run: utc_text(run.deleted_ms) if run.deleted_ms is not None else None,
     "commit": lambda run: run.commit,
+    "artifact_uri": lambda run: ADDRESS_START + run.id,
+    "datasets.name": lambda run: _listed(data.name for data in run.inputs),
+    "datasets.digest": lambda run: _listed(data.digest for data in run.inputs),
+    "datasets.context": lambda run: _listed(data.context for data in run.inputs),
 }
-_ALIASES = {
-    "run_id": "id", "run": "id", "run_name": "name", "start_time": "start", "end_time": "end",
-    "duration": "duration_s", "user_id": "user", "branch": "code.branch", "dirty": "code.dirty",
-    "code_commit": "code.commit", "when": "start", "time": "duration_s",
-}  # fmt: skip
-_STATS = ("last", "min", "max", "step", "min_step", "max_step", "count")
-_QUOTED = re.compile(r"`(?P<name>[^`]+)`(?:\.(?P<stat>last|min|max|step|min_step|max_step|count))?")
-_PREFIXES = {
-    "metrics": "metrics", "metric": "metrics", "m": "metrics",
-    "params": "params", "param": "params", "p": "params",
-    "tags": "tags", "tag": "tags", "t": "tags",
-}  # fmt: skip
-# git's letters where git has one for the same thing.
-_LETTERS: Mapping[str, Callable[[Run], str]] = {
-    "H": lambda run: run.id,
-    "h": lambda run: run.id[:SHORT_ID],
-    "s": lambda run: run.name,
-    "e": lambda run: run.experiment,
-    "S": lambda run: run.status.value,
-    "C": lambda run: run.code.commit or "",
-    "c": lambda run: (run.code.commit or "")[:SHORT_ID],
-    "an": lambda run: run.user or "",
-    "ad": lambda run: utc_text(run.start_ms),
-    "ar": lambda run: format_age(run.start_ms, int(time.time() * 1000)),
-    "at": lambda run: str(run.start_ms // 1000),
-    "d": lambda run: format_duration(run.duration_s),
-    "N": lambda run: run.note,
+
+
+def _listed(values: Iterable[str | None]) -> str | None:
+    return ", ".join(value for value in values if value) or None
+
+
+# Attributes that filters know by another name than JSON does.
+_OF_FILTERS = {
+    "run_id": "id",
+    "run_name": "name",
+    "start_time": "start",
+    "end_time": "end",
+    "duration": "duration_s",
+    "user_id": "user",
+    "branch": "code.branch",
+    "dirty": "code.dirty",
+    "parent_run_id": "parent",
 }
-_PLACEHOLDER = re.compile(
-    r"%(?:\((?P<field>[^()]*(?:\([^()]*\)[^()]*)*)\)|x(?P<hex>[0-9a-fA-F]{2})|(?P<letter>a[a-z]|.|$))",
-    re.DOTALL,
+_TO_FILTERS = {field: name for name, field in _OF_FILTERS.items()}
+# What the headings of the table call them: for where nothing recorded has that name.
+_HEADINGS = {"run": "id", "when": "start", "time": "duration_s"}
+_SHORT_KINDS = {"m": Kind.METRIC, "p": Kind.PARAM, "t": Kind.TAG}
+_KEYED = (Kind.METRIC, Kind.PARAM, Kind.TAG)
+_IN_QUOTES = re.compile(
+    rf"""(?P<quote>[`"'])(?P<name>.+)(?P=quote)(?:\.(?P<stat>{"|".join(STATS)}))?""", re.DOTALL
 )
 
 
@@ -90,13 +88,6 @@ class UnknownColumnError(UsageError):
         )
 
 
-class FormatError(UsageError):
-    """A template that can't be read."""
-
-    def __init__(self, what: str) -> None:
-        super().__init__(f"--format has {what}", hint="gitml help formats lists what it can have")
-
-
 class Names(NamedTuple):
     """The names of metrics, params and tags that there are."""
 
@@ -106,40 +97,90 @@ class Names(NamedTuple):
 
 
 def find_field(name: str, runs: Sequence[Run], elsewhere: Names = Names()) -> str:  # noqa: B008  # immutable
-    """Find the full name of a field: 'acc' may be `metrics.acc`, `params.acc` or `tags.acc`.
+    """Find the full name of a field by a name as filters have it, or by that of a metric, param or tag alone.
+
+    A bare name is that of an attribute, as in a filter; else that of a metric, a param, a tag.
 
     Args:
-        name: As written; backticks may stand around what is a name for sure.
+        name: As written; quotes may stand around what is a name for sure.
         runs: The runs shown.
         elsewhere: Names that runs not shown have.
 
     Raises:
         UnknownColumnError: None of the runs has it.
     """
-    plain_name = name.replace("`", "")
-    attribute = _ALIASES.get(plain_name, plain_name)
-    if attribute.startswith(("attributes.", "attribute.")):
-        attribute = attribute.partition(".")[2]
-        attribute = _ALIASES.get(attribute, attribute)
-    if attribute in ATTRIBUTES:
+    name = name.strip()
+    attribute = _attribute(_unquoted(name))
+    if attribute is not None:
         return attribute
     known = {
-        kind: dict.fromkeys(key for run in runs for key in getattr(run, kind)).keys()
-        | getattr(elsewhere, kind)
-        for kind in Names._fields
+        kind: dict.fromkeys(key for run in runs for key in getattr(run, kind.value)).keys()
+        | getattr(elsewhere, kind.value)
+        for kind in _KEYED
     }
-    prefix, dot, key = name.partition(".")
-    asked = [(_PREFIXES[prefix], key)] if dot and prefix in _PREFIXES else []
-    for kind, spelled in [*asked, *((kind, name) for kind in known)]:
-        if kind == "metrics":
-            field = metric_field(spelled, known[kind])
-            if field is not None:
-                return field
-        elif spelled.replace("`", "") in known[kind]:
-            return f"{kind}.{spelled.replace('`', '')}"
-    raise UnknownColumnError(
-        name, [*ATTRIBUTES, *(f"{kind}.{key}" for kind in known for key in sorted(known[kind]))]
-    )
+    found = _of_kind(name, known) or _recorded(name, known) or _HEADINGS.get(name.lower())
+    if found is None:
+        recorded = (f"{kind.value}.{key}" for kind in known for key in sorted(known[kind]))
+        raise UnknownColumnError(name, [*ATTRIBUTES, *recorded])
+    return found
+
+
+def kind_of_name(name: str) -> tuple[Kind | None, str]:
+    """Split a name into its kind and the rest: 'params.lr' is a param; None where no kind is written."""
+    prefix, dot, rest = name.strip().partition(".")
+    kind = KINDS.get(prefix.lower()) or _SHORT_KINDS.get(prefix)
+    return (kind, rest) if dot and rest and kind else (None, name)
+
+
+def filter_name(field: str, metrics: Collection[str]) -> str | None:
+    """Write the full name of a field as filters and sort keys take it; None of what they don't know.
+
+    Args:
+        field: As `find_field` gives it.
+        metrics: The names of metrics that there are.
+    """
+    if field in ATTRIBUTES:
+        name = _TO_FILTERS.get(field, field)
+        return name if attribute_named(name) == name else None
+    kind, key = kind_of_name(field)
+    if kind is Kind.METRIC:
+        name, stat = _metric(key, metrics)
+        return qualified(kind, name, stat or "last")
+    return None if kind is None else qualified(kind, key)
+
+
+def _attribute(name: str) -> str | None:
+    known = attribute_named(name)
+    field = name if known is None else _OF_FILTERS.get(known, known)
+    return field if field in ATTRIBUTES else None
+
+
+def _of_kind(name: str, known: Mapping[Kind, Collection[str]]) -> str | None:
+    kind, rest = kind_of_name(name)
+    if kind is Kind.ATTRIBUTE:
+        return _attribute(_unquoted(rest))
+    if kind is Kind.DATASET:
+        field = f"datasets.{_unquoted(rest)}"
+        return field if field in ATTRIBUTES else None
+    if kind is Kind.TAG and _unquoted(rest) in SYSTEM_TAGS:
+        return _attribute(SYSTEM_TAGS[_unquoted(rest)])
+    return None if kind is None else _recorded(rest, {kind: known[kind]})
+
+
+def _recorded(name: str, known: Mapping[Kind, Collection[str]]) -> str | None:
+    for kind, keys in known.items():
+        if kind is Kind.METRIC:
+            found = metric_field(name, keys)
+            if found is not None:
+                return found
+        elif _unquoted(name) in keys:
+            return f"{kind.value}.{_unquoted(name)}"
+    return None
+
+
+def _unquoted(name: str) -> str:
+    quoted = _IN_QUOTES.fullmatch(name)
+    return quoted["name"] if quoted and quoted["stat"] is None else name
 
 
 def metric_field(key: str, metrics: Collection[str]) -> str | None:
@@ -149,10 +190,7 @@ def metric_field(key: str, metrics: Collection[str]) -> str | None:
     metric of that name; '`loss.min`' is always the metric. Full names have backticks only
     where there are both.
     """
-    quoted = _QUOTED.fullmatch(key)
-    name, stat = (quoted["name"], quoted["stat"]) if quoted else _split(key)
-    if stat is None or name not in metrics:
-        name, stat = (name if quoted and stat is None else key), None
+    name, stat = _metric(key, metrics)
     if name not in metrics:
         return None
     if stat is not None:
@@ -161,9 +199,18 @@ def metric_field(key: str, metrics: Collection[str]) -> str | None:
     return f"metrics.`{name}`" if suffix is not None and base in metrics else f"metrics.{name}"
 
 
+def _metric(key: str, metrics: Collection[str]) -> tuple[str, str | None]:
+    """Split the name of a metric as written into that of the metric and the statistic that is meant."""
+    quoted = _IN_QUOTES.fullmatch(key)
+    name, stat = (quoted["name"], quoted["stat"]) if quoted else _split(key)
+    if stat is None or name not in metrics:
+        return (name if quoted and stat is None else key), None
+    return name, stat
+
+
 def _split(key: str) -> tuple[str, str | None]:
     name, dot, stat = key.rpartition(".")
-    return (name, stat) if dot and stat in _STATS else (key, None)
+    return (name, stat) if dot and stat in STATS else (key, None)
 
 
 def known_fields(runs: Sequence[Run]) -> list[str]:
@@ -179,7 +226,7 @@ def field_title(field: str) -> str:
     """Name a field in a heading: without its kind."""
     kind, _, key = field.partition(".")
     if kind == "metrics":
-        quoted = _QUOTED.fullmatch(key)
+        quoted = _IN_QUOTES.fullmatch(key)
         return f"{quoted['name']}.{quoted['stat']}" if quoted and quoted["stat"] else key
     return key if kind in ("params", "tags") else field
 
@@ -198,53 +245,8 @@ def field_value(run: Run, field: str) -> Any:
 
 def split_metric(run: Run, key: str) -> tuple[str, str]:
     """Split 'loss.min' into metric and statistic where the run has such a metric; see `metric_field`."""
-    quoted = _QUOTED.fullmatch(key) if key.startswith("`") else None
+    quoted = _IN_QUOTES.fullmatch(key) if key.startswith("`") else None
     if quoted:
         return quoted["name"], quoted["stat"] or "last"
     name, stat = _split(key)
     return (name, stat) if stat is not None and name in run.metrics else (key, "last")
-
-
-def fill_template(template: str, run: Run, metrics: Collection[str] = (), *, safe: bool = False) -> str:
-    r"""Fill git-like placeholders from a run.
-
-    `%h` `%H` `%s` … and `%(metrics.acc)`, `%(params.lr)`, `%(tags.team)`,
-    `%(status)`; `%n` is a line end, `%x09` a byte by its number, `%%` a percent sign.
-
-    Args:
-        template: The template.
-        run: The run.
-        metrics: The names of metrics that there are, see `metric_field`.
-        safe: Whether what the run holds is made safe to look at on a terminal.
-
-    Raises:
-        FormatError: A placeholder means nothing.
-    """
-    shown = clean_block if safe else str
-
-    def fill(match: re.Match[str]) -> str:
-        if match["field"] is not None:
-            return shown(_field_text(run, match["field"], metrics))
-        if match["hex"] is not None:
-            return chr(int(match["hex"], 16))
-        letter = match["letter"]
-        if letter in ("n", "%"):
-            return "\n" if letter == "n" else "%"
-        if letter not in _LETTERS:
-            raise FormatError(f"the unknown placeholder '%{letter}'")
-        return shown(_LETTERS[letter](run))
-
-    return _PLACEHOLDER.sub(fill, template)
-
-
-def _field_text(run: Run, name: str, metrics: Collection[str]) -> str:
-    attribute = _ALIASES.get(name, name)
-    if attribute not in ATTRIBUTES:
-        prefix, dot, key = name.partition(".")
-        if not dot or prefix not in _PREFIXES or not key:
-            raise FormatError(f"the unknown field '%({clean(name)})'")
-        kind = _PREFIXES[prefix]
-        found = metric_field(key, {*metrics, *run.metrics}) if kind == "metrics" else None
-        attribute = found or f"{kind}.{key}"
-    value = field_value(run, attribute)
-    return "" if value is None else value if isinstance(value, str) else format_param(value)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from gitml.entities.run import DEFAULT_EXPERIMENT, DEFAULT_EXPERIMENT_ID, Experiment
@@ -89,6 +89,16 @@ def get_experiment(repo: Repo, name_or_id: str) -> Experiment:
     if found is None:
         raise ExperimentNotFoundError(name_or_id)
     return found
+
+
+def get_experiments(repo: Repo, names: Sequence[str]) -> tuple[Experiment, ...] | None:
+    """Find the experiments that runs are wanted of; None for all where none is named.
+
+    Raises:
+        ExperimentNotFoundError: There is none of a name or id.
+    """
+    found = {experiment.id: experiment for experiment in (get_experiment(repo, name) for name in names)}
+    return tuple(found.values()) if names else None
 
 
 def experiment_named(repo: Repo, name: str) -> Experiment:

@@ -12,11 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gitml.entities.run import CodeState, DatasetInput, MetricPoint
+from gitml.index.fields import ATTRIBUTES
 from gitml.render.as_json import dump_json, dump_json_line, plain, point_document, run_document
-from gitml.render.fields import FormatError, UnknownColumnError, fill_template, find_field
+from gitml.render.fields import Names, UnknownColumnError, field_value, filter_name, find_field
 from gitml.render.listing import Listing, to_csv, to_json, to_json_lines, to_markdown, to_porcelain
 from gitml.render.runs_table import RunsView, select_fields
 from gitml.render.runs_text import group_runs, groups_listing, runs_listing, vertical
+from gitml.render.template import FormatError, parse_template
 from tests.render.builder import HOSTILE, make_run
 
 VALUES = (
@@ -132,13 +134,46 @@ def test_names_lead_to_fields() -> None:
     assert "metrics.acc" in (caught.value.hint or "")
 
 
+def test_names_of_filters_are_names_of_fields() -> None:
+    run = make_run("one", metrics={"loss": 3, "a,b": 1}, params={"lr": 1}, tags={"team": "a"}, note="n",
+                   inputs=(DatasetInput("train", "1"), DatasetInput("test", "2", context="eval")))  # fmt: skip
+    names = Names(run.metrics, run.params, run.tags)
+    for attribute in ATTRIBUTES.values():
+        fields = {
+            find_field(prefix + name, (), names)
+            for name in (attribute.name, *attribute.aliases)
+            for prefix in ("", "attributes.", "run.")
+        }
+        assert len(fields) == 1, fields
+        assert filter_name(fields.pop(), run.metrics) == attribute.name
+    assert field_value(run, find_field("dataset.name", (), names)) == "train, test"
+    assert field_value(run, find_field("datasets.context", (), names)) == "eval"
+    assert field_value(run, find_field("tags.mlflow.runName", (), names)) == "one"
+    for written in ("parameter.lr", 'params."lr"', "params.'lr'", "Params.lr", "`lr`"):
+        assert find_field(written, (), names) == "params.lr"
+    for written, whole in (("loss.min_step", "metrics.loss.min_step"), ("a,b", "metrics.`a,b`")):
+        assert filter_name(find_field(written, (), names), run.metrics) == whole
+    assert find_field("time", (), names) == "duration_s"
+    assert find_field("time", (), Names({"time"})) == "metrics.time"
+    assert filter_name("command", ()) is None
+
+
 def test_templates_are_git_s() -> None:
     run = make_run("one", metrics={"acc": 0.5}, params={"lr": 0.001}, tags={"team": "a"}, id="0123456789" * 3)
-    text = fill_template("%h %s %(metrics.acc)%x09%(params.lr) %(tags.team) %(tags.none)|%S%n%%", run)
+    names = Names(run.metrics, run.params, run.tags)
+    text = parse_template(
+        "%h %s %(metrics.acc)%x09%(params.lr) %(tags.team) %(tags.none)|%S%n%%", lambda: names
+    ).fill(run)
     assert text == "0123456 one 0.5\t0.001 a |finished\n%"
+    assert parse_template("%(acc.max) %(lr) %(`team`) %(user)", lambda: names).fill(run) == (
+        "0.5 0.001 a Ada <ada@example.org>"
+    )
     for wrong in ("%Q", "%(nothing)", "%(metrics.)", "abc%"):
         with pytest.raises(FormatError):
-            fill_template(wrong, run)
+            parse_template(wrong, lambda: names)
+    with pytest.raises(FormatError) as caught:
+        parse_template("%(ac)", lambda: names)
+    assert caught.value.hint == "did you mean metrics.acc?"
 
 
 def test_vertical_has_one_key_a_line() -> None:

@@ -60,12 +60,19 @@ def test_a_pipe_gets_no_colour_no_box_and_no_footer(project: Path, look: Look) -
     [
         (["-n", "2"], ["quiet-fox", "brisk-heron"]),
         (["-e", "churn"], ["quiet-fox", "brisk-heron"]),
+        (["-e", "churn", "-e", "Default"], NEWEST_FIRST),
+        (["-e", "churn", "--experiment", "churn"], ["quiet-fox", "brisk-heron"]),
         (["-f", "params.depth = 6"], ["odd-newt", "early-lark"]),
         (["-s", "acc"], ["early-lark", "quiet-fox", "brisk-heron", "odd-newt"]),
         (["-s", "-acc"], ["brisk-heron", "quiet-fox", "early-lark", "odd-newt"]),
         (["-s", "metrics.acc DESC", "-n", "1"], ["brisk-heron"]),
         (["--top", "2", "loss"], ["brisk-heron", "quiet-fox"]),
         (["--top", "1", "acc"], ["brisk-heron"]),
+        (["--top", "1", "loss.min"], ["brisk-heron"]),
+        (["--top", "2", "metrics.loss.max"], ["quiet-fox", "brisk-heron"]),
+        (["-s", "created"], NEWEST_FIRST[::-1]),
+        (["-s", "when"], NEWEST_FIRST[::-1]),
+        (["-s", "-loss.min_step", "-n", "1"], ["quiet-fox"]),
         (["--since", "1 hour ago", "--until", "now"], NEWEST_FIRST),
         (["--until", "2 days ago"], []),
         (["--since", "last week", "--until", "today"], NEWEST_FIRST),
@@ -187,6 +194,23 @@ def test_what_is_neither_code_nor_file_is_said(branched: Path, look: Look, git: 
     assert "both a revision and a file" in look("log", "sub", code=2).err
 
 
+def test_two_dashes_tell_revisions_from_paths(branched: Path, look: Look, git: Callable[..., str]) -> None:
+    git(branched, "branch", "sub", "main")  # as the folder is called
+    for words, expected in (
+        (["--", "sub"], ["not-committed", "on-feature"]),
+        (["feature", "--", "sub"], ["not-committed", "on-feature"]),
+        (["main", "--", "sub"], []),
+        (["sub", "--"], NEWEST_FIRST),
+        (["-n", "1", "sub", "--", "."], ["brisk-heron"]),
+        (["--", "was-never-there"], []),
+        (["--"], ["not-committed", "on-feature", *NEWEST_FIRST]),
+    ):
+        assert look("log", "--format", "%s", *words).out.split() == expected, words
+    hint = look("log", "sub", code=2).err.splitlines()[-1]
+    assert hint == "hint: gitml log -- sub means the file, gitml log sub -- the revision"
+    assert "'nowhere' is no commit or branch" in look("log", "nowhere", "--", "sub", code=3).err
+
+
 def test_patches_show_how_the_code_changed_from_run_to_run(branched: Path, look: Look) -> None:
     text = look("log", "-p", "-n", "1").out
     assert text.splitlines()[0].split()[2] == "Default/not-committed"
@@ -219,7 +243,23 @@ def test_formats_for_programs(project: Path, look: Look) -> None:
 def test_programs_get_all_runs_and_people_twenty(project: Path, repo: Repo, look: Look) -> None:
     for i in range(25):
         record(repo, f"run-{i}", {})
-    assert len(look("log").out.splitlines()) == 21
+    answer = look("log")
+    assert len(answer.out.splitlines()) == 21
+    assert answer.err == "20 of 29 runs: -n 0 lists all\n"
+    for form in ("--oneline", "--vertical", "--graph", "--stat"):
+        assert look("log", form).err == answer.err
+    for wanted in (
+        ("-n", "5"),
+        ("-n", "0"),
+        ("--top", "2", "acc"),
+        ("--group-by", "lr"),
+        ("--csv",),
+        ("--md",),
+    ):
+        assert look("log", *wanted).err == ""
+    for form in ("--csv", "--md", "--porcelain", "--format=%h"):
+        assert len(look("log", form).out.splitlines()) in (29, 30, 31)
+    assert len(json.loads(look("log", "--json").out)["runs"]) == 29
     assert len(look("log", "-n", "0").out.splitlines()) == 30
     assert len(look("log", "--jsonl").out.splitlines()) == 29
     assert len(look("log", "--jsonl", "-n", "3").out.splitlines()) == 3
@@ -447,3 +487,56 @@ def test_the_graph_has_the_same_columns_below_all_commits(project: Path, look: L
         line for line in look("log", "--graph").out.splitlines() if line.startswith("│") and "acc=" in line
     ]
     assert len({line.index("acc=") for line in runs}) == 1
+
+
+NAMES = [
+    # as written, the field that it is
+    ("lr", "params.lr"),
+    ("p.lr", "params.lr"),
+    ("parameter.lr", "params.lr"),
+    ("acc", "metrics.acc"),
+    ("acc.max", "metrics.acc.max"),
+    ("metric.acc.max_step", "metrics.acc.max_step"),
+    ('metrics."acc"', "metrics.acc"),
+    ("team", "tags.team"),
+    ("run.user", "user"),
+    ("created", "start"),
+    ("description", "note"),
+    ("duration", "duration_s"),
+]
+
+
+@pytest.mark.parametrize(("written", "field"), NAMES)
+def test_a_name_is_read_in_one_way_wherever_it_stands(
+    project: Path, look: Look, written: str, field: str
+) -> None:
+    rows = list(csv.reader(io.StringIO(look("log", "--csv", "-c", written).out)))
+    assert rows[0] == list(dict.fromkeys(["id", "name", field]))
+    values = [row[2] for row in rows[1:]]
+    assert any(values)
+    assert look("log", "--format", f"%({written})", "-z").out.split("\0")[:-1] == values
+    assert look("log", "--group-by", written, "--csv").out.splitlines()[0].split(",")[0] == field
+    found = look("log", "-n", "1", "-s", f"-{written}", "--format", "%s").out.strip()
+    lowest = look("log", "-n", "1", "-s", f"{written} DESC", "--format", "%s").out.strip()
+    assert found == lowest
+
+
+def test_names_that_are_nothing_are_told_with_what_there_is(project: Path, repo: Repo, look: Look) -> None:
+    for options in (("-c", "los"), ("--group-by", "los"), ("-s", "-los"), ("--top", "1", "los")):
+        assert "did you mean metrics.loss?" in look("log", *options, code=2).err, options
+    assert "did you mean metrics.loss?" in look("log", "--format", "%(los)", code=2).err
+    assert "did you mean metrics.loss?" in look("show", "--format", "%(los)", code=2).err
+    assert "did you mean params.lr?" in look("log", "-f", "lr > 0.05", code=2).err
+    assert "did you mean metrics.loss.min?" in look("log", "-f", "loss.min < 0.07", code=2).err
+    answer = look("log", "--top", "1", "lr", code=2)
+    assert "--top takes a metric, and 'lr' is params.lr" in answer.err
+    assert "gitml log -n N -s -lr" in answer.err
+    assert "can't be sorted by 'command'" in look("log", "-s", "command", code=2).err
+    record(repo, "lossy", {"error": [1.0]})
+    assert "the metric is metrics.error" in look("log", "-s", "error").err
+
+
+def test_names_with_commas_stand_in_backticks(project: Path, repo: Repo, look: Look) -> None:
+    record(repo, "comma", {"a,b": [1.0]})
+    heading = look("log", "--csv", "-c", "lr,`a,b`").out.splitlines()[0]
+    assert heading == 'id,name,params.lr,"metrics.a,b"'
