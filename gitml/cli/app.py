@@ -162,7 +162,8 @@ def run(argv: list[str] | None = None) -> int:
     Args:
         argv: The arguments without the program's name; those of the process if not given.
     """
-    asked = Session()
+    arguments = sys.argv[1:] if argv is None else argv
+    asked = Session(tuple(arguments))
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
@@ -171,7 +172,7 @@ def run(argv: list[str] | None = None) -> int:
             warnings.simplefilter("always", UserWarning)
             warnings.showwarning = _show_warning
             root = build()
-            _prepare_completion(sys.argv[1:] if argv is None else argv)
+            _prepare_completion(arguments)
             status: Any = root(args=argv, prog_name=PROGRAM, standalone_mode=False, obj=asked)
         sys.stdout.flush()
     except BaseException as err:  # noqa: BLE001 - the outermost frame: each becomes an exit status

@@ -5,9 +5,11 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shlex
 import sys
 import traceback
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 import click
 
@@ -55,16 +57,16 @@ def report(err: BaseException, asked: Session) -> int:
     if isinstance(err, click.exceptions.NoArgsIsHelpError):
         print(err.message, file=sys.stderr)
         return err.exit_code
-    message, hint, status = _explain(err)
+    message, hint, status = _explain(err, asked)
     _tell(err, message, hint, status, asked)
     return status
 
 
-def _explain(err: BaseException) -> tuple[str, str | None, int]:
+def _explain(err: BaseException, asked: Session) -> tuple[str, str | None, int]:
     if isinstance(err, GitmlError):
         return err.message, err.hint, err.exit_code
     if isinstance(err, click.ClickException):
-        return *_explain_usage(err), err.exit_code
+        return *_explain_usage(err, asked), err.exit_code
     if isinstance(err, OSError) and err.strerror:
         where = f": '{err.filename}'" if err.filename is not None else ""
         return err.strerror.lower() + where, _OS_HINTS.get(err.errno or 0), _os_kind(err).exit_code
@@ -80,11 +82,14 @@ def _os_kind(err: OSError) -> type[GitmlError]:
     return RemoteError if isinstance(err, (ConnectionError, TimeoutError)) else RefusedError
 
 
-def _explain_usage(err: click.ClickException) -> tuple[str, str | None]:
+def _explain_usage(err: click.ClickException, asked: Session) -> tuple[str, str | None]:
     message = err.format_message().rstrip(".").replace("\n", " ")
     message = message[:1].lower() + message[1:]
     if isinstance(err, click.NoSuchOption):
         message = f"there is no option '{err.option_name}'"
+        before = _before_command(err, asked)
+        if before:
+            return message, f"it goes before the command: {before}"
         if err.possibilities:
             return message, f"did you mean {' or '.join(sorted(err.possibilities))}?"
     context = err.ctx if isinstance(err, click.UsageError) else None
@@ -95,6 +100,33 @@ def _explain_usage(err: click.ClickException) -> tuple[str, str | None]:
         message,
         f"did you mean {close.partition('?')[0]}? {help_text or ''}".rstrip() if close else help_text,
     )
+
+
+def _before_command(err: click.NoSuchOption, asked: Session) -> str | None:
+    """Write the command line with an option of gitml itself where it belongs; None if it is none of those."""
+    context, name = err.ctx, err.option_name
+    root = context.find_root() if context else None
+    if context is None or root is None or context is root:
+        return None
+    option = next((one for one in root.command.params if name in (*one.opts, *one.secondary_opts)), None)
+    if option is None:
+        return None
+    program, _, command = context.command_path.partition(" ")
+    return f"{program} {_typed(option, name, asked.arguments)} {command}"
+
+
+def _typed(option: click.Parameter, name: str, arguments: Sequence[str]) -> str:
+    """Find an option as it was typed, its value with it; else write what kind of value it takes."""
+    if isinstance(option, click.Option) and option.is_flag:
+        return name
+    attached = next((word for word in arguments if word.startswith(f"{name}=")), None)
+    if attached is not None:
+        return shlex.quote(attached)
+    value = next((after for word, after in pairwise(arguments) if word == name), None)
+    if value is not None:
+        return f"{name} {shlex.quote(value)}"
+    choices = option.type.choices if isinstance(option.type, click.Choice) else ()
+    return f"{name} {option.metavar or '|'.join(map(str, choices))}"
 
 
 def _tell(err: BaseException, message: str, hint: str | None, status: int, asked: Session) -> None:

@@ -23,7 +23,9 @@ class ColourMode(str, Enum):
 
 @dataclass
 class Session:
-    """What the options before the command ask for; one for each start of gitml."""
+    """The command line, and what its options before the command ask for; one for each start of gitml."""
+
+    arguments: tuple[str, ...] = ()
 
     colour: ColourMode = ColourMode.AUTO
     paging: bool = True

@@ -94,6 +94,17 @@ def test_examples_keep_their_lines(look: Look) -> None:
     [
         (["lgo"], 2, "there is no command 'lgo'", "did you mean gitml log?"),
         (["log", "--jsno"], 2, "there is no option '--jsno'", "did you mean --json"),
+        (
+            ["log", "--color", "always"],
+            2,
+            "no option '--color'",
+            "goes before the command: gitml --color always log",
+        ),
+        (["log", "--color=never"], 2, "no option '--color'", "gitml --color=never log"),
+        (["models", "list", "-C", "a b"], 2, "no option '-C'", "gitml -C 'a b' models list"),
+        (["log", "-P"], 2, "no option '-P'", "gitml -P log"),
+        (["show", "--traceback"], 2, "no option '--traceback'", "gitml --traceback show"),
+        (["--colr", "log"], 2, "there is no option '--colr'", "did you mean --color"),
         (["log", "-n", "x"], 2, "'x' is not a valid int", "gitml log --help"),
         (["show", "a", "b"], 2, "unexpected extra argument", "gitml show --help"),
         (["-C", "/nowhere-at-all", "log"], 2, "-C '/nowhere-at-all'", None),
