@@ -170,7 +170,7 @@ def log(
         oneline,
         vertical,
     )
-    _print(repo, found, shape, output, query.view)
+    _print(repo, found, shape, output)
     if exit_code and not found.runs:
         raise typer.Exit(NOTHING_MATCHED)
 
@@ -252,12 +252,13 @@ def _find(repo: Repo, query: Query, limit: int | None, scope: Scope | None) -> F
         from gitml.cli.log_code import within
 
         chosen = within(repo, repo.index.search(query), scope)
-        return Found(chosen[:limit], len(chosen), repo.index.count(Query(view=query.view)), filtered=True)
+        total = repo.index.count(Query(view=query.view))
+        return Found(chosen[:limit], len(chosen), total, filtered=True, view=query.view)
     runs = repo.index.search(replace(query, limit=limit))
     matching = len(runs) if limit is None or len(runs) < limit else repo.index.count(query)
     filtered = bool(query.filter or query.experiment_ids is not None)
     total = repo.index.count(Query(view=query.view)) if filtered else matching
-    return Found(runs, matching, total, filtered)
+    return Found(runs, matching, total, filtered, query.view)
 
 
 def _shape(
@@ -280,7 +281,7 @@ def _shape(
     )
 
 
-def _print(repo: Repo, found: Found, shape: Shape, output: Output, view_of: str) -> None:
+def _print(repo: Repo, found: Found, shape: Shape, output: Output) -> None:
     from gitml.cli.log_output import print_data, print_text
     from gitml.cli.terminal import screen
     from gitml.render.runs_table import RunsView, select_fields
@@ -299,7 +300,7 @@ def _print(repo: Repo, found: Found, shape: Shape, output: Output, view_of: str)
     elif found.runs:
         print_text(repo, found, shape, selection, view)
     else:
-        _say_why_empty(repo, found, view_of)
+        _say_why_empty(repo, found)
 
 
 def _print_patches(repo: Repo, found: Found, query: Query, *, stat: bool, paths: Sequence[str]) -> None:
@@ -310,7 +311,7 @@ def _print_patches(repo: Repo, found: Found, query: Query, *, stat: bool, paths:
     from gitml.render.runs_table import RunsView, select_fields
 
     if not found.runs:
-        _say_why_empty(repo, found, query.view)
+        _say_why_empty(repo, found)
         return
     target = screen()
     now_ms = int(time.time() * 1000)
@@ -322,7 +323,7 @@ def _print_patches(repo: Repo, found: Found, query: Query, *, stat: bool, paths:
     page(text, config=lambda: repo.settings.values)
 
 
-def _say_why_empty(repo: Repo, found: Found, view: str) -> None:
+def _say_why_empty(repo: Repo, found: Found) -> None:
     from gitml.cli.elsewhere import runs_elsewhere
     from gitml.index import Query
 
@@ -331,7 +332,7 @@ def _say_why_empty(repo: Repo, found: Found, view: str) -> None:
         return
     others = repo.index.count(Query(view="all"))
     if others:
-        said = "no run is deleted" if view == "deleted" else "all runs are deleted: gitml log --deleted"
+        said = "no run is deleted" if found.view == "deleted" else "all runs are deleted: gitml log --deleted"
         print(said, file=sys.stderr)
         return
     elsewhere = runs_elsewhere(repo)

@@ -14,6 +14,7 @@ from gitml.render.runs_text import headline
 from gitml.render.text import clean, clip, pad, plural, shorten, width
 
 if TYPE_CHECKING:
+    from gitml.cli.log_shape import Found
     from gitml.entities.run import Run
     from gitml.repo import Repo
 
@@ -42,13 +43,17 @@ class CodeCommit:
 
 
 def graph_text(
-    repo: Repo, runs: Sequence[Run], selection: Selection, ink: Ink, now_ms: int, cells: int | None
+    repo: Repo, found: Found, selection: Selection, ink: Ink, now_ms: int, cells: int | None
 ) -> str:
-    """Draw commits newest first with their runs below them; stretches without runs are one line."""
+    """Draw commits newest first with their runs below them; stretches without runs to show are one line."""
+    from gitml.index import Query
+
+    runs = found.runs
+    with_runs = repo.index.code_commits(Query(view="active" if found.view == "active" else "all"))
     by_commit: dict[str | None, list[Run]] = {}
     for run in runs:
         by_commit.setdefault(run.code.commit, []).append(run)
-    best = {run.id for _, found in best_runs(runs, selection)[:1] for run in found}
+    best = {run.id for _, leading in best_runs(runs, selection)[:1] for run in leading}
     names = [clean(run.name) for run in runs]
     longest = max(map(width, names), default=0)
     columns = _Columns(
@@ -56,17 +61,17 @@ def graph_text(
         state=max((width(_state(run)) for run in runs), default=0),
     )
     lines: list[str] = []
-    skipped = 0
+    skipped: list[str] = []
     for commit in read_commits(repo, [commit for commit in by_commit if commit]):
         members = by_commit.pop(commit.id, [])
         if not members and (skipped or lines):
-            skipped += 1
+            skipped.append(commit.id)
             continue
-        lines += _elided(skipped, ink)
-        skipped = 0
+        lines += _elided(skipped, with_runs, ink)
+        skipped = []
         lines.append(_commit_line(commit, ink, now_ms, cells))
         lines += _run_lines(members, best, selection, columns, ink, cells)
-    lines += _elided(skipped, ink)
+    lines += _elided(skipped, with_runs, ink)
     for missing, members in by_commit.items():
         what = f"{missing[:SHORT_ID]} (not in this repository)" if missing else "(no commit recorded)"
         lines += [
@@ -99,8 +104,19 @@ def read_commits(repo: Repo, ids: Sequence[str]) -> Iterator[CodeCommit]:
         yield CodeCommit(commit, refs, subject, author, int(seconds) * 1000)
 
 
-def _elided(count: int, ink: Ink) -> list[str]:
-    return [ink.paint(f"~  {plural(count, 'commit')} without runs", "dim")] if count else []
+def _elided(commits: Sequence[str], with_runs: frozenset[str], ink: Ink) -> list[str]:
+    """Say what is left out: commits without runs, and those whose runs are not among the ones shown."""
+    if not commits:
+        return []
+    others = len(with_runs.intersection(commits))
+    said = plural(len(commits), "commit")
+    if others == len(commits):
+        said += " with runs that are not shown"
+    elif others:
+        said += f", {others:,} of them with runs that are not shown"
+    else:
+        said += " without runs"
+    return [ink.paint(f"~  {said}", "dim")]
 
 
 def _commit_line(commit: CodeCommit, ink: Ink, now_ms: int, cells: int | None) -> str:

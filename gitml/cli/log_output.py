@@ -46,7 +46,7 @@ def print_text(repo: Repo, found: Found, shape: Shape, selection: Selection, vie
     elif shape.graph:
         from gitml.cli.log_graph import graph_text
 
-        text = graph_text(repo, found.runs, selection, ink, view.now_ms, target.cells)
+        text = graph_text(repo, found, selection, ink, view.now_ms, target.cells)
     elif shape.group_by is not None:
         groups = group_runs(found.runs, shape.group_by)
         table = groups_table(groups, shape.group_by, _metrics(selection), ink, whole=view.whole)

@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from gitml.entities.run import Run
+    from gitml.index.search import View
 
 
 class Shape(NamedTuple):
@@ -25,11 +26,13 @@ class Shape(NamedTuple):
 class Found(NamedTuple):
     """The runs to show, how many match in all, and how many there are.
 
-    `is_cut` says that more match, and are left out only because nobody said how many to show.
+    `view` says which there are: those not deleted, the deleted ones or all. `is_cut` says that more
+    match, and are left out only because nobody said how many to show.
     """
 
     runs: Sequence[Run]
     matching: int
     total: int
     filtered: bool
+    view: View
     is_cut: bool = False

@@ -25,7 +25,7 @@ from gitml.index import lookups, schema
 from gitml.index.connection import is_unavailable, open_file, open_private, remove, take_failure
 from gitml.index.frame import Columns, columns
 from gitml.index.live_rows import LiveRow, put_live
-from gitml.index.search import Query, count, search
+from gitml.index.search import Query, code_commits, count, search
 from gitml.index.update import add_commits, read_tip
 from gitml.index.walk import unseen_commits
 from gitml.progress import Reach
@@ -140,6 +140,10 @@ class Index:
     def count(self, query: Query) -> int:
         """Count the runs that a query matches, whatever its limit."""
         return self._ask(lambda connection: count(connection, query))
+
+    def code_commits(self, query: Query) -> frozenset[str]:
+        """Find the commits of the code that matching runs were made from, whatever the query's limit."""
+        return self._ask(lambda connection: code_commits(connection, query))
 
     def columns(self, query: Query) -> Columns:
         """Read all matching runs as columns; see `frame.columns`."""

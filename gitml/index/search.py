@@ -62,6 +62,17 @@ def count(connection: sqlite3.Connection, query: Query) -> int:
     return int(found.fetchone()[0])
 
 
+def code_commits(connection: sqlite3.Connection, query: Query) -> frozenset[str]:
+    """Find the commits of the code that the runs were made from which a query matches, whatever its limit.
+
+    Raises:
+        FilterSyntaxError: The filter can't be read.
+    """
+    where, values = _where(connection, query)
+    found = connection.execute(f"SELECT DISTINCT r.code_commit FROM run r WHERE {where}", values)  # noqa: S608
+    return frozenset(commit for (commit,) in found if commit)
+
+
 def _count_active(connection: sqlite3.Connection) -> int | None:
     """Count the runs that are not deleted by two indexes; None where experiments are deleted."""
     if connection.execute("SELECT 1 FROM experiment WHERE deleted").fetchone() is not None:

@@ -132,6 +132,26 @@ def test_the_graph_hangs_runs_under_their_commits(project: Path, look: Look, git
     assert any("← best" in line and "brisk-heron" in line for line in lines)
 
 
+def test_the_graph_tells_commits_without_runs_from_those_with_others(
+    project: Path, repo: Repo, look: Look, git: Callable[..., str]
+) -> None:
+    def elided(*words: str) -> list[str]:
+        return [line[3:] for line in look("log", "--graph", *words).out.splitlines() if line[0] == "~"]
+
+    git(project, "commit", "--quiet", "--allow-empty", "-m", "nothing ran here")
+    git(project, "commit", "--quiet", "--allow-empty", "-m", "the last")
+    assert elided() == ["1 commit without runs"]
+    record(repo, "on-top", {}, experiment="top")
+    assert elided("-e", "top") == ["3 commits, 2 of them with runs that are not shown"]
+    assert elided("-n", "1", "-e", "churn") == [
+        "1 commit without runs", "1 commit with runs that are not shown",
+    ]  # fmt: skip
+    for name in ("early-lark", "odd-newt"):
+        look("rm", name)
+    assert elided("-e", "churn") == ["1 commit without runs", "1 commit without runs"]
+    assert elided("--deleted")[0] == "2 commits, 1 of them with runs that are not shown"
+
+
 def test_the_graph_shows_runs_whose_commit_is_gone(
     project: Path, look: Look, git: Callable[..., str]
 ) -> None:
