@@ -41,10 +41,12 @@ A filter is MLflow's, with OR, NOT and parentheses:
   name like 'brisk%' and duration > 5m
   note ~ 'learning rate'            (regular expression)
 
-Names:  metrics.X (.min .max .last .step .count), params.X, tags.X, datasets.name,
-        and run_id, name, status, user, host, start_time, end_time, duration, experiment,
-        code.commit, branch, dirty, parent, exit_code, error, note, live.
+Names:  metrics.X (.min .max .last .count; .step .min_step .max_step),
+        params.X, tags.X, datasets.name, and run_id, name, status, user, host,
+        start_time, end_time, duration, experiment, code.commit, branch, dirty,
+        parent, exit_code, error, note, live.
         Quote odd names with backticks: metrics.`val/top-1 acc` > 0.9
+        -s, -c, --top, --group-by and --format take them too, and X alone.
 Use it: gitml log --filter '...', gitml.search_runs(filter_string="...")
 """,
     ),
@@ -90,7 +92,8 @@ Fields for --format:
   %S      status              %d   duration           %N   note
   %C %c   code commit, short  %an  user
   %ad %ar %at                 start: RFC 3339, relative, seconds since 1970
-  %(metrics.acc) %(metrics.loss.min) %(params.lr) %(tags.team) %(status)
+  %(metrics.acc) %(loss.min) %(params.lr) %(lr) %(tags.team) %(status)
+                              names as in gitml help filters
   %n line end   %x09 tab   %% percent sign
 
 JSON has no NaN: it is the string "NaN"; infinities are "Infinity" and "-Infinity".
@@ -128,6 +131,7 @@ JSON has no NaN: it is the string "NaN"; infinities are "Infinity" and "-Infinit
   git log main..feature -- FILE     gitml log main..feature -- FILE;  git log -p, --stat: gitml log -p, --stat
   git log gitml/runs                the runs, with plain git
   git show <record>:params.yaml     a file of a run; `gitml show RUN --json` gives its record
+  git diff main..feature -- FILE    gitml diff main..feature --code -- FILE
   git diff <record A> <record B>    everything that differs, source code included
   git notes, git tag                gitml note, gitml tag
   git push, pull, fetch, clone      gitml push, pull, fetch, clone: runs, artifacts and registry tags

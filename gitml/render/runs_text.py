@@ -29,7 +29,8 @@ PORCELAIN_FIELDS = (
 )  # fmt: skip
 _CSV_FIELDS = (
     "id", "name", "experiment", "status", "start", "end", "duration_s", "user", "code.commit", "code.branch",
-    "code.dirty", "parent", "command", "exit_code", "error", "note",
+    "code.dirty", "parent", "command", "exit_code", "error", "note", "experiment_id", "host", "entry_point",
+    "live", "deleted", "commit",
 )  # fmt: skip
 _HEADLINE_METRICS = 3
 _LONGEST = 40

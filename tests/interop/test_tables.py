@@ -60,6 +60,13 @@ def test_a_table_has_the_columns_of_search_runs(cli, runs, mlflow, tmp_path, mon
     assert rows[0]["start_time"].endswith("Z")
 
 
+def test_several_experiments_are_exported(cli, repo, runs, tmp_path):
+    finish_run(repo, start_run(repo, name="other", experiment="other"), RunStatus.FINISHED)
+    finish_run(repo, start_run(repo, name="third", experiment="third"), RunStatus.FINISHED)
+    file = tmp_path / "runs.csv"
+    assert cli("export", "table", file, "-e", "churn", "-e", "other").out == f"wrote 4 runs to {file}\n"
+
+
 def test_json_lines_hold_what_a_run_has(cli, runs, tmp_path):
     file = tmp_path / "runs.jsonl"
     cli("export", "table", file, "--filter", "run_name = 'run 2'")

@@ -95,6 +95,11 @@ def test_runs_have_all_fields_in_csv_and_fixed_ones_for_scripts() -> None:
     rows = list(csv.DictReader(io.StringIO(to_csv(listing))))
     assert rows[0]["metrics.acc"] == "0.9471"
     assert rows[0]["params.depth"] == ""
+    assert {*rows[0]} - {"metrics.acc", "params.lr", "params.depth"} == {
+        "id", "name", "experiment", "experiment_id", "status", "live", "start", "end", "duration_s", "user",
+        "host", "code.commit", "code.branch", "code.dirty", "parent", "entry_point", "command", "exit_code",
+        "error", "note", "deleted", "commit",
+    }  # fmt: skip
     assert rows[1]["params.depth"] == "3"
     assert to_porcelain(listing).splitlines()[0].split("\t")[1:] == [
         "id", "status", "name", "experiment", "start", "duration_s", "code.commit", "code.dirty", "user", "parent",

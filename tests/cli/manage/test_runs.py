@@ -58,6 +58,8 @@ def test_runs_are_listed_with_mlflows_options(cli, recorded):
     assert names() == ["two", "one"]
     assert names("--experiment-name", "churn") == ["one"]
     assert names("--experiment-id", "0") == ["two"]
+    assert names("-e", "churn", "-e", "Default") == names("--experiment-id", "0", "--experiment-id", "churn")
+    assert names("-e", "churn", "-e", "Default") == ["two", "one"]
     cli("runs", "delete", "--run-id", "one")
     assert names() == ["two"]
     assert names("--view", "deleted_only") == ["one"]
