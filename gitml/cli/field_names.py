@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -104,31 +105,32 @@ def read_top(repo: Repo, name: str) -> tuple[str, list[SortKey]]:
         UsageError: It is no metric.
     """
     from gitml.index.expressions import Kind
-    from gitml.render.fields import (
-        UnknownColumnError,
-        field_title,
-        filter_name,
-        find_field,
-        kind_of_name,
-        metric_field,
-    )
+    from gitml.index.fields import qualified
+    from gitml.render.fields import kind_of_name, metric_and_stat, metric_field
     from gitml.tracking.direction import lower_is_better
 
     known = recorded_names(repo)
     if known is None:
         return "", []
     kind, rest = kind_of_name(name)
-    field = metric_field(rest if kind is Kind.METRIC else name, known.metrics)
-    written = None if field is None else filter_name(field, known.metrics)
-    if field is None or written is None:
-        try:
-            other = find_field(name, (), known)
-        except UnknownColumnError:
-            metrics = [f"metrics.{metric}" for metric in known.metrics]
-            raise UnknownColumnError(name, metrics) from None
-        raise UsageError(
-            f"--top takes a metric, and '{clean(name)}' is {clean(other)}",
-            hint=f"gitml log -n N -s -{clean(name)}",
-        )
-    direction = "ASC" if lower_is_better(field_title(field)) else "DESC"
+    key = rest if kind is Kind.METRIC else name
+    field = metric_field(key, known.metrics)
+    if field is None:
+        raise _no_metric(name, known)
+    metric, stat = metric_and_stat(key, known.metrics)
+    written = qualified(Kind.METRIC, metric, stat or "last")
+    direction = "ASC" if lower_is_better(metric) else "DESC"
     return f"{written} IS NOT NULL", [SortKey(field, f"{written} {direction}")]
+
+
+def _no_metric(name: str, known: Names) -> UsageError:
+    from gitml.render.fields import UnknownColumnError, find_field
+
+    try:
+        other = find_field(name, (), known)
+    except UnknownColumnError:
+        return UnknownColumnError(name, [f"metrics.{metric}" for metric in known.metrics])
+    return UsageError(
+        f"--top takes a metric, and '{clean(name)}' is {clean(other)}",
+        hint=f"gitml log -n N -s {shlex.quote(f'-{name}')}",
+    )

@@ -144,7 +144,7 @@ def filter_name(field: str, metrics: Collection[str]) -> str | None:
         return name if attribute_named(name) == name else None
     kind, key = kind_of_name(field)
     if kind is Kind.METRIC:
-        name, stat = _metric(key, metrics)
+        name, stat = metric_and_stat(key, metrics)
         return qualified(kind, name, stat or "last")
     return None if kind is None else qualified(kind, key)
 
@@ -190,7 +190,7 @@ def metric_field(key: str, metrics: Collection[str]) -> str | None:
     metric of that name; '`loss.min`' is always the metric. Full names have backticks only
     where there are both.
     """
-    name, stat = _metric(key, metrics)
+    name, stat = metric_and_stat(key, metrics)
     if name not in metrics:
         return None
     if stat is not None:
@@ -199,7 +199,7 @@ def metric_field(key: str, metrics: Collection[str]) -> str | None:
     return f"metrics.`{name}`" if suffix is not None and base in metrics else f"metrics.{name}"
 
 
-def _metric(key: str, metrics: Collection[str]) -> tuple[str, str | None]:
+def metric_and_stat(key: str, metrics: Collection[str]) -> tuple[str, str | None]:
     """Split the name of a metric as written into that of the metric and the statistic that is meant."""
     quoted = _IN_QUOTES.fullmatch(key)
     name, stat = (quoted["name"], quoted["stat"]) if quoted else _split(key)
