@@ -17,6 +17,7 @@ _LOWER = re.compile(
     r"hausdorff|fp|fn|false_(?:positive|negative|alarm|discovery)s?|miss(?:es|_rate)|misclassified|failures?|"
     r"violations?)(?:$|[^a-z])|(?:^|[^a-z])l[12](?:$|[^a-z0-9])"
 )
+_STATISTIC = re.compile(r"\.(?:min|max|last)$")  # a column `step_ms.min` points as `step_ms` does
 _HIGHER_PREFIX = re.compile(r"(?:^|.*[/.])neg(?:ative)?_")  # as scikit-learn names what it turned round
 
 
@@ -39,7 +40,7 @@ def lower_is_better(metric: str) -> bool:
         >>> lower_is_better("neg_mean_squared_error")
         False
     """
-    spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", metric).lower()
+    spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", _STATISTIC.sub("", metric)).lower()
     if _HIGHER_PREFIX.match(spaced):
         return False
     return bool(_LOWER.search(spaced)) or spaced.endswith(("loss", "error"))

@@ -130,7 +130,7 @@ def test_a_live_run_is_found_like_any_other(three):
     ("metric", "lower"),
     [("loss", True), ("val/loss", True), ("valLoss", True), ("rmse", True), ("p95 latency", True), ("accuracy", False),
      ("val_acc", False), ("f1", False), ("auc", False), ("closs_x", False), ("test_error", True),
-     ("neg_mean_squared_error", False), ("test/neg_log_loss", False), ("ms_ssim", False), ("step_ms", True), ("l2", True),
+     ("neg_mean_squared_error", False), ("test/neg_log_loss", False), ("ms_ssim", False), ("step_ms", True), ("step_ms.min", True), ("l2", True),
      ("bic", True), ("false_positive_rate", True), ("false_alarms", True), ("f2", False), ("label2", False)],
 )  # fmt: skip
 def test_direction_of_a_metric(metric, lower):
