@@ -6,37 +6,43 @@ reads one checks it, and so does `gitml fsck`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 
 from gitml.errors import DamagedError
 from gitml.formats import run_tree
 from gitml.formats.history import has_form, iter_points
 from gitml.formats.pointer import decode_pointer
-from gitml.maintenance.problems import Area, Problem, Severity
+from gitml.maintenance.check_records import HISTORY
 from gitml.repo import Repo
+from gitml.sync.findings import Finding
+from gitml.sync.inspect import Commit
 from gitml.sync.objects import run_ids
 from gitml.sync.partial import completeness
 
-_HINT = "what else the run has is readable; log the metric again to have it right"
 
-
-def check_curves(repo: Repo, tips: Sequence[str]) -> Iterator[Problem]:
+def check_curves(repo: Repo, tips: Sequence[str], commits: Sequence[Commit]) -> list[Finding]:
     """Find histories that can't be read; those behind pointers too, if their objects are here.
 
     Args:
         repo: The repository.
         tips: Where the histories of runs end.
+        commits: The records, parents before children.
     """
     paths = _histories(repo, tips) if tips else {}
     contents = repo.git.process.cat_objects(paths)
-    for (oid, path), found in zip(paths.items(), contents, strict=True):
-        trouble = _trouble(repo, path, found[1]) if found is not None else None
-        if trouble is not None:
-            commit = _first_with(repo, tips, oid)
-            run_id = run_ids(repo.git, [commit])[commit] if commit else ""
-            yield Problem(
-                Area.RECORDS, Severity.DAMAGED, f"run {run_id[:8]}: {trouble}", _HINT, commit
-            )  # fmt: skip
+    troubles = {
+        oid: trouble
+        for (oid, path), found in zip(paths.items(), contents, strict=True)
+        if found is not None and (trouble := _trouble(repo, path, found[1])) is not None
+    }
+    if not troubles:
+        return []
+    holders = list(_with(repo, troubles.keys(), commits))
+    runs = run_ids(repo.git, list(dict.fromkeys(commit for commit, _ in holders)))
+    return [
+        Finding(commit, "", HISTORY, f"run {runs[commit][:8]}: {troubles[oid]}") for commit, oid in holders
+    ]
 
 
 def _histories(repo: Repo, tips: Sequence[str]) -> Mapping[str, str]:
@@ -67,9 +73,9 @@ def _trouble(repo: Repo, path: str, data: bytes) -> str | None:
     return None
 
 
-def _first_with(repo: Repo, tips: Sequence[str], oid: str) -> str | None:
-    """Find the oldest record that has a file."""
-    out = repo.git.process.run(
-        ["log", "--format=%H", "--reverse", f"--find-object={oid}", *tips, "--", run_tree.HISTORY]
-    )
-    return next(iter(out.decode().split()), None)
+def _with(repo: Repo, oids: Collection[str], commits: Sequence[Commit]) -> Iterator[tuple[str, str]]:
+    """Find the records that have one of some files as a history."""
+    for commit, _ in commits:
+        with suppress(DamagedError):  # a partial clone lacks its tree
+            held = {entry.oid for entry in repo.git.list_tree(commit, run_tree.HISTORY)}
+            yield from ((commit, oid) for oid in oids if oid in held)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from gitml.errors import DamagedError, GitmlError
 from gitml.maintenance.problems import Area, Problem, Severity
 from gitml.progress import Reach
 from gitml.repo import RUNS_REF, Repo
-from gitml.sync.inspect import inspect
+from gitml.sync.findings import Finding
+from gitml.sync.inspect import Commit, inspect
 from gitml.sync.partial import completeness
 from gitml.sync.receive_tags import foreign_tags
 from gitml.sync.seen import TAGS, record_refs
@@ -23,14 +24,16 @@ class GitChecked:
     """What was found.
 
     Attributes:
-        problems: What is not as it should be.
-        commits: How many were inspected.
+        problems: What is not as it should be, but for what was found in records.
+        findings: What is not sound in records.
+        commits: Those that were inspected, each with its parents, parents before children.
         whole: Whether all histories can be walked.
         foreign: Tags that count for nothing, and why; where they lead was not looked at.
     """
 
     problems: list[Problem] = field(default_factory=list)
-    commits: int = 0
+    findings: list[Finding] = field(default_factory=list)
+    commits: Sequence[Commit] = ()
     whole: bool = True
     foreign: Mapping[str, str] = field(default_factory=dict)
 
@@ -117,17 +120,11 @@ def _check_connected(repo: Repo, tips: list[str], checked: GitChecked) -> Iterat
 
 def _check_records(repo: Repo, tips: list[str], checked: GitChecked, progress: Reach | None) -> None:
     commits = list(repo.git.rev_list(tips))
-    checked.commits = len(commits)
+    checked.commits = commits
     for start in range(0, len(commits), _CHUNK):
         chunk = commits[start : start + _CHUNK]
         try:
-            for finding in inspect(repo.git, chunk):
-                checked.problems.append(
-                    Problem(
-                        Area.RECORDS, Severity.DAMAGED, str(finding),
-                        "readers pass over it; record the run again to have it right", finding.commit,
-                    )
-                )  # fmt: skip
+            checked.findings += inspect(repo.git, chunk)
         except DamagedError as err:
             checked.whole = False
             checked.problems.append(Problem(Area.GIT, Severity.DAMAGED, str(err), _REFETCH))

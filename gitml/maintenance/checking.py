@@ -24,6 +24,7 @@ from gitml.maintenance.check_objects import (
     put_aside,
     who_has,
 )
+from gitml.maintenance.check_records import judge, unjudged
 from gitml.maintenance.collecting import DEFAULT_AGE_S
 from gitml.maintenance.problems import Area, Checked, Problem, Severity
 from gitml.maintenance.references import References, find_references, record_tips
@@ -77,12 +78,16 @@ def check(repo: Repo, options: FsckOptions = FsckOptions(), told: Told = Told())
         objects = check_objects(repo, found, hash_content=not options.quick, progress=told.hashed)
         problems += _objects(repo, found, objects, options, told, notes)
         problems += _index(repo, told)
-        problems += check_curves(repo, record_tips(repo))
+        findings = [*git.findings, *check_curves(repo, record_tips(repo), git.commits)]
+        records = judge(repo, findings, git.commits, repair=options.repair)
     else:
+        records = unjudged(git.findings)
         notes.append("objects and index were not checked: git can't say which runs there are")
+    problems += records.problems
+    notes += records.notes
     notes += _foreign_tags(git.foreign)
     problems += _leftovers(repo, repair=options.repair)
-    return Checked(tuple(problems), git.commits, len(found.in_use), objects.bytes_read, tuple(notes))
+    return Checked(tuple(problems), len(git.commits), len(found.in_use), objects.bytes_read, tuple(notes))
 
 
 def _foreign_tags(foreign: Mapping[str, str]) -> list[str]:

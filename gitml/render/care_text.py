@@ -41,7 +41,9 @@ def fsck_lines(done: Checked) -> list[str]:
         found = [problem for problem in done.problems if problem.area is area]
         for severity in Severity:
             lines += _problem_lines(area, [one for one in found if one.severity is severity])
-    lines += [f"note: {clean(note)}" for note in done.notes]
+    lines += [f"note: {clean(note)}" for note in done.notes[:_SHOWN]]
+    if len(done.notes) > _SHOWN:
+        lines.append(f"note: … {len(done.notes) - _SHOWN:,} more (--json names all)")
     read = f", {format_size(done.bytes_read)} read" if done.bytes_read else ""
     looked = f"looked at {plural(done.commits, 'commit')} and {plural(done.objects, 'object')}{read}"
     return [*lines, f"{looked}: {_verdict(done)}"]

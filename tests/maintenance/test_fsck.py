@@ -83,6 +83,10 @@ def test_a_damaged_curve_is_found_and_the_rest_shown(ada, bob, server, gitml):
     assert "the curve of 'acc' is damaged" in shown.stderr
     assert "loss" in shown.stdout
     assert "acc" in shown.stdout
+    assert "what else its run has; gitml fsck --repair" in fsck(ada).problems[0].hint
+    assert kinds(fsck(ada, repair=True)) == [("records", "damaged", True)]
+    assert "damaged" not in gitml(ada.folder, "show", "first").stderr
+    assert fsck(ada).problems == ()
 
 
 def test_a_long_history_comes_when_it_is_read(ada, bob, git, gitml, server):
@@ -177,6 +181,101 @@ def test_records_that_break_the_rules(ada):
     done = fsck(ada)
     assert ("records", "damaged", False) in kinds(done)
     assert bad[:12] in " ".join(one.what for one in done.problems)
+
+
+UNREADABLE = {"params.yaml": b"k: [\n"}
+READABLE = {"params.yaml": b'"k\\x1b[31m": 1\n'}
+
+
+def unsound(where, run, extra, *, keep_parent: bool = True) -> str:
+    """Put a record that breaks a rule on top of the branch, or in place of it."""
+    with where.open() as repo:
+        tip = repo.git.tip(RUNS_REF)
+        bad = Forge(repo.git).record(run, extra, parents=[tip] if keep_parent and tip else [])
+        repo.git.move_ref(RUNS_REF, tip, bad)
+    return bad
+
+
+def sound(where, run) -> str:
+    return unsound(where, run, None)
+
+
+@pytest.mark.parametrize(
+    ("extra", "fate"), [(UNREADABLE, "readers pass over it"), (READABLE, "readers show it as it is")]
+)
+def test_what_readers_make_of_an_unsound_record_and_its_repair(ada, gitml, extra, fate):
+    run = a_run(name="first")
+    good = sound(ada, run)
+    bad = unsound(ada, run, extra)
+    shown = gitml(ada.folder, "show", "first").stdout
+    assert ("lr 0.1" in shown) == (extra is UNREADABLE)
+    assert (r"k\x1b[31m 1" in shown) == (extra is READABLE)
+    (problem,) = fsck(ada).problems
+    assert (problem.area, problem.severity, problem.oid) == (Area.RECORDS, Severity.DAMAGED, bad)
+    assert problem.hint == f"{fate}; gitml fsck --repair records again what {good[:12]} said"
+    assert kinds(fsck(ada, repair=True)) == [("records", "damaged", True)]
+    assert "lr 0.1" in gitml(ada.folder, "show", "first").stdout
+    done = fsck(ada)
+    assert (done.problems, done.worst, done.commits) == ((), None, 3)
+    assert any(bad[:12] in note and "is sound and stands over it" in note for note in done.notes)
+
+
+def test_a_sound_record_over_an_unsound_one_leaves_a_note(ada, gitml):
+    run = a_run(name="first")
+    sound(ada, run)
+    bad = unsound(ada, run, UNREADABLE)
+    sound(ada, a_run(name="another"))
+    gitml(ada.folder, "fsck", code=6)
+    gitml(ada.folder, "tag", "first", "fix=1")
+    (line, summary) = gitml(ada.folder, "fsck").stdout.splitlines()
+    assert line.startswith(f"note: {bad[:12]}:params.yaml: ")
+    assert "the newer record" in line
+    assert summary.endswith("all is well")
+
+
+def test_an_unsound_record_is_put_right_for_all_that_copied_it(ada, gitml):
+    run = a_run(name="first")
+    sound(ada, run)
+    unsound(ada, run, READABLE)
+    gitml(ada.folder, "tag", "first", "fix=1")
+    gitml(ada.folder, "fsck", code=6)
+    assert gitml(ada.folder, "fsck", "--repair").stdout.endswith("all is well, 2 repaired\n")
+    assert fsck(ada).commits == 4
+    assert fsck(ada).problems == ()
+
+
+@pytest.mark.parametrize("before", [True, False])
+@pytest.mark.parametrize("after", [0, 2])
+def test_the_command_that_takes_an_unsound_record_off(ada, gitml, before, after):
+    if before:
+        sound(ada, a_run(name="before"))
+    bad = unsound(ada, a_run(name="bad"), UNREADABLE, keep_parent=before)
+    for _ in range(after):
+        sound(ada, a_run())
+    (problem,) = fsck(ada).problems
+    assert problem.oid == bad
+    remedy, _, rest = problem.hint.removeprefix("readers pass over it; ").partition(
+        " takes it off the branch"
+    )
+    assert rest == (f" with the {after} newer" if after else "")
+    assert fsck(ada, repair=True).problems == (problem,)
+    subprocess.run(remedy.split(), cwd=ada.folder, check=True)
+    assert fsck(ada).problems == ()
+    assert [run.name for run in ada.runs().values()] == (["before"] if before else [])
+
+
+def test_an_unsound_record_of_a_remote_is_not_ours_to_repair(ada, bob, server):
+    sound(ada, a_run(name="first"))
+    ada.push()
+    bob.pull()
+    unsound(ada, a_run(name="bad"), UNREADABLE)
+    subprocess.run(["git", "push", "--quiet", "origin", "gitml/runs"], cwd=ada.folder, check=True)
+    subprocess.run(["git", "fetch", "--quiet", "origin"], cwd=bob.folder, check=True)
+    (problem,) = fsck(bob, repair=True).problems
+    assert (problem.repaired, problem.hint) == (
+        False,
+        "readers pass over it; gitml pull says how it is taken back",
+    )
 
 
 def test_git_objects_that_are_missing_or_damaged(ada, git):
