@@ -115,13 +115,14 @@ def run_page(repo: Repo, run: Run, metrics: Sequence[str]) -> RunPage:
         run=run,
         curves=read_curves(repo, run, metrics, lambda trouble: print(trouble, file=sys.stderr)),
         files=list_artifacts(repo, run),
-        subject=_subject(repo, run),
+        subject=code_subject(repo, run),
         children=children,
         now_ms=int(time.time() * 1000),
     )
 
 
-def _subject(repo: Repo, run: Run) -> str | None:
+def code_subject(repo: Repo, run: Run) -> str | None:
+    """Read the subject of the commit that a run ran from; None if there is none, or it is not here."""
     commit = run.code.commit
     if commit is None or not repo.git.has_object(commit):
         return None

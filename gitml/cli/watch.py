@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,9 +21,11 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from gitml.entities.run import Number, Run
+    from gitml.render.run_text import RunPage
     from gitml.repo import Repo
 
-_PLAIN_INTERVAL_S = 5.0
+_INTERVAL_S = 1.0
+_LINES_APART_S = 5.0  # a pipe is mostly a log file, which a line a second would fill
 _OUTPUT_LINES = 8
 _TAIL_BYTES = 64_000
 
@@ -49,12 +52,20 @@ def watch(
         ),
     ] = None,
     interval: Annotated[
-        float, typer.Option("--interval", min=0.1, max=60.0, metavar="SECONDS", help="How often to look.")
-    ] = 1.0,
-) -> None:
+        float | None,
+        typer.Option(
+            "--interval", min=0.1, max=60.0, metavar="SECONDS", help="How often to look.",
+            show_default="1; in a pipe a line every 5 at most",
+        ),
+    ] = None,
+) -> None:  # fmt: skip
     """Follow a live run: metrics, curves, output. `q` and Ctrl-C leave the run alone.
 
-    Example: gitml watch
+    Where the output is no terminal, it is a line whenever something new was logged.
+
+    Examples:
+      gitml watch
+      gitml watch brisk-heron --interval 0.5 | tee progress.txt
     """
     repo = open_repo()
     run = _find(repo, name)
@@ -98,15 +109,16 @@ def _states(repo: Repo, run: Run, interval: float, pause: Pause) -> Iterator[Run
             run = get_run(repo, run.id)
 
 
-def _follow_in_lines(repo: Repo, run: Run, target: Screen, interval: float) -> bool:
-    """Print a line when something was logged, at most every few seconds, and one at the end."""
+def _follow_in_lines(repo: Repo, run: Run, target: Screen, interval: float | None) -> bool:
+    """Print a line when something was logged, and one at the end."""
     from gitml.render.numbers import format_duration
 
+    apart_s = 0.0 if interval is not None else _LINES_APART_S  # looking that often is slow enough
     last_line, last_time = "", float("-inf")
-    for state in _states(repo, run, interval, sleep):
+    for state in _states(repo, run, interval or _INTERVAL_S, sleep):
         text = _metrics_line(state)
         over = state.status.is_final and not state.live
-        if over or (text != last_line and time.monotonic() - last_time >= _PLAIN_INTERVAL_S):
+        if over or (text != last_line and time.monotonic() - last_time >= apart_s):
             seconds = state.duration_s if over else max(0.0, time.time() - state.start_ms / 1000)
             mark = target.ink.mark(state.status)
             line = f"{mark} {state.id[:7]} {state.status.value} {format_duration(seconds)}  {text}".rstrip()
@@ -125,18 +137,22 @@ def _metrics_line(run: Run) -> str:
     return " ".join([f"step {step}", *pairs] if step is not None else pairs)
 
 
-def _follow_on_screen(repo: Repo, run: Run, target: Screen, interval: float) -> bool:
+def _follow_on_screen(repo: Repo, run: Run, target: Screen, interval: float | None) -> bool:
     """Draw the run again and again; tell whether it is over, or else the reader quit."""
     from rich.console import Console  # 90 ms, only for who watches
     from rich.live import Live
 
-    curves = _Curves(repo)
+    from gitml.cli.show import code_subject
+    from gitml.render.run_text import RunPage
+
+    curves, subject = _Curves(repo), code_subject(repo, run)
     console = Console(no_color=not target.ink.colour, highlight=False, markup=False, emoji=False)
     state = run
     with quit_key() as pause, Live(console=console, auto_refresh=False, vertical_overflow="crop") as live:
-        for state in _states(repo, run, interval, pause or sleep):
+        for state in _states(repo, run, interval or _INTERVAL_S, pause or sleep):
             size = console.size
-            frame = _frame(repo, state, curves, target, size.width, size.height)
+            page = RunPage(run=state, subject=subject, now_ms=int(time.time() * 1000))
+            frame = _frame(repo, page, curves, target, size.width, size.height)
             if pause is not None and not state.status.is_final:
                 frame.append("\nq quit", "dim")
             live.update(frame, refresh=True)
@@ -160,13 +176,15 @@ class _Curves:
         return {key: self._known[key][1] for key in metrics if key in self._known}
 
 
-def _frame(repo: Repo, run: Run, curves: _Curves, target: Screen, cells: int, lines: int) -> Text:
+def _frame(repo: Repo, page: RunPage, curves: _Curves, target: Screen, cells: int, lines: int) -> Text:
+    """Draw a run with as many of its curves and last lines as there is room for."""
     from rich.text import Text
 
-    from gitml.render.run_text import RunPage, run_text, shown_metrics
+    from gitml.render.run_text import run_text, shown_metrics
 
+    run = page.run
     keys = shown_metrics(run, everything=False)[: max(3, lines // 2 - 4)]
-    view = RunPage(run=run, curves=curves.of(run, keys), now_ms=int(time.time() * 1000))
+    view = replace(page, curves=curves.of(run, keys))
     body = run_text(view, target.ink, cells).splitlines()[: max(1, lines - 3)]
     room = max(0, min(_OUTPUT_LINES, lines - len(body) - 4))
     output = _last_output(repo, run, cells, room)

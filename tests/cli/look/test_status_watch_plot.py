@@ -139,6 +139,23 @@ def test_watch_in_a_pipe_prints_lines_until_the_run_ends(
     assert re.fullmatch(r"✓ [0-9a-f]{7} finished \S+  step 39 loss=0.025", lines[-1])
 
 
+def test_watch_in_a_pipe_looks_as_often_as_it_is_told(
+    project: Path, look: Look, going: Callable[[int], subprocess.Popen[bytes]]
+) -> None:
+    def lines_and_most(*options: str) -> tuple[int, float]:
+        """How many lines it printed, and how many there could be of one every 5 seconds, first and last."""
+        going(40)
+        began = time.monotonic()
+        lines = look("watch", *options).out.splitlines()
+        return len(lines), 2 + (time.monotonic() - began) / 5
+
+    seldom, most = lines_and_most()
+    assert seldom <= most
+    often, most = lines_and_most("--interval", "0.2")
+    assert often > most
+    assert "a line every 5 at most" in " ".join(look("watch", "--help").out.split())
+
+
 def test_watch_on_a_terminal_draws_curves_and_ends_with_the_run(
     project: Path, on_terminal: Callable[..., str], going: Callable[[int], subprocess.Popen[bytes]]
 ) -> None:
@@ -150,6 +167,7 @@ def test_watch_on_a_terminal_draws_curves_and_ends_with_the_run(
 
     text = on_terminal(project, "watch", "--interval", "0.2", watching=end_it)
     assert "going" in text
+    assert "deeper trees, class weights · branch main" in text  # the subject of the commit it runs from
     assert "█" in text
     assert "epoch" in text
     assert "\x1b[2Jepoch" not in text
