@@ -19,7 +19,7 @@ from typer.main import get_command, get_group
 from gitml.cli import failures
 from gitml.cli.commands import COMMANDS, HIDDEN
 from gitml.cli.terminal import ColourMode, Session
-from gitml.errors import UsageError
+from gitml.errors import NotFoundError, UsageError
 
 PROGRAM = "gitml"
 COMPLETE = "_GITML_COMPLETE"
@@ -40,6 +40,15 @@ class UnknownCommandError(UsageError):
             else "gitml --help lists them"
         )
         super().__init__(f"there is no command '{name}'", hint=hint)
+
+
+class FolderNotFoundError(NotFoundError):
+    """The folder of `-C` is not there."""
+
+    def __init__(self, folder: str) -> None:
+        super().__init__(
+            f"there is no folder '{folder}'", hint="give -C a folder that is there, or leave it out"
+        )
 
 
 class LazyGroup(TyperGroup):
@@ -141,8 +150,8 @@ def _root(
     if folder:
         try:
             os.chdir(folder)
-        except OSError as err:
-            raise UsageError(f"-C '{folder}': {(err.strerror or 'no such folder').lower()}") from err
+        except (FileNotFoundError, NotADirectoryError):
+            raise FolderNotFoundError(folder) from None
     if ctx.invoked_subcommand is None and not ctx.resilient_parsing:
         from gitml.cli.overview import first_screen
 

@@ -40,7 +40,7 @@ def register(app: typer.Typer) -> None:
 
 
 def list_experiments(output: Output, view: ViewOption = View.ACTIVE) -> None:
-    """List experiments, oldest first.
+    """List experiments: the default one, then the others, oldest first.
 
     Example: gitml experiments list --view all
     """

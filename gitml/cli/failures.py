@@ -14,6 +14,7 @@ from itertools import pairwise
 import click
 
 from gitml.cli import advice
+from gitml.cli.missing import explain_missing
 from gitml.cli.terminal import Session, speaks_unicode, wants_colour
 from gitml.errors import GitmlError, NotFoundError, RefusedError, RemoteError, UsageError
 from gitml.render.ink import Ink
@@ -54,9 +55,6 @@ def report(err: BaseException, asked: Session) -> int:
         return INTERRUPTED
     if asked.traceback:
         traceback.print_exception(err, file=sys.stderr)
-    if isinstance(err, click.exceptions.NoArgsIsHelpError):
-        print(err.message, file=sys.stderr)
-        return err.exit_code
     message, hint, status = _explain(err, asked)
     _tell(err, message, hint, status, asked)
     return status
@@ -65,6 +63,8 @@ def report(err: BaseException, asked: Session) -> int:
 def _explain(err: BaseException, asked: Session) -> tuple[str, str | None, int]:
     if isinstance(err, GitmlError):
         return err.message, err.hint, err.exit_code
+    if isinstance(err, click.exceptions.NoArgsIsHelpError):
+        return *explain_missing(err.ctx), err.exit_code
     if isinstance(err, click.ClickException):
         return *_explain_usage(err, asked), err.exit_code
     if isinstance(err, OSError) and err.strerror:

@@ -156,7 +156,10 @@ def log(
     found = found._replace(is_cut=count is None and len(found.runs) < found.matching)
     if patch or stat:
         if graph or vertical or group_by is not None or not output.is_text:
-            raise UsageError("-p and --stat are for people and go with no other form of output")
+            raise UsageError(
+                "-p and --stat are for people and go with no other form of output",
+                hint="leave one of them out: gitml log -p, or gitml log --json",
+            )
         _print_patches(repo, found, query, stat=stat, paths=scope.paths if scope else ())
         return
     shape = _shape(

@@ -74,7 +74,7 @@ def register(app: typer.Typer) -> None:
     group.command("compare", cls=PathsCommand, no_args_is_help=True)(listing()(diff.diff))
     group.command("finish", no_args_is_help=True)(finish)
     group.command("delete", no_args_is_help=True)(delete)
-    group.command("restore", no_args_is_help=True)(restore_one)
+    group.command("restore", no_args_is_help=True)(restore_some)
     group.command("set-tag", no_args_is_help=True)(set_tag)
     app.add_typer(
         group,
@@ -178,11 +178,13 @@ def remove(
     Example: gitml rm odd-newt 77a2f4e
     """
     from gitml.repo import Repo
-    from gitml.tracking.edit import delete_run
+    from gitml.tracking.edit import delete_run, refuse_live
     from gitml.tracking.resolve import resolve_run
 
     with closing(Repo.open()) as repo:
         found = {run.id: run for run in (resolve_run(repo, name) for name in runs)}
+        for run in found.values():  # all or none
+            refuse_live(run)
         for run in found.values():
             delete_run(repo, run.id)
             _say(f"run {_label(run)} is hidden; gitml restore-run {run.id[:8]} brings it back")
@@ -209,20 +211,26 @@ def restore(
             _say(f"run {_label(run)} is back")
 
 
-def delete(run: OptionalRunName = None, run_id: RunIdOption = None) -> None:
-    """Hide a run: gitml rm.
+def delete(
+    runs: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="RUN...", help="Runs to hide.", autocompletion=complete.runs),
+    ] = None,
+    run_id: RunIdOption = None,
+) -> None:
+    """Hide runs: gitml rm.
 
-    Example: gitml runs delete --run-id 77a2f4e1
+    Examples:
+      gitml runs delete odd-newt 77a2f4e
+      gitml runs delete --run-id 77a2f4e1
     """
-    remove([_one_of(run, run_id)])
+    remove(_some_of(runs, run_id))
 
 
-def restore_one(
-    run: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="RUN", help="A run: id, name, @, @~1, @{best:acc}.", autocompletion=complete.deleted_runs
-        ),
+def restore_some(
+    runs: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="RUN...", help="Runs to bring back.", autocompletion=complete.deleted_runs),
     ] = None,
     run_id: Annotated[
         str | None,
@@ -231,11 +239,13 @@ def restore_one(
         ),
     ] = None,
 ) -> None:
-    """Bring a hidden run back: gitml restore-run.
+    """Bring hidden runs back: gitml restore-run.
 
-    Example: gitml runs restore --run-id 77a2f4e1
+    Examples:
+      gitml runs restore odd-newt 77a2f4e
+      gitml runs restore --run-id 77a2f4e1
     """
-    restore([_one_of(run, run_id)])
+    restore(_some_of(runs, run_id))
 
 
 def set_tag(
@@ -257,12 +267,16 @@ def set_tag(
 
 
 def _one_of(run: str | None, run_id: str | None) -> str:
-    if run is not None and run_id is not None:
+    return _some_of(None if run is None else [run], run_id)[0]
+
+
+def _some_of(runs: list[str] | None, run_id: str | None) -> list[str]:
+    if runs and run_id is not None:
         raise UsageError("RUN and --run-id can't be combined", hint="give one of them")
-    name = run if run is not None else run_id
-    if name is None:
+    names = runs or ([] if run_id is None else [run_id])
+    if not names:
         raise UsageError("no run is given", hint="gitml log lists the runs")
-    return name
+    return names
 
 
 def _label(run: Run) -> str:

@@ -36,7 +36,9 @@ def check_name(kind: str, name: Any) -> str:
     if not isinstance(name, str):
         raise InvalidNameError(kind, name, f"names are text, this is {type(name).__name__}")
     if not name or name.isspace():
-        raise InvalidNameError(kind, name, "it is empty")
+        raise InvalidNameError(
+            kind, name, "it is empty", hint=f"give the {kind} a name of one letter, digit or sign at least"
+        )
     if len(name) > MAX_NAME:
         raise InvalidNameError(
             kind, name, f"it has {len(name)} characters, at most {MAX_NAME} are allowed", hint="shorten it"

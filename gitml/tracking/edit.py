@@ -74,16 +74,25 @@ def rename_run(repo: Repo, run_id: str, name: str) -> None:
     _edit(repo, run_id, rename_live, lambda run: replace(run, name=name), f"renamed to {name}")
 
 
+def refuse_live(run: Run) -> None:
+    """Make sure that a run is over.
+
+    Raises:
+        RefusedError: It is live.
+    """
+    if run.live:
+        raise RefusedError(
+            f"run '{run.id[:8]}' is still live", hint=f"end it first: gitml runs finish {run.id[:8]}"
+        )
+
+
 def delete_run(repo: Repo, run_id: str) -> None:
     """Hide a run; `restore_run` brings it back. Nothing is removed from history.
 
     Raises:
         RefusedError: The run is live.
     """
-    if get_run(repo, run_id).live:
-        raise RefusedError(
-            f"run '{run_id[:8]}' is still live", hint=f"end it first: gitml runs finish {run_id[:8]}"
-        )
+    refuse_live(get_run(repo, run_id))
     now = time.time_ns() // 1_000_000
     _edit(repo, run_id, None, lambda run: replace(run, deleted_ms=run.deleted_ms or now), "deleted")
 

@@ -229,7 +229,10 @@ def _change(
     old = get_experiment(repo, name_or_id)
     new = change(old)
     if old.id == DEFAULT_EXPERIMENT_ID and (new.name != old.name or new.deleted_ms is not None):
-        raise RefusedError("the default experiment can be neither renamed nor deleted")
+        raise RefusedError(
+            "the default experiment can be neither renamed nor deleted",
+            hint="gitml experiments create NAME makes another; gitml run -e NAME records into it",
+        )
     return old if new == old else _record(repo, new, action)
 
 

@@ -107,20 +107,42 @@ def test_examples_keep_their_lines(look: Look) -> None:
         (["--colr", "log"], 2, "there is no option '--colr'", "did you mean --color"),
         (["log", "-n", "x"], 2, "'x' is not a valid int", "gitml log --help"),
         (["show", "a", "b"], 2, "unexpected extra argument", "gitml show --help"),
-        (["-C", "/nowhere-at-all", "log"], 2, "-C '/nowhere-at-all'", None),
+        (["-C", "/nowhere-at-all", "log"], 3, "there is no folder '/nowhere-at-all'", "give -C a folder"),
+        (["log", "-p", "--csv"], 2, "-p and --stat are for people", "gitml log -p, or gitml log --json"),
         (["show", "zzzz"], 3, "there is no run 'zzzz'", "gitml log"),
         (["--color=pink", "log"], 2, "pink", "gitml --help"),
     ],
 )
 def test_errors_say_what_and_what_next(
-    project: Path, look: Look, arguments: list[str], code: int, message: str, advice: str | None
+    project: Path, look: Look, arguments: list[str], code: int, message: str, advice: str
 ) -> None:
     answer = look(*arguments, code=code)
     assert answer.out == ""
     first, *rest = answer.err.splitlines()
     assert first.startswith("error: ")
     assert message in first
-    assert rest == [] if advice is None else rest[0].startswith("hint: ") and advice in rest[0]
+    assert rest[0].startswith("hint: ")
+    assert advice in rest[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "command"), [(name, command) for name, command in commands() if command.no_args_is_help]
+)
+def test_a_command_alone_says_what_it_needs(look: Look, name: str, command: click.Command) -> None:
+    answer = look(*name.split(), code=2)
+    assert answer.out == ""
+    first, second = answer.err.splitlines()
+    assert first.startswith(f"error: gitml {name} needs ")
+    assert f"gitml {name} --help" in second
+    assert "such as gitml " in second or isinstance(command, click.Group) or name.startswith("hook ")
+
+
+def test_what_a_command_needs_is_named(look: Look) -> None:
+    assert "needs RUN and NEWNAME\n" in look("mv", code=2).err
+    assert "needs RUN...\n" in look("runs", "compare", code=2).err
+    assert "needs MODEL and DATA… and --out\n" in look("models", "score", code=2).err
+    assert "needs a command: list, artifacts\n" in look("remote", code=2).err
+    assert "such as gitml demo /tmp/gitml-demo; gitml demo --help" in look("demo", code=2).err
 
 
 def test_hints_can_be_switched_off(project: Path, git: Callable[..., str], look: Look) -> None:

@@ -29,6 +29,14 @@ def test_the_life_of_an_experiment(cli, recorded):
     assert "churn 2026" in listed(cli)
 
 
+def test_the_default_one_is_listed_first_and_the_others_by_age(cli, recorded):
+    cli("experiments", "create", "zeta")
+    recorded("one", experiment="alpha")
+    recorded("two")
+    assert list(listed(cli)) == ["Default", "zeta", "alpha"]
+    assert "the default one, then the others, oldest first" in cli("experiments", "list", "--help").out
+
+
 def test_an_experiment_of_runs_alone_is_listed(cli, recorded, live_run):
     recorded("one", experiment="used")
     live_run(experiment="live")
@@ -49,6 +57,7 @@ def test_the_table_for_people_and_the_columns_for_programs(cli):
     ("words", "status", "said"),
     [
         (["create", "Default"], 4, "there is an experiment 'Default' already"),
+        (["create", ""], 2, "it is empty"),
         (["create", "a\nb"], 2, "can't be used"),
         (["create", "x", "--tag", "novalue"], 2, "is not KEY=VALUE"),
         (["get", "none"], 3, "there is no experiment 'none'"),
@@ -59,5 +68,7 @@ def test_the_table_for_people_and_the_columns_for_programs(cli):
     ],
 )
 def test_wrong_words_record_nothing(cli, repo, words, status, said):
-    assert said in cli("experiments", *words, code=status).err
+    answer = cli("experiments", *words, code=status).err
+    assert said in answer
+    assert "\nhint: " in answer
     assert repo.git.tip("refs/heads/gitml/runs") is None

@@ -80,7 +80,7 @@ def test_a_run_is_described_as_json(cli, recorded):
     assert document["schema"] == 1
     assert document["run"]["id"] == run_id
     assert document == json.loads(cli("runs", "describe", "@").out)
-    assert "Usage" in cli("runs", "describe", code=2).err
+    assert "gitml runs describe needs RUN" in cli("runs", "describe", code=2).err
 
 
 def test_hidden_runs_come_back(cli, recorded, repo):
@@ -99,6 +99,24 @@ def test_nothing_is_hidden_when_one_name_is_wrong(cli, recorded, repo):
     one = recorded("one")
     assert "there is no run 'none-such'" in cli("rm", "one", "none-such", code=3).err
     assert not get_run(repo, one).deleted_ms
+
+
+def test_many_are_hidden_and_brought_back_by_the_noun_or_none(cli, recorded, live_run, repo):
+    ids = [recorded("one"), recorded("two")]
+    live_run()
+
+    def hidden():
+        return [bool(get_run(repo, run_id).deleted_ms) for run_id in ids]
+
+    assert "none-such" in cli("runs", "delete", "one", "two", "none-such", code=3).err
+    assert "still live" in cli("runs", "delete", "one", "two", "brisk-heron", code=4).err
+    assert hidden() == [False, False]
+    cli("runs", "delete", "one", "two")
+    assert hidden() == [True, True]
+    assert "none-such" in cli("runs", "restore", "one", "none-such", code=3).err
+    assert hidden() == [True, True]
+    cli("runs", "restore", *ids)
+    assert hidden() == [False, False]
 
 
 def test_a_live_run_is_not_hidden(cli, live_run):
