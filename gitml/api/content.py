@@ -13,6 +13,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from gitml.errors import InvalidNameError, InvalidValueError, MissingExtraError
+from gitml.formats.unreadable import why_unreadable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -89,8 +90,8 @@ def decode_dictionary(data: bytes, artifact_file: str) -> Any:
             load = yaml.load_sequence if data.lstrip()[:1] in (b"-", b"[") else yaml.load_mapping
             return load(data, source=artifact_file)
         return json.loads(data)
-    except ValueError as err:
-        raise InvalidValueError("artifact", artifact_file, f"it is not JSON: {err}") from err
+    except (ValueError, RecursionError) as err:
+        raise InvalidValueError("artifact", artifact_file, why_unreadable(err)) from err
 
 
 def encode_figure(figure: Any, artifact_file: str, save_kwargs: Mapping[str, Any] | None = None) -> bytes:
@@ -181,11 +182,13 @@ def decode_table(data: bytes, artifact_file: str) -> pd.DataFrame:
         if artifact_file.endswith(".parquet"):
             return pd.read_parquet(io.BytesIO(data))
         facts = json.loads(data)
+        if not isinstance(facts, dict) or not facts.keys() >= {"columns", "data"}:
+            raise InvalidValueError("table", artifact_file, "it is not a table: it has no columns and data")
         return pd.DataFrame(facts["data"], columns=facts["columns"])
     except ImportError as err:
         raise MissingExtraError("reading Parquet", "parquet") from err
-    except (ValueError, KeyError, TypeError) as err:
-        raise InvalidValueError("table", artifact_file, f"it is not a table: {err}") from err
+    except (ValueError, TypeError, RecursionError) as err:
+        raise InvalidValueError("table", artifact_file, f"it is not a table: {why_unreadable(err)}") from err
 
 
 def _not_writable(kind: str, artifact_file: str, err: Exception) -> InvalidValueError:

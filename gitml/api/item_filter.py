@@ -149,7 +149,9 @@ def _pattern(text: str, predicate: Predicate) -> Callable[[Any], bool]:
     try:
         found = re.compile(wanted)
     except re.error as err:
-        raise FilterSyntaxError("filter", text, word.at, f"no regular expression: {err}") from None
+        raise FilterSyntaxError(
+            "filter", text, word.at, f"the regular expression is wrong: {err.msg}"
+        ) from None
     return lambda value: found.search(value) is not None
 
 

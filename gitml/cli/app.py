@@ -89,6 +89,12 @@ class LazyGroup(TyperGroup):
         """
         try:
             return super().invoke(ctx)
+        except click.UsageError as err:
+            name = ctx.invoked_subcommand
+            command = self.get_command(ctx, name) if err.ctx is None and name else None
+            if command is not None:  # click leaves out whose option lacks a value
+                err.ctx = click.Context(command, parent=ctx, info_name=name)
+            raise
         except BrokenPipeError as err:  # click would end the process with a status of its own
             raise failures.PipeClosedError from err
 

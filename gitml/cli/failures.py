@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 import shlex
 import sys
 import traceback
@@ -82,9 +83,25 @@ def _os_kind(err: OSError) -> type[GitmlError]:
     return RemoteError if isinstance(err, (ConnectionError, TimeoutError)) else RefusedError
 
 
+_KINDS = {"integer": "whole number", "float": "number"}
+_NOT_OF_KIND = re.compile(r"is not a valid (integer|float)(?: range)?\b")
+_NOT_IN_RANGE = re.compile(r"is not in the range (?:(\S+?)<=)?x(?:>=(\S+)|<=(\S+))?")
+
+
+def _in_words(message: str) -> str:
+    """Say what click says of values without its notation."""
+    message = _NOT_OF_KIND.sub(lambda match: f"is no {_KINDS[match[1]]}", message)
+    match = _NOT_IN_RANGE.search(message)
+    if match is None:
+        return message
+    low, high = match[1] or match[2], match[3]
+    limits = f"between {low} and {high}" if low and high else f"at least {low}" if low else f"at most {high}"
+    return f"{message[: match.start()]}is not {limits}{message[match.end() :]}"
+
+
 def _explain_usage(err: click.ClickException, asked: Session) -> tuple[str, str | None]:
     message = err.format_message().rstrip(".").replace("\n", " ")
-    message = message[:1].lower() + message[1:]
+    message = _in_words(message[:1].lower() + message[1:])
     if isinstance(err, click.NoSuchOption):
         message = f"there is no option '{err.option_name}'"
         before = _before_command(err, asked)
@@ -93,7 +110,7 @@ def _explain_usage(err: click.ClickException, asked: Session) -> tuple[str, str 
         if err.possibilities:
             return message, f"did you mean {' or '.join(sorted(err.possibilities))}?"
     context = err.ctx if isinstance(err, click.UsageError) else None
-    help_text = f"{context.command_path} --help" if context else None
+    help_text = f"{context.command_path if context else 'gitml'} --help"
     # typer and newer versions of click each add what could be meant.
     message, _, close = message.partition(". Did you mean ")
     return (

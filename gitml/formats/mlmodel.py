@@ -14,7 +14,7 @@ from gitml.entities.model import Model
 from gitml.errors import DamagedError, InvalidNameError
 from gitml.formats import yaml
 from gitml.formats.names import check_artifact_path
-from gitml.formats.wrong import what_is_wrong
+from gitml.formats.wrong import WrongValueError, what_is_wrong
 
 MLMODEL_FILE = "MLmodel"
 MLFLOW_VERSION = "3.18.0"  # whose format this is
@@ -104,7 +104,7 @@ def decode_model(data: bytes, *, source: str = MLMODEL_FILE) -> Model:
 
 def _flavors(value: object) -> Mapping[str, Mapping[str, Any]]:
     if not isinstance(value, dict) or not all(isinstance(told, dict) for told in value.values()):
-        raise TypeError("'flavors' must say of each flavor what it needs")
+        raise WrongValueError("'flavors' must say of each flavor what it needs")
     return value
 
 
@@ -117,24 +117,24 @@ def _signature(value: object) -> Any:
     try:
         return decode_signature(_mapping("signature", value))
     except SignatureError as err:
-        raise ValueError(str(err)) from err
+        raise WrongValueError(str(err)) from err
 
 
 def _text(key: str, value: object) -> str | None:
     if value is not None and not isinstance(value, str):
-        raise TypeError(f"{key} {value!r:.40}, which is not text")
+        raise WrongValueError(f"{key} {value!r:.40}, which is not text")
     return value
 
 
 def _mapping(key: str, value: object) -> Mapping[str, Any] | None:
     if value is not None and not isinstance(value, dict):
-        raise TypeError(f"{key} {value!r:.40}, which is no mapping")
+        raise WrongValueError(f"{key} {value!r:.40}, which is no mapping")
     return value
 
 
 def _integer(value: object) -> int | None:
     if value is not None and type(value) is not int:
-        raise TypeError(f"model_size_bytes {value!r:.40}")
+        raise WrongValueError(f"model_size_bytes {value!r:.40}")
     return value
 
 

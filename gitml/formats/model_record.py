@@ -11,7 +11,7 @@ from gitml.entities.registry import ModelComment, ModelRecord, VersionNotes
 from gitml.errors import DamagedError
 from gitml.formats import yaml
 from gitml.formats.run_tree import MODEL_FILE, format_time, parse_time
-from gitml.formats.wrong import what_is_wrong
+from gitml.formats.wrong import WrongValueError, what_is_wrong
 
 COMMENTS = "comments"
 _KNOWN = frozenset(
@@ -92,7 +92,7 @@ def _decode_notes(notes: dict[str, Any]) -> VersionNotes:
 
 def _text(value: object) -> str:
     if not isinstance(value, str):
-        raise TypeError(f"{value!r:.80}, which is not text")
+        raise WrongValueError(f"{value!r:.80}, which is not text")
     return str(value)
 
 
@@ -134,10 +134,10 @@ def decode_comment(data: bytes, *, source: str) -> ModelComment:
     try:
         version = facts.get("version")
         if version is not None and type(version) is not int:
-            raise TypeError(f"version {version!r:.40}")
+            raise WrongValueError(f"version {version!r:.40}")
         withdrawn = facts.get("withdrawn", False)
         if type(withdrawn) is not bool:
-            raise TypeError(f"withdrawn {withdrawn!r:.40}")
+            raise WrongValueError(f"withdrawn {withdrawn!r:.40}")
         return ModelComment(
             _text(facts["author"]), parse_time(facts["time"]), _text(facts["text"]), version,
             _text_or_none(facts.get("approves")), withdrawn,

@@ -19,7 +19,7 @@ from gitml.entities.run import (
 )
 from gitml.errors import DamagedError
 from gitml.formats import yaml
-from gitml.formats.wrong import what_is_wrong
+from gitml.formats.wrong import WrongValueError, what_is_wrong
 
 if TYPE_CHECKING:
     from gitml.entities.project import ProjectState
@@ -54,11 +54,14 @@ def parse_time(text: str) -> int:
     """Read an RFC 3339 time as milliseconds since 1970.
 
     Raises:
-        ValueError: It is not one.
+        WrongValueError: It is not one.
     """
-    if text[-1:] in ("Z", "z"):
-        return (datetime.fromisoformat(text[:-1]) - _EPOCH) // _MILLISECOND
-    moment = datetime.fromisoformat(text)
+    try:
+        if text[-1:] in ("Z", "z"):
+            return (datetime.fromisoformat(text[:-1]) - _EPOCH) // _MILLISECOND
+        moment = datetime.fromisoformat(text)
+    except (TypeError, ValueError):
+        raise WrongValueError(f"{text!r:.80} is no time") from None
     if moment.tzinfo is not None:
         moment = moment.astimezone(timezone.utc).replace(tzinfo=None)
     return (moment - _EPOCH) // _MILLISECOND
@@ -255,7 +258,7 @@ _NO_CODE = CodeState()
 
 def _status(text: object) -> RunStatus:
     if not isinstance(text, str) or text not in _STATUS:
-        raise ValueError(f"status {text!r:.80} is none of {', '.join(_STATUS)}")
+        raise WrongValueError(f"status {text!r:.80} is none of {', '.join(_STATUS)}")
     return _STATUS[text]
 
 
@@ -322,9 +325,11 @@ def _number(text: str) -> int | float:
 
 def _summary(key: str, fields: Any, source: str) -> MetricSummary:
     try:
+        if not isinstance(fields, dict):
+            raise WrongValueError(f"{fields!r:.80} instead of its last value, step, time and so on")
         last, low, high = fields["last"], fields["min"], fields["max"]
         if not all(type(value) in (int, float) for value in (last, low, high)):
-            raise ValueError("a value that is no number")
+            raise WrongValueError("a value that is no number")
         return MetricSummary(
             last,
             int(fields["step"]),

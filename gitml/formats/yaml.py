@@ -319,6 +319,7 @@ def _load_guarded(data: bytes, source: str) -> Any:
         raise DamagedError(f"'{source}' has {len(data):,} bytes, more than the {MAX_BYTES:,} allowed")
     from yaml import YAMLError  # PyYAML costs 30 ms to import and is rarely needed
 
+    from gitml.formats.unreadable import why_unreadable
     from gitml.formats.yaml_guard import load
 
     try:
@@ -326,7 +327,7 @@ def _load_guarded(data: bytes, source: str) -> Any:
     except (YAMLError, UnicodeDecodeError, RecursionError, ValueError) as err:
         where = getattr(err, "problem_mark", None)
         line = f", line {where.line + 1}" if where is not None else ""
-        problem = getattr(err, "problem", None) or str(err)
+        problem = getattr(err, "problem", None) or why_unreadable(err)
         raise DamagedError(
             f"'{source}'{line} can't be read: {problem}", hint="correct the file, or record it again"
         ) from err

@@ -9,6 +9,7 @@ import yaml
 
 from gitml.errors import UsageError
 from gitml.formats.scalars import parse_scalar
+from gitml.formats.unreadable import why_unreadable
 from gitml.formats.yaml_guard import compose
 
 _MAX_DEPTH = 12
@@ -60,7 +61,7 @@ class Node:
             node = compose(data, max_depth=_MAX_DEPTH)
         except (yaml.YAMLError, UnicodeDecodeError, RecursionError, ValueError) as err:
             mark = getattr(err, "problem_mark", None)
-            problem = getattr(err, "problem", None) or str(err).partition("\n")[0]
+            problem = getattr(err, "problem", None) or why_unreadable(err).partition("\n")[0]
             raise error(source, 0 if mark is None else mark.line + 1, problem) from err
         return None if node is None else cls(node, source, error)
 

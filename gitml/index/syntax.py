@@ -214,8 +214,20 @@ def parse(text: str, start: str) -> Any:
             hint="leave out parentheses",
         ) from None
     except UnexpectedInput as err:
-        raise _explained(what, text, err) from None
+        raise _explained(what, text, err, _accepted(text, start, err)) from None
     return result.draft if isinstance(result, _Nested) else result
+
+
+def _accepted(text: str, start: str, err: UnexpectedInput) -> set[str]:
+    """Name the terminals that could stand where the parser stopped."""
+    from lark import UnexpectedToken
+
+    if isinstance(err, UnexpectedToken):
+        return set(err.accepts or err.expected)
+    # Of a letter that begins no word lark only tells what its tables, made for both languages, allow.
+    before = _parser().parse_interactive(text[: err.pos_in_stream], start=start)
+    before.exhaust_lexer()
+    return set(before.accepts())  # type: ignore[no-untyped-call]
 
 
 def _deepest(text: str) -> int:
@@ -239,15 +251,12 @@ _EXPECTED = {
 }
 
 
-def _explained(what: str, text: str, err: UnexpectedInput) -> FilterSyntaxError:
+def _explained(what: str, text: str, err: UnexpectedInput, names: set[str]) -> FilterSyntaxError:
     from lark import UnexpectedToken
 
     at_end = isinstance(err, UnexpectedToken) and err.token.type == "$END"
     at: Any = err.pos_in_stream  # lark's annotation leaves out the integer
     position = len(text.rstrip()) if at_end else int(at)
-    names = set(
-        getattr(err, "accepts", None) or getattr(err, "allowed", None) or getattr(err, "expected", ()) or ()
-    )
     wanted = [phrase for terminal, phrase in _EXPECTED.items() if terminal in names]
     if "NUMBER" in names and "STRING" in names:
         wanted.remove(_EXPECTED["STRING"])

@@ -15,6 +15,7 @@ from typing import Any
 from gitml.entities.run import CodeState, DatasetInput, Run, RunStatus
 from gitml.errors import DamagedError, InvalidNameError
 from gitml.formats.names import check_run_id
+from gitml.formats.wrong import what_is_wrong
 from gitml.interop.mapping import param_value
 
 # The numbers are those of MLflow's files, the words those of its API.
@@ -89,7 +90,7 @@ def run_of(
             note=tags.get(NOTE_TAG, ""),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as err:
-        raise DamagedError(f"its facts lack or garble {err}") from err
+        raise DamagedError(f"what it says of itself {what_is_wrong(err)}") from err
 
 
 def _time(value: object) -> int | None:
@@ -152,7 +153,7 @@ def input_of(dataset: Mapping[str, Any], tags: Mapping[str, str]) -> DatasetInpu
             tags={key: str(value) for key, value in tags.items() if key != CONTEXT_TAG},
         )
     except (KeyError, AttributeError) as err:
-        raise DamagedError(f"a data set lacks {err}") from err
+        raise DamagedError(f"a data set {what_is_wrong(err)}") from err
 
 
 def _plain_source(source: str) -> str:

@@ -20,6 +20,7 @@ from typing import Any
 
 from gitml.entities.run import Number
 from gitml.errors import DamagedError, GitmlError
+from gitml.formats.unreadable import load_json_lines, why_unreadable
 from gitml.launching.metric_cells import OddCells
 from gitml.launching.scalars import to_number
 
@@ -91,7 +92,7 @@ def _record_file(name: str, path: Path, record: Record) -> list[str]:
             except GitmlError as err:
                 refused += _record_one_by_one(values, step, record) or [str(err)]
     except (OSError, ValueError, csv.Error, DamagedError, RecursionError) as err:
-        return [f"--metrics '{name}' can't be read: {err}"]
+        return [f"--metrics '{name}' can't be read: {why_unreadable(err)}"]
     if not found:
         return [f"--metrics '{name}' holds no numbers"]
     return [*(f"--metrics '{name}', {said}" for said in odd.sentences()), *dict.fromkeys(refused)]
@@ -126,15 +127,13 @@ def read_metrics(path: Path, odd: OddCells | None = None) -> Iterator[tuple[dict
         yield from _read_table(path, suffix, odd)
     elif suffix in _LINES:
         with path.open(encoding="utf-8", errors="replace") as lines:
-            yield from _rows(_json_lines(lines), odd)
+            yield from _rows(_numbered(lines), odd)
     else:
         yield from _read_document(path, suffix, odd)
 
 
-def _json_lines(lines: Iterable[str]) -> Iterator[tuple[str, Any]]:
-    for number, line in enumerate(lines, 1):
-        if line.strip():
-            yield f"line {number}", json.loads(line)
+def _numbered(lines: Iterable[str]) -> Iterator[tuple[str, Any]]:
+    return ((f"line {number}", row) for number, row in load_json_lines(lines))
 
 
 def _read_table(path: Path, suffix: str, odd: OddCells) -> Iterator[tuple[dict[str, Number], int | None]]:
@@ -173,10 +172,10 @@ def _read_document(path: Path, suffix: str, odd: OddCells) -> Iterator[tuple[dic
     try:
         content = json.loads(text)
     except ValueError:
-        lines = [line for line in text.splitlines() if line.strip()]
-        if len(lines) < 2 or not lines[0].lstrip().startswith("{"):
+        first, more, _ = text.lstrip().partition("\n")
+        if not more or not first.startswith("{") or not first.rstrip().endswith("}"):
             raise
-        content = [json.loads(line) for line in lines]
+        content = [row for _, row in load_json_lines(text.splitlines())]
     yield from _document(content, odd)
 
 

@@ -96,7 +96,7 @@ def _compiled(text: str) -> regex.Pattern[str]:
         at = f" at character {position + 1}" if position is not None else ""
         reason = getattr(err, "msg", err)
         raise UsageError(
-            f"--scalars '{text}' is no regular expression{at}: {reason}", hint="or use --scalars auto"
+            f"--scalars '{text}' is not a regular expression: {reason}{at}", hint="or use --scalars auto"
         ) from err
 
 

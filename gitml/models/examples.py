@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from gitml.entities.signature import Schema
 from gitml.errors import DamagedError, UsageError
+from gitml.formats.unreadable import why_unreadable
 from gitml.models.directory import member
 from gitml.models.example_reading import read_arrays, read_frame, read_sparse
 from gitml.models.example_values import plain
@@ -174,7 +175,7 @@ def _read(folder: Path, info: Mapping[str, Any]) -> Any:
     try:
         content = json.loads(path.read_bytes())
     except (ValueError, RecursionError) as err:
-        raise DamagedError(f"the input example '{path.name}' is no JSON: {err}") from err
+        raise DamagedError(f"the input example '{path.name}' can't be read: {why_unreadable(err)}") from err
     if info.get("params") and not (isinstance(content, dict) and {"inputs", "params"} <= content.keys()):
         raise DamagedError(f"the input example '{path.name}' lacks 'inputs' or 'params'")
     return content

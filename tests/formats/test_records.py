@@ -86,6 +86,31 @@ def test_any_bytes_for_run_yaml_give_a_run_or_a_clear_error(data):
         assert "run.yaml" in str(err)
 
 
+RUN = b"id: 4c8ae10f\nstatus: finished\nstart: 2026-11-01T10:00:00.000Z\n"
+
+
+@pytest.mark.parametrize(
+    ("files", "problem"),
+    [
+        ({"run.yaml": RUN + b"code: 5\n"}, "'run.yaml' holds a value that does not belong there"),
+        ({"run.yaml": RUN + b"end: soon\n"}, "'run.yaml' holds what makes no sense there: 'soon' is no time"),
+        ({"run.yaml": RUN + b"end: 5\n"}, "5 is no time"),
+        ({"run.yaml": b"id: x\n"}, "'run.yaml' lacks 'status'"),
+        (
+            {"metrics.yaml": b"loss: 5\n"},
+            "metric 'loss' holds what makes no sense there: 5 instead of its last",
+        ),
+        ({"metrics.yaml": b"loss: {last: x, min: 1, max: 1}\n"}, "metric 'loss' holds what makes no sense"),
+        ({"inputs.yaml": b"- 5\n"}, "a data set holds a value that does not belong there"),
+    ],
+)
+def test_what_is_wrong_is_told_in_words(files, problem):
+    with pytest.raises(DamagedError) as caught:
+        run_tree.decode_run({"run.yaml": RUN, **files}, commit=None)
+    assert problem in caught.value.message
+    assert "object" not in caught.value.message
+
+
 @given(st.lists(st.builds(MetricPoint, integers, times, numbers), max_size=30))
 def test_points_are_read_back_exactly(points):
     data = b"".join(history.encode_point(*point) for point in points)

@@ -221,6 +221,9 @@ WRONG = [
     ("metrics.a in (1 2)", 16, "a comma", ""),
     ("metrics.a > 1 # note", 14, "found '#'", ""),
     ("metrics.a > 1.2.3", 12, "expected a value", ""),
+    ("metrics.a > 1 && live", 14, "expected AND or OR or the end, found '&'", ""),
+    ("metrics.a % 1", 10, "IS NULL) or AND or OR or the end, found '%'", ""),
+    ("metrics.a in (1; 2)", 15, "expected a comma or ')', found ';'", ""),
 ]
 
 

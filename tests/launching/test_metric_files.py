@@ -154,14 +154,20 @@ def test_a_refused_key_costs_nothing_else(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "problem"),
     [
-        ("m.json", b"{", "can't be read"),
+        (
+            "m.json",
+            b"{",
+            "can't be read: it is no JSON: a name in double quotes is missing, line 1, column 2",
+        ),
+        ("m.json", b" \n", "can't be read: it is empty"),
+        ("m.json", b'{\n"a": 1,\n2}', "a name in double quotes is missing, line 3, column 1"),
         ("m.json", b"3", "can't be read"),
         ("m.json", b"{}", "holds no numbers"),
-        ("m.json", b"[" * 100_000, "can't be read"),
+        ("m.json", b"[" * 100_000, "can't be read: it is nested too deep"),
         ("m.yaml", b"a: &x [1]\nb: *x\n", "can't be read"),
         ("m.csv", b"", "holds no numbers"),
         ("m.csv", b"a,b\n" + b"x" * 200_000, "can't be read"),
-        ("m.jsonl", b'{"a": 1}\n{"a"', "can't be read"),
+        ("m.jsonl", b'{"a": 1}\n{"a"', "it is no JSON: ':' is missing, line 2, column 5"),
         ("m.txt", b"\xff\xfe\x00", "can't be read"),
     ],
 )

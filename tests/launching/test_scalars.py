@@ -78,7 +78,11 @@ def test_several_rules() -> None:
 
 @pytest.mark.parametrize(
     ("rule", "reason"),
-    [("(", "regular expression at character"), ("loss", "which part"), ("(loss)", "which part")],
+    [
+        ("(", r"is not a regular expression: missing \) at character 2"),
+        ("loss", "which part"),
+        ("(loss)", "which part"),
+    ],
 )
 def test_wrong_rules_are_refused(rule: str, reason: str) -> None:
     with pytest.raises(UsageError, match=reason):

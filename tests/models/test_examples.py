@@ -93,7 +93,7 @@ def told(**changes: Any) -> dict[str, Any]:
         (told(artifact_path="/etc/passwd"), "{}", "it is absolute"),
         (told(artifact_path="other.json"), "{}", "lacks its file"),
         (told(), "{", "no JSON"),
-        (told(), "[" * 100_000, "no JSON"),
+        (told(), "[" * 100_000, "nested too deep"),
         (told(), "[1]", "no dataframe"),
         (told(), '{"columns": ["a"]}', "no dataframe"),
         (told(), '{"columns": ["a"], "data": [[1, 2]]}', "no dataframe"),

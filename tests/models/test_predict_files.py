@@ -188,7 +188,7 @@ def test_standard_input_is_json_if_nothing_is_said(people, predict):
         ("in.json", "3", "it must be a list of records"),
         ("in.json", '{"rows": []}', "it must be a list of records"),
         ("in.json", "", "it is empty"),
-        ("in.json", "[1,\n2", "it is no JSON: Expecting ',' delimiter, line 2"),
+        ("in.json", "[1,\n2", "it is no JSON: ',' or the closing bracket is missing, line 2"),
         ("in.json", "[" * 50_000, "it is nested too deep"),
         ("in.json", '{"inputs": [], "instances": []}', "got an object with 'inputs', 'instances'"),
         ("in.json", f'[{{"age": {"9" * 5000}}}]', "Exceeds the limit"),

@@ -18,6 +18,7 @@ from typing import Any
 
 from gitml.errors import DamagedError, UsageError
 from gitml.formats import yaml
+from gitml.formats.unreadable import why_unreadable
 
 _UNITS_MIB = {"k": 1 / 1024, "m": 1, "g": 1024, "t": 1024**2}
 _UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -115,8 +116,10 @@ def _read(text: str) -> dict[str, Any]:
 def _json(text: str, source: str) -> dict[str, Any]:
     try:
         found = json.loads(text)
-    except ValueError as err:
-        raise BackendConfigError(f"'{source}' is no JSON: {err}") from err
+    except (ValueError, RecursionError) as err:
+        raise BackendConfigError(
+            f"'{source}' can't be used: {why_unreadable(err)}", hint='{"partition": "gpu", "time": "2h"}'
+        ) from err
     if not isinstance(found, dict):
         raise BackendConfigError(f"'{source}' is no JSON object", hint='{"partition": "gpu", "time": "2h"}')
     return found

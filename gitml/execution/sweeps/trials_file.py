@@ -13,6 +13,7 @@ from gitml.errors import GitmlError, NotFoundError, UsageError
 from gitml.execution.sweeps.space import MAX_TRIALS, number_text
 from gitml.formats import yaml
 from gitml.formats.names import check_name
+from gitml.formats.unreadable import load_json_lines, why_unreadable
 
 MAX_BYTES = 64 << 20
 
@@ -46,8 +47,8 @@ def read_trials(path: Path) -> tuple[dict[str, str], ...]:
         raise TrialsFileError(path, f"it has more than {MAX_BYTES:,} bytes")
     try:
         rows = _rows(path, data)
-    except (GitmlError, ValueError, csv.Error) as err:
-        raise TrialsFileError(path, str(err)) from None
+    except (GitmlError, ValueError, csv.Error, RecursionError) as err:
+        raise TrialsFileError(path, why_unreadable(err)) from None
     if not 1 <= len(rows) <= MAX_TRIALS:
         raise TrialsFileError(path, f"it has {len(rows):,} trials, 1 to {MAX_TRIALS:,} are allowed")
     return tuple(_values(path, number, row) for number, row in enumerate(rows, 1))
@@ -63,7 +64,7 @@ def _rows(path: Path, data: bytes) -> Sequence[Any]:
             csv.DictReader(io.StringIO(text, newline=""), delimiter="," if suffix == ".csv" else "\t")
         )
     if suffix == ".jsonl":
-        return [json.loads(line) for line in text.splitlines() if line.strip()]
+        return [value for _, value in load_json_lines(text.splitlines())]
     if suffix == ".json":
         content = json.loads(text)
         if not isinstance(content, list):

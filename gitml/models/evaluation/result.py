@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from gitml.errors import DamagedError, UsageError
 from gitml.formats.names import check_artifact_path
+from gitml.formats.unreadable import why_unreadable
+from gitml.formats.wrong import what_is_wrong
 from gitml.models.errors import MissingPackageError
 
 if TYPE_CHECKING:
@@ -139,8 +141,10 @@ class EvaluationResult:
             artifacts = {name: _read(folder, facts["uri"]) for name, facts in listed.items()}
         except FileNotFoundError as err:
             raise UsageError(f"there is no evaluation in '{folder}': no {Path(err.filename).name}") from err
-        except (ValueError, KeyError, TypeError, AttributeError) as err:
-            raise DamagedError(f"the evaluation in '{folder}' can't be read: {err}") from err
+        except ValueError as err:
+            raise DamagedError(f"the evaluation in '{folder}' can't be read: {why_unreadable(err)}") from err
+        except (KeyError, TypeError, AttributeError) as err:
+            raise DamagedError(f"the evaluation in '{folder}' {what_is_wrong(err)}") from err
         return cls(metrics, artifacts)
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from gitml.errors import InvalidValueError, NotFoundError, UsageError
+from gitml.formats.unreadable import json_problem
 from gitml.models.signatures.problems import SchemaError
 from gitml.models.tables.csv_rows import row_bytes
 from gitml.models.tables.csv_text import CsvError, read_csv, require_same_widths
@@ -166,7 +167,7 @@ def _parsed(content: bytes, source: Source, kind: str, where: str) -> Any:
         raise source.wrong(kind, f"{where}it is nested too deep") from err
     except json.JSONDecodeError as err:
         place = f"column {err.colno}" if where else f"line {err.lineno:,}, column {err.colno}"
-        raise source.wrong(kind, f"{where}it is no JSON: {err.msg}, {place}") from err
+        raise source.wrong(kind, f"{where}it is no JSON: {json_problem(err)}, {place}") from err
     except ValueError as err:  # numbers of more digits than Python reads
         raise source.wrong(kind, f"{where}{err!s:.80}") from err
 
