@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
+from gitml.render.failure import short_failure_text
+
 if TYPE_CHECKING:
     from gitml.launching.request import LaunchResult
 
@@ -25,7 +27,8 @@ def report_run(result: LaunchResult, *, quiet: bool) -> None:
     if quiet:
         return
     short = result.run_id[:7]
-    reason = f" ({printable(result.error)})" if result.error and not not_run else ""
+    failure = short_failure_text(result.status, result.error, result.exit_code)
+    reason = f" ({printable(failure)})" if failure and not not_run else ""
     print(
         f"run {short} {printable(result.name)} {result.status.value}{reason} in {format_duration(result.duration_s)}"
         f"  \N{MIDDLE DOT}  gitml show {short}",

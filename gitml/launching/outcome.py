@@ -9,6 +9,9 @@ from gitml.entities.run import RunStatus
 from gitml.errors import GitmlError
 from gitml.launching.process import ProcessResult
 from gitml.launching.signals import signal_name
+from gitml.tracking.redaction import redacted_text
+
+_LONGEST = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +53,8 @@ def process_outcome(result: ProcessResult, requested: int | None) -> Outcome:
         reason += f" after {signal_name(requested)}"
     elif 128 < code < 128 + signal.NSIG and code - 128 in set(signal.Signals):
         reason += f": {_described(code - 128)}"
+    else:
+        reason = _python_error(result.error_tail) or reason
     return Outcome(RunStatus.FAILED, code, reason)
 
 
@@ -63,6 +68,16 @@ def interrupted_outcome(number: int) -> Outcome:
 def not_started_outcome(error: GitmlError) -> Outcome:
     """Say that the program could not be started; the error's exit code is a shell's where it knows it."""
     return Outcome(RunStatus.FAILED, error.exit_code, str(error), error.hint, started=False)
+
+
+def _python_error(tail: bytes) -> str | None:
+    from gitml.launching.python_error import python_error  # only for what failed
+
+    line = python_error(tail)
+    if line is None:
+        return None
+    clean = redacted_text("error", line)  # before it is cut: of half a secret nobody would know
+    return clean if len(clean) <= _LONGEST else clean[: _LONGEST - 1] + "…"
 
 
 def _described(number: int) -> str:

@@ -32,6 +32,7 @@ class ProcessResult:
         ends_in_line: Whether the last thing on the terminal was an unfinished line.
         problems: Sentences about what could not be relayed or recorded.
         losses: Sentences about output that nobody gets to see.
+        error_tail: What came last from its standard error.
     """
 
     exit_code: int
@@ -39,6 +40,7 @@ class ProcessResult:
     ends_in_line: bool = False
     problems: tuple[str, ...] = ()
     losses: tuple[str, ...] = ()
+    error_tail: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,8 +132,9 @@ def run_process(
     code = os.waitstatus_to_exitcode(status)
     number = -code if code < 0 else None
     return ProcessResult(
-        code if number is None else 128 + number, number, relay.ends_in_line, problems, tuple(relay.losses)
-    )
+        code if number is None else 128 + number, number, relay.ends_in_line, problems, tuple(relay.losses),
+        relay.error_tail,
+    )  # fmt: skip
 
 
 def stdout_is_terminal(pty: bool | None) -> bool:
@@ -158,7 +161,7 @@ def _pipe_stage(outputs: Sequence[int]) -> _Stage:
     for number in outputs:
         ours, theirs = os.pipe()
         streams[number] = theirs
-        sources.append(Source(ours, number))
+        sources.append(Source(ours, number, has_errors=number == STDERR))
     return _Stage(streams, tuple(sources), child_ends=tuple(streams.values()))
 
 
@@ -181,14 +184,17 @@ def _terminal_stage(outputs: tuple[int, ...]) -> _Stage:
     return _Stage(
         pipes.streams,
         (
-            Source(master, shown_on, is_terminal=True, adds_returns=keys is not None, slave=slave),
+            Source(
+                master, shown_on, is_terminal=True, adds_returns=keys is not None,
+                has_errors=STDERR in outputs, slave=slave,
+            ),
             *pipes.sources,
         ),
         terminal,
         path,
         ((STDIN, *outputs) if keys is not None else outputs),
         pipes.child_ends,
-    )
+    )  # fmt: skip
 
 
 def _placement(stage: _Stage) -> Placement:

@@ -18,6 +18,7 @@ from gitml.launching.spawn import Placement
 from gitml.launching.terminal import UserTerminal
 
 _CHUNK = 1 << 16
+_ERROR_TAIL_BYTES = 1 << 16
 _PIPE_CAPACITY = 1 << 20  # the most that a program can have left in a pipe
 _SENT = (*ENDING, signal.SIGUSR1, signal.SIGUSR2)  # these may be for the program alone
 _LEFT_BEHIND = "processes that the program left behind still run; what they print from now on is lost: redirect it to a file"
@@ -33,6 +34,7 @@ class Source:
         target: Our descriptor that it goes on to.
         is_terminal: Whether it is the program's pseudo-terminal.
         adds_returns: Whether that terminal puts carriage returns before line ends.
+        has_errors: Whether what the program writes to its standard error comes by it.
         slave: The program's side of that terminal, held open until it has
             ended: without that, a program that closes its streams before it
             exits would hang up its own terminal and die of it.
@@ -42,6 +44,7 @@ class Source:
     target: int
     is_terminal: bool = False
     adds_returns: bool = False
+    has_errors: bool = False
     slave: int | None = None
 
 
@@ -61,6 +64,7 @@ class Relay:
         problems: Sentences about what went wrong on the way.
         losses: Sentences about output that nobody gets to see.
         ends_in_line: Whether the last output had no line end.
+        error_tail: What came last from its standard error.
     """
 
     def __init__(
@@ -77,6 +81,7 @@ class Relay:
         self.problems: list[str] = []
         self.losses: list[str] = []
         self.ends_in_line = False
+        self.error_tail = b""
         self._pid: int | None = pid
         self._group = pid
         self._placement = placement
@@ -204,6 +209,8 @@ class Relay:
             is_raw = self._terminal is not None and self._terminal.is_raw
             self._show(source, data if is_raw or not source.adds_returns else logged)
         self._log(logged)
+        if source.has_errors:
+            self.error_tail = (self.error_tail + logged)[-_ERROR_TAIL_BYTES:]
         return len(data)
 
     def _show(self, source: Source, data: bytes) -> None:

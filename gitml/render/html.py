@@ -15,6 +15,7 @@ from gitml.entities.run import Number, Run, RunStatus
 from gitml.render.better import arrow, best_index, best_point
 from gitml.render.change import Change, describe_change
 from gitml.render.diff_text import file_value, format_value
+from gitml.render.failure import failure_text
 from gitml.render.fields import SHORT_ID, field_value
 from gitml.render.ink import PLAIN
 from gitml.render.numbers import (
@@ -71,12 +72,13 @@ def run_html(run: Run, curves: Mapping[str, Sequence[Number]] | None = None) -> 
         curves: Values of metrics in step order, for those whose curve is at hand.
     """
     head = f'{_status(run)} <b>{_text(run.name)}</b> <span class="i">{_text(run.id[:SHORT_ID])}</span>'
+    failure = failure_text(run.error, run.exit_code)
     facts = [
         ("experiment", _text(run.experiment)),
         ("started", f"{local_text(run.start_ms)}, {format_duration(run.duration_s)}"),
         ("code", _code(run)),
         ("command", _text(run.command_line)),
-        ("error", f'<span class="b">{_text(run.error or "")}</span>' if run.error else ""),
+        ("error", f'<span class="b">{_text(failure)}</span>' if failure else ""),
     ]
     rows = "".join(f'<tr><td class="m">{label}</td><td>{value}</td></tr>' for label, value in facts if value)
     params = _key_values("params", {key: format_param(value) for key, value in run.params.items()})

@@ -10,6 +10,7 @@ from gitml.entities.run import Run
 from gitml.render.better import arrow, best_point
 from gitml.render.diff_table import diff_records
 from gitml.render.diff_text import format_value
+from gitml.render.failure import failure_text
 from gitml.render.fields import SHORT_ID, field_value
 from gitml.render.listing import markdown_table
 from gitml.render.numbers import format_duration, format_number, format_param, local_text
@@ -34,7 +35,7 @@ def run_markdown(run: Run) -> str:
         "started": f"{local_text(run.start_ms)}, {format_duration(run.duration_s)}",
         "code": code if run.code.commit else "",
         "command": run.command_line,
-        "error": run.error or "",
+        "error": failure_text(run.error, run.exit_code),
         "note": run.note,
     }
     metrics = []

@@ -9,6 +9,7 @@ from gitml.entities.artifact import Artifact
 from gitml.entities.project import ProjectState
 from gitml.entities.run import Number, Run
 from gitml.render.better import arrow, best_point
+from gitml.render.failure import failure_text
 from gitml.render.fields import SHORT_ID
 from gitml.render.ink import STATUS_STYLE, Ink
 from gitml.render.numbers import format_duration, format_number, format_param, format_size, local_text
@@ -104,9 +105,7 @@ def _facts(page: RunPage) -> list[tuple[str, str, str]]:
             ("deleted", f"{local_text(run.deleted_ms)} · gitml runs restore {run.id[:SHORT_ID]}", "red")
         )
     if run.error or run.exit_code:
-        code = f"exit {run.exit_code}" if run.exit_code else ""
-        error = "" if run.error == code else clean(run.error or "")
-        facts.append(("error", ": ".join(filter(None, (code, error))), "red"))
+        facts.append(("error", clean(failure_text(run.error, run.exit_code)), "red"))
     if run.incomplete:
         facts.append(("warning", "something could not be written while it ran", "yellow"))
     if run.code.commit or run.code.tree:

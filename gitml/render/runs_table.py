@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from gitml.entities.run import Run, RunStatus
 from gitml.render.better import arrow, best_indices, mark_best
+from gitml.render.failure import short_failure_text
 from gitml.render.fields import SHORT_ID, field_title, field_value, known_fields
 from gitml.render.ink import STATUS_STYLE, Ink
 from gitml.render.numbers import MISSING, format_age, format_duration, format_number, format_param
@@ -155,7 +156,7 @@ def _commit(run: Run) -> Cell:
 def _remark(run: Run) -> Cell:
     """What is worth saying in the last column: an error, or the first line of the note."""
     if run.status in (RunStatus.FAILED, RunStatus.KILLED) and (run.error or run.exit_code):
-        return Cell(clean(run.error or f"exit {run.exit_code}"), "red")
+        return Cell(clean(short_failure_text(run.status, run.error, run.exit_code)), "red")
     return Cell(clean(run.note.strip().partition("\n")[0]))
 
 
