@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -22,6 +23,9 @@ from gitml.tracking.diff import ABSENT, CodeChange, FileContent, Row, RunDiff, V
 
 _LONGEST, _LONGEST_NAME = 48, 16
 MACHINE = "system/"  # metrics of the machine: they always differ, and say little about the run
+# `git+https://example.org/churn.git@<commit>`, and names of files such as churn-1.2-py3-none-any.whl
+_ORIGIN = re.compile(r"(?:\w+\+)?\w+://(.+?)(?:@([0-9a-f]{40}|[0-9a-f]{64}))?")
+_DISTRIBUTION = re.compile(r"[^-]+-(\d[^-]*)(?:-.+\.whl|\.whl|\.tar\.gz|\.zip)")
 Writer = Callable[[Value], str]
 
 
@@ -50,7 +54,7 @@ def diff_text(
         ("params", diff.params, whole_value),
         ("metrics", diff.metrics, _metric_value),
         ("data", diff.data, whole_value),
-        ("packages", diff.packages, whole_value),
+        ("packages", diff.packages, package_value),
         ("system", diff.system, whole_value),
         ("files", diff.files, file_value),
         ("tags", diff.tags, whole_value),
@@ -242,6 +246,22 @@ def whole_value(value: Value) -> str:
     if isinstance(value, (str, int, float, list)) or value is None:
         return format_param(value)
     return clean(str(value))
+
+
+def package_value(value: Value) -> str:
+    """Write a package's version; of one that no index gave, what tells it apart, and where it is from.
+
+    Example:
+        >>> package_value("https://example.org/wheels/churn-1.2-py3-none-any.whl")
+        '1.2 from example.org/wheels/churn-1.2-py3-none-any.whl'
+    """
+    origin = _ORIGIN.fullmatch(value) if isinstance(value, str) else None
+    if origin is None:
+        return whole_value(value)
+    place, commit = origin[1], origin[2]
+    file = _DISTRIBUTION.fullmatch(place.rpartition("/")[2])
+    version = commit[:SHORT_ID] if commit else file[1] if file else ""
+    return clean(f"{version} from {place}".lstrip())
 
 
 def _metric_value(value: Value) -> str:

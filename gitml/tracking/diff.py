@@ -20,6 +20,7 @@ from gitml.tracking.direction import has_goal, lower_is_better
 from gitml.tracking.history import list_artifacts, read_environment
 
 _REQUIREMENT = re.compile(r"([A-Za-z0-9][\w.\-]*)\s*(?:==|===|@)\s*(.+)")
+_EDITABLE = re.compile(r"# ([A-Za-z0-9][\w.\-]*)==(.+?), editable install of .+")
 
 
 class Absent(Enum):
@@ -202,10 +203,19 @@ def judge(metric: str, before: Value, after: Value) -> Literal["better", "worse"
 
 
 def read_packages(environment: Mapping[str, bytes]) -> dict[str, str]:
-    """Read package names and versions (or origins) from a run's requirements."""
+    """Read package names and versions from a run's requirements.
+
+    Of a package that no index gave, its origin stands for the version: `git+https://…@<commit>`.
+    Of an editable one the folder does not count, which each machine has elsewhere.
+    """
     text = environment.get("requirements.txt", b"").decode("utf-8", "replace")
-    found = (_REQUIREMENT.fullmatch(line.split(" ;")[0].strip()) for line in text.splitlines())
-    return {match[1].lower(): match[2].strip() for match in found if match}
+    found = {}
+    for line in text.splitlines():
+        if editable := _EDITABLE.fullmatch(line.strip()):
+            found[editable[1].lower()] = f"{editable[2]} (editable)"
+        elif match := _REQUIREMENT.fullmatch(line.split(" ;")[0].strip()):
+            found[match[1].lower()] = match[2].strip()
+    return found
 
 
 def _surroundings(repo: Repo, run: Run) -> Surroundings:

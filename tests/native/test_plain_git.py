@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import re
+import shlex
+from pathlib import Path
+
 import yaml
 
 from gitml.repo import RUNS_REF
@@ -24,6 +28,13 @@ def test_trailers_make_a_table(recorded, git):
         recorded.folder, "log", "-1", "--format=%(trailers:key=Run-Id,valueonly,separator=)", "gitml/runs"
     ).strip()
     assert run_id == yaml.safe_load(git(recorded.folder, "show", f"{recorded.second}:run.yaml"))["id"]
+
+
+def test_the_specifications_table_has_a_line_a_run(recorded, git):
+    page = (Path(__file__).parents[2] / "docs" / "format.md").read_text()
+    (command,) = re.findall(r"`git (log --format='.*trailers.*' gitml/runs)`", page)
+    lines = git(recorded.folder, *shlex.split(command)).splitlines()
+    assert [line.split()[-1] for line in lines] == ["finished", "finished"]
 
 
 def test_git_show_and_ls_tree_show_one_run(recorded, git):

@@ -143,6 +143,33 @@ def test_two_runs_are_compared_downwards() -> None:
     assert diff.differs
 
 
+COMMITS = ["1" * 40, "2" * 40]
+
+
+def test_packages_that_no_index_gave_show_what_tells_them_apart() -> None:
+    around = [
+        surroundings(
+            f"churn @ git+https://example.org/churn.git@{commit}\n"
+            f"fast @ https://example.org/wheels/fast-{version}-cp311-cp311-linux_x86_64.whl\n"
+            f"local @ file:///src/local{version}\n"
+            f"# mine=={version}, editable install of file:///home/{version}/mine\n"
+            f"# same==1.0, editable install of file:///home/{version}/same\n"
+        )
+        for commit, version in zip(COMMITS, ("1.2", "1.3"), strict=True)
+    ]
+    text = diff_text(compare(two_runs(), around, CodeDiff(("a", "a"))), PLAIN, None)
+    rows = [" ".join(line.split()) for line in text.splitlines()]
+    assert "churn 1111111 from example.org/churn.git → 2222222 from example.org/churn.git" in rows
+    wheel = "cp311-cp311-linux_x86_64.whl"
+    assert (
+        f"fast 1.2 from example.org/wheels/fast-1.2-{wheel} → 1.3 from example.org/wheels/fast-1.3-{wheel}"
+        in rows
+    )
+    assert "local from /src/local1.2 → from /src/local1.3" in rows
+    assert "mine 1.2 (editable) → 1.3 (editable)" in rows
+    assert "same 1.0" not in text
+
+
 def test_equal_runs_do_not_differ() -> None:
     run = make_run("one", metrics={"acc": float("nan")}, params={"a": 1})
     other = make_run("two", metrics={"acc": float("nan")}, params={"a": 1.0})
