@@ -27,7 +27,7 @@ from gitml.render.numbers import (
 )
 from gitml.render.runs_table import RunsView, describe_constant, select_fields
 from gitml.render.svg import svg_sparkline
-from gitml.render.text import clean, clip
+from gitml.render.text import clean, clip, plural
 from gitml.tracking.diff import FileContent, Row, RunDiff, Value
 from gitml.tracking.direction import has_goal
 
@@ -94,7 +94,8 @@ def runs_html(runs: Sequence[Run]) -> str:
         return _page('<span class="m">no runs</span>')
     selection = select_fields(shown, RunsView())
     fields = selection.columns[:_SHOWN_COLUMNS]
-    titles = "".join(_title(name) for name in fields)
+    apart = len({run.experiment for run in shown}) > 1
+    titles = "".join(_title(shown, name) for name in fields)
     best = {
         name: best_index(name[len("metrics.") :], _numbers(shown, name))
         for name in fields
@@ -102,20 +103,24 @@ def runs_html(runs: Sequence[Run]) -> str:
     }
     body = "".join(
         f'<tr><td>{_status(run)}</td><td class="i">{_text(run.id[:SHORT_ID])}</td><td>{_text(run.name)}</td>'
-        f'<td class="m">{local_text(run.start_ms)}</td><td class="n">{format_duration(run.duration_s)}</td>'
+        + (f"<td>{_text(run.experiment)}</td>" if apart else "")
+        + f'<td class="m">{local_text(run.start_ms)}</td><td class="n">{format_duration(run.duration_s)}</td>'
         + "".join(_cell(field_value(run, name), is_best=best.get(name) == i) for name in fields)
         + "</tr>"
         for i, run in enumerate(shown)
     )
     notes = [
         f"… {len(runs) - len(shown):,} more" if len(runs) > len(shown) else "",
-        f"{len(selection.columns) - len(fields)} more columns"
+        plural(len(selection.columns) - len(fields), "more column")
         if len(selection.columns) > len(fields)
         else "",
         f"constant: {_text(describe_constant(selection.constant), 300)}" if selection.constant else "",
     ]
     foot = " · ".join(note for note in notes if note)
-    heading = "<tr><th></th><th>run</th><th>name</th><th>started</th><th>time</th>"
+    heading = (
+        f"<tr><th></th><th>run</th><th>name</th>{'<th>experiment</th>' if apart else ''}"
+        '<th>started</th><th class="n">time</th>'
+    )
     return _page(f'<table>{heading}{titles}</tr>{body}</table><span class="m">{foot}</span>')
 
 
@@ -140,7 +145,7 @@ def diff_html(diff: RunDiff) -> str:
     code = (
         "the same"
         if diff.code.same
-        else f"{len(diff.code.changes)} files differ"
+        else f"{plural(len(diff.code.changes), 'file')} {'differs' if len(diff.code.changes) == 1 else 'differ'}"
         if diff.code.known
         else "not known"
     )
@@ -159,7 +164,7 @@ def model_html(model: RegisteredModel, latest: Sequence[ModelVersion]) -> str:
     titles = "".join(f"<th>{title}</th>" for title in ("", "stage", "aliases", "run", "registered", "by"))
     table = f"<table><tr>{titles}</tr>{body}</table>" if body else '<p class="m">no versions</p>'
     note = f'<p class="m">{_text(model.description, 500)}</p>' if model.description else ""
-    count = f'<span class="m">{model.versions:,} versions</span>'
+    count = f'<span class="m">{plural(model.versions, "version")}</span>'
     return _page(f"<b>{_text(model.name)}</b> {count}{note}{table}{_key_values('tags', model.tags)}")
 
 
@@ -223,7 +228,7 @@ def _metrics(run: Run, curves: Mapping[str, Sequence[Number]]) -> str:
         )
     more = len(run.metrics) - len(shown)
     return f"<table>{heading}{body}</table>" + (
-        f'<span class="m">… {more} more metrics</span>' if more else ""
+        f'<span class="m">… {plural(more, "more metric")}</span>' if more else ""
     )
 
 
@@ -241,21 +246,25 @@ def _is_metric(name: str) -> bool:
     return name.startswith("metrics.")
 
 
-def _title(name: str) -> str:
+def _title(runs: Sequence[Run], name: str) -> str:
     key = name.partition(".")[2]
-    if _is_metric(name):
-        return f'<th class="n">{_text(key, 24)}{arrow(key)}</th>'
-    return f"<th>{_text(key, 24)}</th>"
+    values = [value for run in runs if (value := field_value(run, name)) is not None]
+    side = ' class="n"' if all(map(_is_number, values)) else ""  # as the cells below it
+    return f"<th{side}>{_text(key, 24)}{arrow(key) if _is_metric(name) else ''}</th>"
 
 
 def _numbers(runs: Iterable[Run], name: str) -> list[Number | None]:
     return [field_value(run, name) for run in runs]
 
 
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
 def _cell(value: object, *, is_best: bool) -> str:
     if value is None:
         return f'<td class="m n">{MISSING}</td>'
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
+    if isinstance(value, (int, float)) and _is_number(value):
         text = format_number(value)
         return f'<td class="n g"><b>{text}</b>*</td>' if is_best else f'<td class="n">{text}</td>'
     return f"<td>{_text(format_value(value), 32)}</td>"

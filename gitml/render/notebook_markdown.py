@@ -60,9 +60,11 @@ def runs_markdown(runs: Sequence[Run]) -> str:
         return "no runs\n"
     fields = select_fields(shown, RunsView()).columns[:_SHOWN_COLUMNS]
     values = {name: [field_value(run, name) for run in shown] for name in fields}
+    apart = len({run.experiment for run in shown}) > 1
     heading = [
         "run",
         "name",
+        *(["experiment"] if apart else []),
         "status",
         "started",
         "time",
@@ -72,6 +74,7 @@ def runs_markdown(runs: Sequence[Run]) -> str:
         [
             run.id[:SHORT_ID],
             _text(run.name),
+            *([_text(run.experiment)] if apart else []),
             run.status.value,
             local_text(run.start_ms),
             format_duration(run.duration_s),
@@ -79,7 +82,7 @@ def runs_markdown(runs: Sequence[Run]) -> str:
         ]
         for i, run in enumerate(shown)
     ]
-    right = [False] * 4 + [True, *(_is_numeric(values[name]) for name in fields)]
+    right = [False] * (5 if apart else 4) + [True, *(_is_numeric(values[name]) for name in fields)]
     return _table(heading, rows, right) + _more(len(runs) - len(shown))
 
 

@@ -9,8 +9,8 @@ import pytest
 
 from gitml.entities.run import RunStatus
 from gitml.render.html import diff_html, run_html, runs_html
-from gitml.render.notebook_markdown import run_markdown
-from gitml.tracking.diff import CodeDiff, FileContent, Surroundings, compare
+from gitml.render.notebook_markdown import run_markdown, runs_markdown
+from gitml.tracking.diff import CodeChange, CodeDiff, FileContent, Surroundings, compare
 from tests.render.builder import HOSTILE, make_run
 
 VOID = {"img", "br", "path", "input"}
@@ -78,6 +78,36 @@ def test_lists_say_what_they_leave_out(count: int) -> None:
     )
     assert ("no runs" in view.text) == (count == 0)
     assert ("… 194 more" in view.text) == (count == 214)
+
+
+def test_headings_stand_where_their_cells_do() -> None:
+    runs = [
+        make_run("one", metrics={"acc": 0.8}, params={"lr": 0.1, "opt": "adam"}),
+        make_run("two", metrics={"acc": 0.9}, params={"lr": 0.2, "opt": "sgd"}),
+    ]
+    heading, *rows = [
+        ["n" in classes.split() for classes in re.findall(r'<t[hd](?: class="([^"]*)")?>', row)]
+        for row in runs_html(runs).split("<tr>")[1:]
+    ]
+    assert [heading] * 2 == rows
+    assert heading.count(True) == 3  # time, acc and lr
+
+
+def test_a_list_over_experiments_says_which() -> None:
+    runs = [make_run("one", experiment="churn"), make_run("two", experiment="fraud")]
+    for text in (check(runs_html(runs)).text, runs_markdown(runs)):
+        assert all(word in text for word in ("experiment", "churn", "fraud"))
+    for text in (check(runs_html(runs[:1])).text, runs_markdown(runs[:1])):
+        assert "churn" not in text
+
+
+@pytest.mark.parametrize(("count", "said"), [(1, "1 file differs"), (2, "2 files differ")])
+def test_files_are_counted(count: int, said: str) -> None:
+    changes = tuple(CodeChange(f"{i}.py", 1, 1) for i in range(count))
+    diff = compare(
+        [make_run("one"), make_run("two")], [Surroundings({}, {})] * 2, CodeDiff(("a", "b"), changes)
+    )
+    assert said in check(diff_html(diff)).text
 
 
 def test_hostile_data_stays_text_and_small() -> None:
