@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
@@ -10,6 +11,7 @@ import typer
 
 from gitml.cli.opened import open_repo
 from gitml.cli.output import Output, listing
+from gitml.cli.terminal import signs
 from gitml.errors import NotFoundError, UsageError
 
 if TYPE_CHECKING:
@@ -122,6 +124,7 @@ def _write(repo: Repo, key: _Key, value: str | None, scope: str) -> None:
 
 def _show(repo: Repo, output: Output, wanted: _Key | None) -> None:
     from gitml.render.listing import Listing
+    from gitml.render.numbers import MISSING
     from gitml.render.text import clean, pad
 
     found = _read(repo)
@@ -142,7 +145,7 @@ def _show(repo: Repo, output: Output, wanted: _Key | None) -> None:
     else:
         for record in records:
             state = "" if record["set"] == "default" else f"  ({record['set']})"
-            print(f"{pad(record['key'], 28)} {clean(record['value']) or '–'}{state}")
+            print(f"{pad(record['key'], 28)} {clean(record['value']) or signs(MISSING, sys.stdout)}{state}")
             print(f"    {record['meaning']}")
 
 

@@ -159,7 +159,7 @@ def _tell(err: BaseException, message: str, hint: str | None, status: int, asked
     ink = Ink(wants_colour(sys.stderr, asked.colour, os.environ), speaks_unicode(sys.stderr))
     print(ink.paint("error:", "bold red"), ink.sign(clean_block(message)), file=sys.stderr)
     if hint and advice.is_wanted():
-        print(ink.paint("hint:", "bold"), clean_block(hint), file=sys.stderr)
+        print(ink.paint("hint:", "bold"), ink.sign(clean_block(hint)), file=sys.stderr)
 
 
 def _would_be_json(err: BaseException) -> bool:

@@ -12,6 +12,7 @@ import typer
 from gitml.cli import complete
 from gitml.cli.opened import open_repo
 from gitml.cli.output import Output, hint, listing, warn
+from gitml.cli.terminal import signs
 from gitml.errors import UsageError
 
 if TYPE_CHECKING:
@@ -187,6 +188,6 @@ def report_submitted(jobs: list[Job], *, quiet: bool) -> None:
             short = job.run.id[:7]
             print(
                 f"run {short} {job.run.name} submitted to {job.record.backend} as {job.record.id}"
-                f"  \N{MIDDLE DOT}  gitml jobs logs -f {short}",
+                f"{signs('  ·', sys.stderr)}  gitml jobs logs -f {short}",
                 file=sys.stderr,
             )

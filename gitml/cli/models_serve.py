@@ -13,6 +13,7 @@ import typer
 
 from gitml.cli.models_arguments import say
 from gitml.cli.models_predict import ModelPlace, TrustOption
+from gitml.cli.terminal import signs
 from gitml.errors import GitmlError, UsageError
 
 _UNITS = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3}
@@ -165,7 +166,7 @@ def serve(
         label = clean(called) + (f" v{version}" if version is not None else "")
         if pid_file is not None:
             pid_file.write_text(f"{os.getpid()}\n", encoding="utf-8")
-        say(f"{label} is served on {address}  ·  {address}/docs")
+        say(f"{label} is served on {address}{signs('  ·', sys.stderr)}  {address}/docs")
 
     try:
         if workers > 1 or follow:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from gitml.cli.terminal import signs
 from gitml.errors import GitmlError, UsageError
 
 if TYPE_CHECKING:
@@ -94,12 +95,15 @@ def _followed(repo: Repo, job: Job) -> int:
         status = job_status(repo, record)
     except KeyboardInterrupt:
         short = record.run_id[:7]
-        print(f"\njob {short} goes on  \N{MIDDLE DOT}  gitml jobs cancel {short}", file=sys.stderr)
+        print(
+            signs(f"\njob {short} goes on  \N{MIDDLE DOT}  gitml jobs cancel {short}", sys.stderr),
+            file=sys.stderr,
+        )
         return 130
     if _bring(repo, record) and mark_never_begun(repo, record, status):
         print(
             f"warning: the job ended before it began the run: its output says why"
-            f"  \N{MIDDLE DOT}  gitml jobs logs {record.run_id[:7]}",
+            f"{signs('  ·', sys.stderr)}  gitml jobs logs {record.run_id[:7]}",
             file=sys.stderr,
         )
     if status.exit_code is not None:

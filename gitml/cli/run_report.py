@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
+from gitml.cli.terminal import signs
 from gitml.render.failure import short_failure_text
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ def report_run(result: LaunchResult, *, quiet: bool) -> None:
     reason = f" ({printable(failure)})" if failure and not not_run else ""
     print(
         f"run {short} {printable(result.name)} {result.status.value}{reason} in {format_duration(result.duration_s)}"
-        f"  \N{MIDDLE DOT}  gitml show {short}",
+        f"{signs('  ·', sys.stderr)}  gitml show {short}",
         file=sys.stderr,
     )
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from gitml.cli.output import warn
 from gitml.cli.run_elsewhere import read_elsewhere
 from gitml.cli.run_report import printable
+from gitml.cli.terminal import signs
 from gitml.errors import GitmlError, UsageError
 
 if TYPE_CHECKING:
@@ -144,11 +145,11 @@ def _followed(underway: Underway, view: SweepView) -> int:
         with view.watching() as watch:
             result = underway.follow(watch)
     except KeyboardInterrupt:
-        print(
+        told = (
             f"\nthe jobs of sweep {short} go on  \N{MIDDLE DOT}  gitml sweep --resume {short}"
-            f"  \N{MIDDLE DOT}  gitml jobs cancel {short}",
-            file=sys.stderr,
+            f"  \N{MIDDLE DOT}  gitml jobs cancel {short}"
         )
+        print(signs(told, sys.stderr), file=sys.stderr)
         return 130
     except GitmlError as err:
         print(f"the jobs of sweep {short} go on: gitml sweep --resume {short}", file=sys.stderr)

@@ -84,6 +84,21 @@ def wants_colour(stream: TextIO, mode: ColourMode, environ: Mapping[str, str]) -
     return stream.isatty()
 
 
-def speaks_unicode(stream: TextIO) -> bool:
-    """Whether a stream's encoding has all letters."""
-    return (stream.encoding or "ascii").lower().replace("-", "").startswith("utf")
+def speaks_unicode(stream: TextIO, environ: Mapping[str, str] = os.environ) -> bool:
+    """Whether who reads a stream has all letters.
+
+    In the C locale Python writes UTF-8, lest names be lost that are not ASCII. But who sets that
+    locale wants plain signs, as other programs write them then; where none is set, Python has
+    put C.UTF-8 in its place.
+    """
+    if not (stream.encoding or "ascii").lower().replace("-", "").startswith("utf"):
+        return False
+    if environ.get("PYTHONIOENCODING") or environ.get("PYTHONUTF8") == "1":
+        return True
+    locale = next(filter(None, map(environ.get, ("LC_ALL", "LC_CTYPE", "LANG"))), "")
+    return locale not in ("C", "POSIX")
+
+
+def signs(text: str, stream: TextIO) -> str:
+    """Write gitml's own signs with the letters that a stream has."""
+    return Ink(unicode=speaks_unicode(stream)).sign(text)

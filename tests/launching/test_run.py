@@ -50,6 +50,14 @@ def test_quiet_prints_only_what_the_program_prints(project: Project) -> None:
     assert (run.status, run.exit_code, run.error) == (RunStatus.FAILED, 3, "exit 3")
 
 
+def test_what_it_says_in_the_c_locale_is_ascii(project: Project) -> None:
+    project.environment["LC_ALL"] = "C"
+    process = project.start("--name", "plain", "true")
+    _, told = process.communicate(timeout=TIMEOUT_S)
+    assert b"plain finished in" in told
+    assert told.isascii()
+
+
 def test_options_after_the_program_are_its_own(project: Project) -> None:
     assert project.run("echo", "-n", "--name", "x", "--", "-q").stdout == "--name x -- -q"
     assert project.run("-q", "--", "echo", "--", "x").stdout == "-- x\n"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import io
 import json
 import os
 import re
@@ -21,6 +22,7 @@ from gitml.cli import complete as names
 from gitml.cli import complete_names as quick
 from gitml.cli.commands import COMMANDS, HIDDEN
 from gitml.cli.help import TOPICS
+from gitml.cli.terminal import speaks_unicode
 from gitml.repo import Repo
 from gitml.tracking import edit
 from gitml.tracking.start import start_run
@@ -249,14 +251,24 @@ def test_a_closed_pipe_is_no_news(project: Path) -> None:
     assert Path("err").read_text() == ""
 
 
-def test_a_locale_without_unicode_gets_ascii(project: Path) -> None:
+@pytest.mark.parametrize(
+    "locale",
+    [
+        {"LC_ALL": "C", "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"},
+        {"LC_ALL": "C"},  # in which Python writes UTF-8
+        {"LC_ALL": "POSIX"},
+    ],
+    ids=lambda locale: "-".join(locale.values()),
+)
+def test_a_locale_without_unicode_gets_ascii(project: Path, locale: dict[str, str]) -> None:
     commands = [
         ["log"], ["show"], ["diff"], ["status"], ["log", "--graph"], ["plot", "acc"], ["log", "--group-by", "depth"],
+        ["config"], ["show", "quiet-fox"],
     ]  # fmt: skip
     code = f"from gitml.cli.app import run; [(print('$', *command), run(command)) for command in {commands}]"
     done = subprocess.run(
         [sys.executable, "-c", code],
-        env={**os.environ, "LC_ALL": "C", "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"},
+        env={**os.environ, **locale},
         capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert done.stderr == ""
@@ -265,6 +277,25 @@ def test_a_locale_without_unicode_gets_ascii(project: Path) -> None:
     parts = done.stdout.split("$ ")[1:]
     assert len(parts) == len(commands)
     assert all(part.count("\n") > 2 for part in parts), parts
+
+
+@pytest.mark.parametrize(
+    ("environ", "encoding", "letters"),
+    [
+        ({}, "utf-8", True),
+        ({"LC_ALL": "C"}, "utf-8", False),
+        ({"LC_ALL": "C.UTF-8", "LANG": "C"}, "utf-8", True),
+        ({"LC_ALL": "C", "PYTHONUTF8": "1"}, "utf-8", True),
+        ({"LC_ALL": "C", "PYTHONIOENCODING": "utf-8"}, "utf-8", True),
+        ({"LC_CTYPE": "C.UTF-8", "LANG": "C"}, "utf-8", True),  # as Python leaves it where LANG is C
+        ({"LANG": "POSIX"}, "utf-8", False),
+        ({"LC_ALL": "en_US.UTF-8"}, "latin-1", False),
+        ({"LC_ALL": "xx_XX.UTF-8"}, "utf-8", True),
+    ],
+)
+def test_who_has_all_letters(environ: dict[str, str], encoding: str, letters: bool) -> None:
+    with io.TextIOWrapper(io.BytesIO(), encoding=encoding) as stream:
+        assert speaks_unicode(stream, environ) is letters
 
 
 def test_long_output_goes_through_the_pager(
