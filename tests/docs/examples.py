@@ -12,9 +12,10 @@ from being run, `<!-- needs: PROGRAM -->` too where there is no such program, an
 `<!-- command: NAME -->` says that `.ci/run` runs it.
 
 Printed output must be as shown, but ids, durations and times may differ, `…` stands for any text
-in a line, and a line of only `…` for any lines.
+in a line, and a line of only `…` for any lines. What is shown must be of one session: an id stands
+for the same thing all over the page.
 
-    python -m tests.docs.examples docs/tutorial.md      rewrites what differs
+    python -m tests.docs.examples docs/tutorial.md      rewrites what is printed, if something differs
 """
 
 from __future__ import annotations
@@ -34,8 +35,9 @@ GITML = f'"{sys.executable}" -m gitml'
 SHOWN_ROOM = "/home/ada"
 _TITLE = re.compile(r'title="([^"]+)"')
 _SKIP = re.compile(r"<!-- (?:not run|command|(needs)): (.+) -->")
+_ID = re.compile(r"\b[0-9a-f]{7,64}\b")
 _CHANGING = (
-    (re.compile(r"\b[0-9a-f]{7,64}\b"), "ID"),
+    (_ID, "ID"),
     (re.compile(r"\b[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9:.]+(?:Z| [+-][0-9]{4})?"), "TIME"),
     (re.compile(r"\b[0-2][0-9]:[0-5][0-9]\b"), "TIME"),
     (re.compile(r"\b(?:[0-9]+[dhm] )?[0-9]+(?:\.[0-9]+)?(?:ms|[smhd])\b(?: ago)?"), "DURATION"),
@@ -70,14 +72,47 @@ class Step:
 
 @dataclass
 class Difference:
-    """Output that is not what the page shows."""
+    """Output that is not what the page shows; `problem` says so where it only has the ids of others."""
 
     step: Step
     actual: list[str]
+    problem: str = ""
 
     def __str__(self) -> str:
         shown, actual = "\n".join(self.step.output), "\n".join(self.actual)
-        return f"$ {self.step.command}\n--- shown\n{shown}\n--- printed\n{actual}"
+        return f"$ {self.step.command}\n{self.problem}--- shown\n{shown}\n--- printed\n{actual}"
+
+
+class Ids:
+    """Which id on the page stands for which one of the session, by their first seven digits."""
+
+    def __init__(self) -> None:
+        self._printed: dict[str, str] = {}
+        self._shown: dict[str, str] = {}
+
+    def conflict(self, shown: list[str], actual: list[str]) -> str:
+        """Take in what a step shows and prints; say which id means something else elsewhere."""
+        for shown_id, actual_id in _paired(shown, actual):
+            before = (
+                self._printed.setdefault(shown_id, actual_id),
+                self._shown.setdefault(actual_id, shown_id),
+            )
+            if before != (actual_id, shown_id):
+                return f"{shown_id} is shown here, {before[1]} above\n"
+        return ""
+
+    def translated(self, line: str) -> str:
+        """Put the ids of the session in the place of those that are shown."""
+        return _ID.sub(lambda match: self._printed.get(match[0][:7], match[0][:7]) + match[0][7:], line)
+
+
+def _paired(shown: list[str], actual: list[str]) -> Iterator[tuple[str, str]]:
+    if len(shown) != len(actual):  # lines were left out
+        return
+    for line, other in zip(shown, actual, strict=True):
+        ids, others = _ID.findall(line), _ID.findall(other)
+        if len(ids) == len(others):
+            yield from ((one[:7], its[:7]) for one, its in zip(ids, others, strict=True))
 
 
 class ExampleFailedError(AssertionError):
@@ -131,6 +166,8 @@ class Session:
     def __init__(self, room: Path, gitml: str) -> None:
         self._room = room
         self._gitml = gitml
+        self.ids = Ids()
+        self.printed: list[tuple[Step, list[str]]] = []
         self.folder = room / "project"
         self.folder.mkdir(parents=True)
         (room / "home").mkdir()
@@ -187,7 +224,11 @@ class Session:
     def _compare(self, step: Step) -> list[Difference]:
         printed = self._check(self._bash(step.command)).replace(str(self._room), SHOWN_ROOM)
         actual = printed.rstrip("\n").split("\n") if printed.strip() else []
-        return [] if matches(step.output, actual) else [Difference(step, actual)]
+        self.printed.append((step, actual))
+        if not matches(step.output, actual):
+            return [Difference(step, actual)]
+        conflict = self.ids.conflict(step.output, actual)
+        return [Difference(step, actual, conflict)] if conflict else []
 
     def _bash(self, script: str) -> subprocess.CompletedProcess[str]:
         where = self._room / "where"
@@ -247,7 +288,10 @@ def run_page(page: Path, room: Path, gitml: str = GITML) -> list[Difference]:
     Raises:
         ExampleFailedError: One of them ended with an error.
     """
-    session = Session(room, gitml)
+    return _run_page(page, Session(room, gitml))
+
+
+def _run_page(page: Path, session: Session) -> list[Difference]:
     found = []
     for block in blocks(page.read_text(encoding="utf-8")):
         if block.is_run:
@@ -259,13 +303,19 @@ def run_page(page: Path, room: Path, gitml: str = GITML) -> list[Difference]:
 
 
 def update(page: Path) -> int:
-    """Put what the examples print now into a page; count the changed outputs."""
+    """Put what the examples print now into a page, all of it; count the outputs that differed."""
     with tempfile.TemporaryDirectory() as room:
-        found = run_page(page, Path(room) / "room")
+        session = Session(Path(room) / "room", GITML)
+        found = _run_page(page, session)
+    if not found:
+        return 0
+    differing = {difference.step.output_line for difference in found}
     lines = page.read_text(encoding="utf-8").splitlines()
-    for difference in reversed(found):
-        start = difference.step.output_line
-        lines[start : start + len(difference.step.output)] = [line.rstrip() for line in difference.actual]
+    for step, actual in reversed(session.printed):
+        left_out = any("…" in line for line in step.output) and step.output_line not in differing
+        new = map(session.ids.translated, step.output) if left_out else actual
+        start = step.output_line
+        lines[start : start + len(step.output)] = [line.rstrip() for line in new]
     page.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return len(found)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests import forked_gitml
-from tests.docs.examples import blocks, matches, run_page
+from tests.docs.examples import Ids, blocks, matches, run_page
 from tests.quick import QuickGitml
 
 ROOT = Path(__file__).parents[2]
@@ -64,3 +64,17 @@ def test_most_pages_for_users_have_examples():
 )
 def test_output_is_compared_but_for_what_changes(shown: list[str], actual: list[str], same: bool):
     assert matches(shown, actual) is same
+
+
+def test_an_id_means_the_same_all_over_a_page():
+    ids = Ids()
+    assert (
+        ids.conflict(
+            ["run 9f31c02 done", "at 1111111 (9f31c02)"], ["run 77aa0b1 done", "at 2222222 (77aa0b1)"]
+        )
+        == ""
+    )
+    assert ids.conflict(["…", "9f31c02f00"], ["77aa0b1d00"]) == ""  # lines are left out
+    assert "8888888 is shown here, 9f31c02 above" in ids.conflict(["8888888"], ["77aa0b1"])
+    assert "9f31c02 is shown here" in ids.conflict(["9f31c02"], ["3333333"])
+    assert ids.translated("… 9f31c02f00 and 1111111") == "… 77aa0b1f00 and 2222222"
