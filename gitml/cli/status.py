@@ -85,6 +85,7 @@ def read_state(repo: Repo) -> State:
     """Look at the work tree, the live runs, the index and the remotes."""
     from gitml.index import Query
     from gitml.sync.partial import completeness
+    from gitml.tracking.damage import damage
 
     live = tuple(live_runs(repo))  # first: it records runs whose process died, and begins a clone's branch
     unpushed, unpulled = _beside_remotes(repo)
@@ -93,7 +94,7 @@ def read_state(repo: Repo) -> State:
         live=live,
         runs=repo.index.count(Query()),
         deleted=repo.index.count(Query(view="deleted")),
-        damaged=len(repo.index.damaged()),
+        damaged=len(damage(repo)),
         unpushed=unpushed,
         unpulled=unpulled,
         elsewhere=tuple(runs_elsewhere(repo)),

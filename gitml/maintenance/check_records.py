@@ -90,6 +90,7 @@ class _Records:
     def __init__(self, repo: Repo, commits: Sequence[Commit], unsound: set[str]) -> None:
         self._repo = repo
         self._parents = dict(commits)
+        self._order = {commit: number for number, (commit, _) in enumerate(commits)}
         tip = repo.git.tip(RUNS_REF)
         self._tip = tip
         self._ours = {commit for commit, _ in repo.git.rev_list(tip)} if tip else set()
@@ -113,6 +114,8 @@ class _Records:
         if subject is None:
             return None
         for other in reversed(self._of_the_same(commit)):
+            if self._order[other] < self._order[commit]:
+                break  # what is older stands over nothing
             if self._repo.git.is_ancestor(commit, other):
                 return f"the newer record {other[:12]} of the same {_KINDS[subject.key]} is sound and stands over it"
         return None

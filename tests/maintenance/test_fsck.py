@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from gitml.entities.run import RunStatus
+from gitml.formats.commit_message import experiment_message, run_message
 from gitml.git.repo import TreeEntry
 from gitml.index import Query
 from gitml.maintenance.checking import FsckOptions, check
@@ -20,6 +21,7 @@ from gitml.repo import RUNS_REF
 from gitml.sync.objects import pointers_in
 from gitml.tracking import history
 from gitml.tracking.commit import finish_run
+from gitml.tracking.experiments import create_experiment, get_experiment, set_experiment_tag
 from gitml.tracking.start import start_run
 from tests.maintenance.conftest import age, content, oid_of, stored
 from tests.sync.forge import Forge, a_run
@@ -226,11 +228,35 @@ def test_a_sound_record_over_an_unsound_one_leaves_a_note(ada, gitml):
     bad = unsound(ada, run, UNREADABLE)
     sound(ada, a_run(name="another"))
     gitml(ada.folder, "fsck", code=6)
+    assert "can't be read" in gitml(ada.folder, "status").stdout
     gitml(ada.folder, "tag", "first", "fix=1")
+    assert "can't be read" not in gitml(ada.folder, "status").stdout
     (line, summary) = gitml(ada.folder, "fsck").stdout.splitlines()
     assert line.startswith(f"note: {bad[:12]}:params.yaml: ")
     assert "the newer record" in line
     assert summary.endswith("all is well")
+
+
+@pytest.mark.parametrize("kind", ["run", "experiment"])
+def test_a_repaired_record_is_not_warned_of_any_more(ada, gitml, kind):
+    with ada.open() as repo:
+        made = create_experiment(repo, "churn")
+        set_experiment_tag(repo, "churn", "owner", "ada")
+    run = a_run(name="first")
+    sound(ada, run)
+    with ada.open() as repo:
+        forge, tip = Forge(repo.git), repo.git.tip(RUNS_REF)
+        name = f"{kind}.yaml"
+        message = run_message(run) if kind == "run" else experiment_message(made, "edited")
+        bad = forge.commit(forge.nested({name: b"id: [\n"}), message, [tip])
+        repo.git.move_ref(RUNS_REF, tip, bad)
+    assert bad[:12] in gitml(ada.folder, "log").stderr
+    assert "readers pass over it; gitml fsck --repair records again" in fsck(ada).problems[0].hint
+    fsck(ada, repair=True)
+    assert gitml(ada.folder, "log").stderr == ""
+    assert fsck(ada).problems == ()
+    with ada.open() as repo:
+        assert get_experiment(repo, "churn").tags == {"owner": "ada"}
 
 
 def test_an_unsound_record_is_put_right_for_all_that_copied_it(ada, gitml):
