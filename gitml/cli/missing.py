@@ -6,7 +6,7 @@ import re
 
 import click
 
-_OPTIONAL = re.compile(r"\[(.+)\](\.\.\.)?")
+_OPTIONAL = re.compile(r"\[([^]]+)\](\.\.\.)?")
 _EXAMPLE = re.compile(r"Examples?:\s+(gitml .*)")
 
 
@@ -32,5 +32,5 @@ def _needed(command: click.Command, context: click.Context) -> str:
 
 
 def _bare(metavar: str) -> str:
-    optional = _OPTIONAL.fullmatch(metavar)
+    optional = _OPTIONAL.match(metavar)  # the first, where others follow it
     return optional[1] + (optional[2] or "") if optional else metavar

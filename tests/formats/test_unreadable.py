@@ -35,7 +35,7 @@ def test_a_line_of_many_is_named():
     with pytest.raises(json.JSONDecodeError) as caught:
         list(load_json_lines(["1", "", "[2", "3"]))
     assert why_unreadable(caught.value).endswith("line 3, column 3")
-    assert list(load_json_lines(["1\n", " \n", "[2]\n"])) == [1, [2]]
+    assert list(load_json_lines(["1\n", " \n", "[2]\n"])) == [(1, 1), (3, [2])]
 
 
 @pytest.mark.parametrize(
