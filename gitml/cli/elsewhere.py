@@ -1,4 +1,4 @@
-"""Runs that a clone brought along but has no branch for: git makes branches only when asked to."""
+"""Runs that a clone brought along but could not begin its branch with: unsound ones, or it can't be written."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 def runs_elsewhere(repo: Repo) -> list[str]:
-    """Say which remotes have runs, and how to see them, while there are none here."""
+    """Say which remotes have runs while there are none here, and what tells why."""
     from gitml.render.text import clean
     from gitml.repo import RUNS_REF
     from gitml.tracking.commit import remote_tips

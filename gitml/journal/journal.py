@@ -172,9 +172,13 @@ class Journal:
             NotLiveError: It is not live (any more).
         """
         run = self.read_facts(run_id)
-        curves = list(self.curves(run_id))
-        metrics = {curve.metric: curve.summary for curve in curves if curve.summary is not None}
-        return replace(run, metrics=metrics, incomplete=run.incomplete or any(curve.torn for curve in curves))
+        metrics: dict[str, MetricSummary] = {}
+        incomplete = run.incomplete
+        for curve in self.curves(run_id):  # one at a time: they can be long
+            incomplete |= curve.torn
+            if curve.summary is not None:
+                metrics[curve.metric] = curve.summary
+        return replace(run, metrics=metrics, incomplete=incomplete)
 
     def read_facts(self, run_id: str) -> Run:
         """Read a live run without its metrics, whose curves can be long.

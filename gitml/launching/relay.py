@@ -64,7 +64,6 @@ class Relay:
         problems: Sentences about what went wrong on the way.
         losses: Sentences about output that nobody gets to see.
         ends_in_line: Whether the last output had no line end.
-        error_tail: What came last from its standard error.
     """
 
     def __init__(
@@ -81,7 +80,7 @@ class Relay:
         self.problems: list[str] = []
         self.losses: list[str] = []
         self.ends_in_line = False
-        self.error_tail = b""
+        self._errors = bytearray()
         self._pid: int | None = pid
         self._group = pid
         self._placement = placement
@@ -99,6 +98,11 @@ class Relay:
         self._deadline: float | None = None
         self._selector = selectors.DefaultSelector()
         self._keyboard: Keyboard | None = None
+
+    @property
+    def error_tail(self) -> bytes:
+        """What came last from its standard error."""
+        return bytes(self._errors[-_ERROR_TAIL_BYTES:])
 
     def run(self) -> int:
         """Relay until the program has ended, whatever happens here.
@@ -210,7 +214,9 @@ class Relay:
             self._show(source, data if is_raw or not source.adds_returns else logged)
         self._log(logged)
         if source.has_errors:
-            self.error_tail = (self.error_tail + logged)[-_ERROR_TAIL_BYTES:]
+            self._errors += logged
+            if len(self._errors) > 2 * _ERROR_TAIL_BYTES:  # cut seldom: a program may write many short pieces
+                del self._errors[:-_ERROR_TAIL_BYTES]
         return len(data)
 
     def _show(self, source: Source, data: bytes) -> None:
