@@ -330,7 +330,9 @@ def test_a_clone_with_unsound_runs_is_told_how_to_find_out_more(
     clone = str(tmp_path / "clone")
     said = "origin has runs: gitml pull origin"
     assert look("-C", clone, "log").err == f"there are no runs yet\n{said}\n"
-    assert said in look("-C", clone, "status").out
+    status = look("-C", clone, "status").out
+    assert said in status
+    assert "nothing to share yet" not in status
     assert "metrics.yaml" in look("-C", clone, *said.partition(": gitml ")[2].split(), code=4).err
 
 
